@@ -1,0 +1,593 @@
+//! A document: the log of everything known and the text that it makes.
+//!
+//! Knows how events get in (decoded, checked by the log, replayed, applied) and out (encoded), and how to look at any version. Does
+//! not know who is typing: that is a session's.
+
+use crate::codec::DecodeError;
+use crate::graph::{Frontier, Group, Heads, Summary};
+use crate::id::{AgentId, EventId, EventSpan, Local, Span};
+use crate::log::{Full, Pending, Refusal, Rule, Update, VersionError};
+use crate::replay::merge::Replay;
+use crate::replay::patch::{self, Patch};
+use crate::replay::{Misplaced, TextLog, checkout};
+use crate::sync::Replica;
+use crate::text::buffer::Buffer;
+use crate::text::operations::{Action, Operations};
+use crate::text::tracker::{Change, Tracker};
+use crate::text::unit::{Chars, Unit};
+use std::fmt;
+
+/// The event log of one text and the text of everything known.
+///
+/// Plain data, `Send + Sync`; it does no I/O. To edit a document as a person does, hold it in a [`Session`](crate::Session).
+///
+/// ```
+/// use cede::{AgentId, Chars, Document, Session};
+///
+/// let mut ann = Session::new(AgentId::new(1));
+/// ann.insert(Chars(0), "words").unwrap();
+///
+/// let mut archive = Document::new();
+/// let patches = archive.import::<Chars>(&ann.document().encode()).unwrap();
+/// assert_eq!(patches[0].inserted, "words");
+/// assert_eq!(archive.text(), "words");
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Document {
+    log: TextLog,
+    text: Buffer,
+    replay: Replay,
+    waiting: Pending<Operations>,
+}
+
+impl Document {
+    /// An empty document.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The visible text.
+    pub fn text(&self) -> &Buffer {
+        &self.text
+    }
+
+    /// Whether there is no event at all. (A document whose text is empty may have a long history.)
+    pub fn is_new(&self) -> bool {
+        self.log.len() == Local(0)
+    }
+
+    /// The version of everything known.
+    pub fn frontier(&self) -> Frontier {
+        self.log.graph().frontier(self.log.graph().heads())
+    }
+
+    /// What is known, by agents and ranges of clocks. O(groups).
+    pub fn summary(&self) -> Summary {
+        self.log.graph().summary()
+    }
+
+    /// Whether an event is known. O(log runs).
+    pub fn contains(&self, id: EventId) -> bool {
+        self.log.graph().local(id).is_some()
+    }
+
+    /// What an event's agent had seen when it was made; `None` when the event is not known. O(log runs).
+    pub fn parents(&self, id: EventId) -> Option<Frontier> {
+        let event = self.log.graph().local(id)?;
+        Some(self.log.graph().frontier(&self.log.graph().parents_of(event)))
+    }
+
+    /// How many events are known. It grows with every event taken in, so it tells whether something has come.
+    pub fn event_count(&self) -> u64 {
+        u64::from(self.log.len().0)
+    }
+
+    /// The text at a version; this document stays as it is. O(history of that version).
+    ///
+    /// # Errors
+    /// An event that is not known here, or one that is in the past of another.
+    pub fn checkout(&self, version: &Frontier) -> Result<Buffer, VersionError> {
+        let heads = self.log.heads_of(version)?;
+        let mut past = self.log.graph().diff(&heads, &[]).only_a;
+        past.reverse();
+        Ok(whole_text(&self.log.subset(&past)))
+    }
+
+    /// What only `a` has seen and what only `b` has seen.
+    ///
+    /// # Errors
+    /// As [`checkout`](Self::checkout).
+    pub fn diff(&self, a: &Frontier, b: &Frontier) -> Result<(Summary, Summary), VersionError> {
+        let diff = self.log.graph().diff(&self.log.heads_of(a)?, &self.log.heads_of(b)?);
+        Ok((self.summary_of(&diff.only_a), self.summary_of(&diff.only_b)))
+    }
+
+    fn summary_of(&self, spans: &[Span]) -> Summary {
+        let mut summary = Summary::new();
+        for &span in spans {
+            for run in self.log.graph().runs_in(span) {
+                let part = Span::new(run.span.start.max(span.start), run.span.end.min(span.end));
+                summary.insert(self.log.graph().event_span(part));
+            }
+        }
+        summary
+    }
+
+    /// The version that has seen both and nothing else.
+    ///
+    /// # Errors
+    /// As [`checkout`](Self::checkout).
+    pub fn join(&self, a: &Frontier, b: &Frontier) -> Result<Frontier, VersionError> {
+        let mut heads = self.log.heads_of(a)?;
+        heads.extend(self.log.heads_of(b)?);
+        Ok(self.log.graph().frontier(&self.log.graph().minimal(heads)))
+    }
+
+    /// The groups in the total order T. O(runs log runs).
+    pub fn groups(&self) -> Vec<Group> {
+        self.log.graph().groups()
+    }
+
+    /// Numbers about the history. O(runs).
+    pub fn stats(&self) -> Stats {
+        let (graph, operations) = (self.log.graph(), self.log.contents());
+        let events = self.event_count();
+        let inserts = operations.insert_count();
+        Stats {
+            events,
+            inserts,
+            deletes: events - inserts,
+            groups: graph.group_count() as u64,
+            runs: graph.run_count() as u64,
+            operation_runs: operations.run_count() as u64,
+            agents: graph.agent_count() as u64,
+            critical_versions: graph.critical().iter().map(|span| u64::from(span.len())).sum(),
+            inserted_bytes: operations.text_len() as u64,
+            visible_bytes: self.text.len::<crate::text::unit::Bytes>().get() as u64,
+        }
+    }
+}
+
+/// Numbers about a document's history.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Stats {
+    /// Characters inserted and deleted, one event each.
+    pub events: u64,
+    /// Those that insert.
+    pub inserts: u64,
+    /// Those that delete.
+    pub deletes: u64,
+    /// Groups: maximal runs of one agent's consecutive clocks.
+    pub groups: u64,
+    /// Runs as the log keeps them: groups are cut where others' events arrived in between.
+    pub runs: u64,
+    /// Runs of typing and deleting.
+    pub operation_runs: u64,
+    /// Agents.
+    pub agents: u64,
+    /// Events that every other one happened before or after.
+    pub critical_versions: u64,
+    /// All text ever inserted, in bytes.
+    pub inserted_bytes: u64,
+    /// The text now, in bytes.
+    pub visible_bytes: u64,
+}
+
+/// Out.
+impl Document {
+    /// Everything, as bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        self.encode_since(&Summary::new()).unwrap_or_else(|| self.log.encode(&[]))
+    }
+
+    /// What somebody with `summary` lacks, as bytes; `None` when nothing. O(groups + what is sent).
+    pub fn encode_since(&self, summary: &Summary) -> Option<Vec<u8>> {
+        let spans = self.log.spans_since(summary);
+        (!spans.is_empty()).then(|| self.log.encode(&spans))
+    }
+
+    /// The same in messages of about `max_bytes`, parents first, so that each can be taken in as it comes.
+    pub fn chunks_since(&self, summary: &Summary, max_bytes: usize) -> Vec<Vec<u8>> {
+        let spans = self.log.spans_since(summary);
+        // A char takes at most four bytes, a piece with its parents rarely more than sixteen.
+        let most_events = (max_bytes / 4).max(1) as u32;
+        let most_spans = (max_bytes / 32).max(1);
+        let (mut chunks, mut chunk, mut events) = (Vec::new(), Vec::new(), 0);
+        for mut span in spans {
+            while !span.is_empty() {
+                if events >= most_events || chunk.len() >= most_spans {
+                    chunks.push(self.log.encode(&chunk));
+                    (chunk, events) = (Vec::new(), 0);
+                }
+                let cut = (span.start + (most_events - events)).min(span.end);
+                chunk.push(Span::new(span.start, cut));
+                events += cut - span.start;
+                span.start = cut;
+            }
+        }
+        if !chunk.is_empty() {
+            chunks.push(self.log.encode(&chunk));
+        }
+        chunks
+    }
+
+    /// The known ones of these events, as bytes, in the order of this log; `None` when none is known.
+    pub fn encode_spans(&self, spans: &[EventSpan]) -> Option<Vec<u8>> {
+        let spans = self.log.local_spans(spans);
+        (!spans.is_empty()).then(|| self.log.encode(&spans))
+    }
+}
+
+impl Replica for Document {
+    fn summary(&self) -> Summary {
+        self.summary()
+    }
+
+    fn event_count(&self) -> u64 {
+        self.event_count()
+    }
+
+    fn chunks_since(&self, summary: &Summary, max_bytes: usize) -> Vec<Vec<u8>> {
+        self.chunks_since(summary, max_bytes)
+    }
+}
+
+/// In.
+impl Document {
+    /// A document from the bytes of [`encode`](Self::encode).
+    ///
+    /// # Errors
+    /// As [`import`](Self::import).
+    pub fn decode(bytes: &[u8]) -> Result<Self, ImportError> {
+        let update = Update::decode(bytes)?;
+        let mut document = Self::new();
+        document.waiting = document.log.take_in(&update)?;
+        document.text = checkout::text_of(&document.log).map_err(|misplaced| document.refusal(misplaced))?;
+        Ok(document)
+    }
+
+    /// Takes in events and returns what they change, as patches in the unit asked for.
+    ///
+    /// Events that are known are skipped, events whose parents are not known wait for them (see [`missing`](Self::missing)). A
+    /// new document returns one patch with the whole text.
+    ///
+    /// # Errors
+    /// Bytes that are no update, or an event that breaks a rule; then nothing has changed.
+    pub fn import<U: Unit>(&mut self, bytes: &[u8]) -> Result<Vec<Patch<U>>, ImportError> {
+        let was_new = self.is_new();
+        let changes = self.receive(&Update::decode(bytes)?)?;
+        Ok(self.apply_all(changes, was_new, |_| {}))
+    }
+
+    /// Applies changes just received, each told to `each` before, as patches.
+    pub(crate) fn apply_all<U: Unit>(&mut self, changes: Vec<Change>, as_one: bool, mut each: impl FnMut(Change)) -> Vec<Patch<U>> {
+        let mut patches = Vec::with_capacity(if as_one { 1 } else { changes.len() });
+        for change in changes {
+            each(change);
+            if !as_one {
+                patches.push(patch::of(&self.text, self.log.contents(), change));
+            }
+            patch::apply(&mut self.text, self.log.contents(), change);
+        }
+        if as_one && !self.text.is_empty() {
+            patches.push(Patch { start: U::at(0), deleted: U::at(0), inserted: self.text.to_string() });
+        }
+        patches
+    }
+
+    /// Checks an update and takes it into the log. The changes returned are still to be made to the text.
+    pub(crate) fn receive(&mut self, update: &Update<Operations>) -> Result<Vec<Change>, ImportError> {
+        let (from, heads) = (self.log.len(), self.log.graph().heads().clone());
+        let mut changes = Vec::new();
+        let waiting = self.log.take_in(update).map_err(ImportError::from);
+        let waiting = waiting.and_then(|waiting| {
+            self.replay_from(from, heads, &mut changes)?;
+            Ok(waiting)
+        });
+        match waiting {
+            Ok(waiting) => self.waiting.extend(waiting),
+            Err(error) => {
+                self.log.truncate(from);
+                return Err(error);
+            }
+        }
+        self.release_from(from, &mut changes);
+        Ok(changes)
+    }
+
+    /// Lets in what has waited for the events from `from` on. What turns out to break a rule is dropped: its sender was
+    /// somebody else than the one whose message is being taken in.
+    fn release_from(&mut self, from: Local, changes: &mut Vec<Change>) {
+        let mut at = from;
+        while at < self.log.len() {
+            let end = self.log.graph().run_at(at).span.end;
+            let released = self.waiting.release(self.log.graph().event_span(Span::new(at, end)));
+            for (piece, contents) in released {
+                let (start, heads, known) = (self.log.len(), self.log.graph().heads().clone(), changes.len());
+                let mut waiting = Pending::default();
+                let taken = self.log.take_piece(&piece, &contents, &mut waiting).map_err(ImportError::from);
+                if taken.and_then(|()| self.replay_from(start, heads, changes)).is_ok() {
+                    self.waiting.extend(waiting);
+                } else {
+                    self.log.truncate(start);
+                    changes.truncate(known);
+                }
+            }
+            at = end;
+        }
+    }
+
+    /// Replays the events from `from` on. `changes` are those that are not made to the text yet.
+    fn replay_from(&mut self, from: Local, heads: Heads, changes: &mut Vec<Change>) -> Result<(), ImportError> {
+        let len = changes.iter().fold(self.len(), |len, change| {
+            if change.inserts { len + change.len() } else { len - change.len() }
+        });
+        let replayed = self.replay.advance(&self.log, from, heads, len, |change| changes.push(change));
+        replayed.map_err(|misplaced| ImportError::Refused(self.refusal(misplaced)))
+    }
+
+    fn refusal(&self, misplaced: Misplaced) -> Refusal {
+        let rule = Rule::IndexWithinDocument { index: misplaced.range.index, len: misplaced.range.len };
+        Refusal { event: self.log.graph().id(misplaced.event), rule }
+    }
+
+    /// The events that are waited for: parents of events that have come. The next META asks for them.
+    pub fn missing(&self) -> Vec<EventId> {
+        self.waiting.missing().collect()
+    }
+
+    /// How many events wait for their parents. Bounded; the oldest are dropped first.
+    pub fn waiting(&self) -> usize {
+        self.waiting.event_count()
+    }
+}
+
+/// History.
+impl Document {
+    /// Writes a piece of history at a version, as importers do: each edit's position in chars, in the text that the edit before it
+    /// left. Returns the version just after it.
+    ///
+    /// A new group starts, unless `parents` is just the agent's last event.
+    ///
+    /// # Errors
+    /// A position beyond the text there, a version that is not known, or one that has not seen the agent's last event; then nothing has
+    /// changed.
+    pub fn author(&mut self, agent: AgentId, parents: &Frontier, edits: &[Patch<Chars>]) -> Result<Frontier, AuthorError> {
+        let heads = self.log.heads_of(parents)?;
+        let mut operations = Operations::default();
+        for edit in edits {
+            record(&mut operations, edit)?;
+        }
+        let count = crate::log::Contents::len(&operations);
+        if count == 0 {
+            return Ok(parents.clone());
+        }
+        self.log.check_room(count)?;
+        let graph = self.log.graph();
+        let last = graph.agent_index(agent).map(|index| graph.last_of(index));
+        if let Some(last) = last.filter(|&last| !graph.has_seen(&heads, last)) {
+            return Err(AuthorError::OwnPastUnseen { last: graph.id(last) });
+        }
+        let goes_on = last.is_some_and(|last| heads.as_slice() == [last]);
+        let (from, before) = (self.log.len(), graph.heads().clone());
+        let group = (!goes_on).then_some(heads.as_slice());
+        self.log.append(agent, group, count, |mine| crate::log::Contents::append(mine, &operations, 0..count));
+        let mut changes = Vec::new();
+        if let Err(misplaced) = self.replay.advance(&self.log, from, before, self.len(), |change| changes.push(change)) {
+            self.log.truncate(from);
+            return Err(AuthorError::OutOfRange { index: misplaced.range.index, len: misplaced.range.len });
+        }
+        changes.into_iter().for_each(|change| patch::apply(&mut self.text, self.log.contents(), change));
+        Ok(self.log.graph().frontier(&[self.log.len() - 1]))
+    }
+
+    /// The history as its authors made it: runs in the order of this log, with their parents and with edits in chars of the text at
+    /// these parents.
+    pub fn operations(&self) -> impl Iterator<Item = Authored> + '_ {
+        self.log.graph().runs_in(Span::new(Local(0), self.log.len())).map(|run| Authored {
+            span: self.log.graph().event_span(run.span),
+            parents: self.log.graph().frontier(run.parents),
+            edits: self.log.contents().of(run.span).map(edit_of).collect(),
+        })
+    }
+
+    /// The history as changes of the visible text, in the order of this log: for replays and for blame. Each step is one run of one
+    /// agent; the whole costs one replay.
+    pub fn history(&self) -> impl Iterator<Item = Step> + '_ {
+        let (mut replay, mut heads, mut len) = (Replay::default(), Heads::new(), 0);
+        let runs = self.log.graph().runs_in(Span::new(Local(0), self.log.len())).map(|run| run.span);
+        let parts = runs.flat_map(|run| self.log.contents().of(run).map(|operation| operation.events));
+        parts.map(move |events| {
+            let mut patches = Vec::new();
+            let replayed = replay.advance_over(&self.log, events, &mut heads, &mut len, |change| {
+                patches.push(patch::in_chars(self.log.contents(), change));
+            });
+            assert!(replayed.is_ok(), "events that were checked when they came do not fit now: {replayed:?}");
+            Step { span: self.log.graph().event_span(events), patches }
+        })
+    }
+}
+
+/// One run of one agent, as it was made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Authored {
+    /// The events.
+    pub span: EventSpan,
+    /// The parents of the first of them.
+    pub parents: Frontier,
+    /// What they did, each in the text that the one before it left; consecutive insertions and deletions are joined.
+    pub edits: Vec<Patch<Chars>>,
+}
+
+/// One run of one agent and what it did to the visible text.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// The events.
+    pub span: EventSpan,
+    /// Their effect; none where the characters were deleted already.
+    pub patches: Vec<Patch<Chars>>,
+}
+
+/// What a session does to its document.
+impl Document {
+    pub(crate) fn log(&self) -> &TextLog {
+        &self.log
+    }
+
+    /// In chars.
+    pub(crate) fn len(&self) -> u32 {
+        // A text has at most as many chars as the log has events, which is below 2³¹.
+        self.text.len::<Chars>().get() as u32
+    }
+
+    /// Records what was typed at `at` of the agent's own branch and stands at `position` of the visible text.
+    pub(crate) fn type_in(&mut self, agent: AgentId, group: Option<&[Local]>, at: u32, position: u32, text: &str, chars: u32) {
+        self.log.append(agent, group, chars, |operations| operations.insert(at, text));
+        let inserted = self.text.insert(Chars(position as usize), text);
+        assert!(inserted.is_ok(), "a session typed outside its document: {inserted:?}");
+    }
+
+    /// Records deletions: at `at` of the agent's own branch, forwards or backwards; in the visible text from `position` on.
+    pub(crate) fn take_out(&mut self, agent: AgentId, group: Option<&[Local]>, at: u32, position: u32, count: u32, backward: bool) {
+        self.log.append(agent, group, count, |operations| operations.delete(at, count, backward));
+        let removed = self.text.remove(Chars(position as usize)..Chars((position + count) as usize));
+        assert!(removed.is_ok(), "a session deleted outside its document: {removed:?}");
+    }
+
+    /// Every element of the history, up to date.
+    pub(crate) fn elements(&mut self) -> &Tracker {
+        let len = self.len();
+        self.replay.whole(&self.log, len)
+    }
+}
+
+/// The text of a log whose events were all checked when they came.
+fn whole_text(log: &TextLog) -> Buffer {
+    match checkout::text_of(log) {
+        Ok(text) => text,
+        Err(misplaced) => unreachable!("events that were checked when they came do not fit now: {misplaced:?}"),
+    }
+}
+
+fn record(operations: &mut Operations, edit: &Patch<Chars>) -> Result<(), AuthorError> {
+    let small = |number: usize| u32::try_from(number).ok().filter(|&number| number < Local::LIMIT);
+    let (Some(at), Some(deleted), Some(_)) = (small(edit.start.0), small(edit.deleted.0), small(edit.inserted.len())) else {
+        return Err(AuthorError::Full(Full { limit: Local::LIMIT }));
+    };
+    if deleted > 0 {
+        operations.delete(at, deleted, false);
+    }
+    if !edit.inserted.is_empty() {
+        operations.insert(at, &edit.inserted);
+    }
+    Ok(())
+}
+
+fn edit_of(operation: crate::text::operations::Operation<'_>) -> Patch<Chars> {
+    let count = operation.events.len();
+    let removal = |at: u32| Patch { start: Chars(at as usize), deleted: Chars(count as usize), inserted: String::new() };
+    match operation.action {
+        Action::Insert { at, text } => Patch { start: Chars(at as usize), deleted: Chars(0), inserted: text.to_owned() },
+        Action::Delete { at } => removal(at),
+        Action::Backspace { at } => removal(at + 1 - count),
+    }
+}
+
+impl fmt::Display for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.text.fmt(f)
+    }
+}
+
+/// An update that was not taken in. The document is as it was.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ImportError {
+    /// The bytes are no update, or damaged.
+    Decode(DecodeError),
+    /// An event breaks a rule.
+    Refused(Refusal),
+}
+
+impl From<DecodeError> for ImportError {
+    fn from(error: DecodeError) -> Self {
+        Self::Decode(error)
+    }
+}
+
+impl From<Refusal> for ImportError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl fmt::Display for ImportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Decode(error) => write!(f, "not an update: {error}"),
+            Self::Refused(refusal) => refusal.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ImportError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Decode(error) => Some(error),
+            Self::Refused(refusal) => Some(refusal),
+        }
+    }
+}
+
+/// History that cannot be written like this. The document is as it was.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum AuthorError {
+    /// The version to write at.
+    Version(VersionError),
+    /// The version has not seen what the agent wrote before.
+    OwnPastUnseen {
+        /// The agent's last event.
+        last: EventId,
+    },
+    /// A position beyond the text there.
+    OutOfRange {
+        /// The position, in chars.
+        index: u32,
+        /// The length of the text there, in chars.
+        len: u32,
+    },
+    /// Too many events.
+    Full(Full),
+}
+
+impl From<VersionError> for AuthorError {
+    fn from(error: VersionError) -> Self {
+        Self::Version(error)
+    }
+}
+
+impl From<Full> for AuthorError {
+    fn from(full: Full) -> Self {
+        Self::Full(full)
+    }
+}
+
+impl fmt::Display for AuthorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Version(error) => error.fmt(f),
+            Self::OwnPastUnseen { last } => write!(f, "the version has not seen {last}, the agent's last event"),
+            Self::OutOfRange { index, len } => write!(f, "position {index} in a text of {len} chars"),
+            Self::Full(full) => full.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for AuthorError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Version(error) => Some(error),
+            Self::Full(full) => Some(full),
+            Self::OwnPastUnseen { .. } | Self::OutOfRange { .. } => None,
+        }
+    }
+}

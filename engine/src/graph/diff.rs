@@ -1,0 +1,124 @@
+//! What one version has seen and another has not, and which of a set of events have seen each other.
+//!
+//! All of it walks backwards from the newest event by runs, through a heap, and stops as soon as what is left is common.
+
+use super::{Graph, Heads};
+use crate::id::{Local, Span};
+use std::collections::BinaryHeap;
+
+/// The events of one version that another lacks, newest span first.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Diff {
+    pub(crate) only_a: Vec<Span>,
+    pub(crate) only_b: Vec<Span>,
+}
+
+const A: u8 = 1;
+const B: u8 = 2;
+const BOTH: u8 = A | B;
+
+impl Graph {
+    /// The events only in `a` and only in `b`. O(k log k) for the k runs between the two and their common past.
+    pub(crate) fn diff(&self, a: &[Local], b: &[Local]) -> Diff {
+        let mut diff = Diff::default();
+        if a == b {
+            return diff;
+        }
+        if let (&[a], &[b]) = (a, b) {
+            // On one run, which is the usual case, one of them is the past of the other.
+            let run = self.run_at(a.max(b));
+            if run.span.start <= a.min(b) {
+                let between = Span::new(a.min(b) + 1, a.max(b) + 1);
+                if a > b { diff.only_a.push(between) } else { diff.only_b.push(between) }
+                return diff;
+            }
+        }
+        let mut heap: BinaryHeap<(Local, u8)> = BinaryHeap::with_capacity(a.len() + b.len());
+        heap.extend(a.iter().map(|&event| (event, A)));
+        heap.extend(b.iter().map(|&event| (event, B)));
+        // How many entries of the heap are not common.
+        let mut apart = heap.len();
+        while apart > 0 {
+            let Some((mut event, mut side)) = heap.pop() else { break };
+            apart -= usize::from(side != BOTH);
+            let run = self.run_at(event);
+            loop {
+                // Another entry on the same run ends this one's part of it.
+                let below = heap.peek().filter(|(other, _)| *other >= run.span.start).copied();
+                let start = below.map_or(run.span.start, |(other, _)| other + 1);
+                let part = Span::new(start.min(event + 1), event + 1);
+                match side {
+                    A => add_below(&mut diff.only_a, part),
+                    B => add_below(&mut diff.only_b, part),
+                    _ => {}
+                }
+                let Some((other, other_side)) = below else { break };
+                heap.pop();
+                apart -= usize::from(other_side != BOTH);
+                event = other;
+                side |= other_side;
+            }
+            for &parent in run.parents {
+                heap.push((parent, side));
+                apart += usize::from(side != BOTH);
+            }
+        }
+        diff
+    }
+
+    /// Whether a version has seen an event.
+    pub(crate) fn has_seen(&self, version: &[Local], event: Local) -> bool {
+        if version.contains(&event) {
+            return true;
+        }
+        let mut heap: BinaryHeap<Local> = version.iter().copied().filter(|&head| head > event).collect();
+        while let Some(head) = heap.pop() {
+            let run = self.run_at(head);
+            if run.span.start <= event {
+                return true;
+            }
+            while heap.peek().is_some_and(|&other| other >= run.span.start) {
+                heap.pop();
+            }
+            heap.extend(run.parents.iter().copied().filter(|&parent| parent >= event));
+        }
+        false
+    }
+
+    /// The first of these events (ascending) that another one of them has in its past, if any.
+    pub(crate) fn dominated(&self, events: &[Local]) -> Option<Local> {
+        let (&oldest, _) = events.split_first().filter(|(_, rest)| !rest.is_empty())?;
+        // Each entry says whether it is one of the events itself, or was reached from one.
+        let mut heap: BinaryHeap<(Local, bool)> = events.iter().map(|&event| (event, false)).collect();
+        while let Some((event, _)) = heap.pop() {
+            let run = self.run_at(event);
+            while let Some(&(below, reached)) = heap.peek().filter(|(below, _)| *below >= run.span.start) {
+                if !reached {
+                    return Some(below);
+                }
+                heap.pop();
+            }
+            heap.extend(run.parents.iter().filter(|&&parent| parent >= oldest).map(|&parent| (parent, true)));
+        }
+        None
+    }
+
+    /// The events of the union of these that no other one of them has seen.
+    pub(crate) fn minimal(&self, mut events: Heads) -> Heads {
+        events.sort_unstable();
+        events.dedup();
+        while let Some(event) = self.dominated(&events) {
+            events.retain(|other| *other != event);
+        }
+        events
+    }
+}
+
+/// Spans come from newest to oldest; touching ones become one.
+fn add_below(spans: &mut Vec<Span>, part: Span) {
+    match spans.last_mut() {
+        _ if part.is_empty() => {}
+        Some(last) if last.start == part.end => last.start = part.start,
+        _ => spans.push(part),
+    }
+}

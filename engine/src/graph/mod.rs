@@ -1,0 +1,322 @@
+//! The event graph: who made which event, after what.
+//!
+//! Knows agents, clocks and parents. Knows nothing of what events do. Everything is kept by runs: a [`GroupRun`] is a piece of
+//! one group that arrived in one go, so its events have consecutive clocks *and* consecutive local indexes, and only its first event
+//! has parents worth writing down.
+//!
+//! ```text
+//! local index   0 1 2 3 4 | 5 6 | 7 8 9 | 10 …
+//! run           A 0..5    | B 0..2 | A 5..8 | C 8..
+//! parents       root        root    A/4     A/7, B/1
+//! ```
+//!
+//! Costs, for r runs: name ↔ local index O(log r), adding a run O(parents) amortised, comparing in T O(log r).
+
+mod diff;
+mod frontier;
+mod order;
+mod summary;
+mod walk;
+
+pub use frontier::Frontier;
+pub use order::Group;
+pub use summary::Summary;
+
+use crate::id::{AgentId, Clock, EventId, EventSpan, Local, Span};
+use crate::rle::RangeSet;
+use smallvec::SmallVec;
+use std::collections::HashMap;
+
+/// A version inside this replica: the local indexes of mutually concurrent events, ascending.
+pub(crate) type Heads = SmallVec<[Local; 2]>;
+
+/// The number of an agent inside this replica, by first appearance.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct AgentIndex(u32);
+
+/// Invariants: runs are sorted by `start` and cover `0..len`; parents are smaller than the run's start; `heads` are the
+/// events that nobody has for a parent; `critical` is the ascending list of critical versions by ranges.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Graph {
+    agents: Vec<Agent>,
+    agent_numbers: HashMap<AgentId, AgentIndex>,
+    runs: Vec<GroupRun>,
+    /// The parents of all runs, one after the other.
+    parents: Vec<Local>,
+    len: u32,
+    heads: Heads,
+    critical: Vec<Span>,
+}
+
+#[derive(Clone, Debug)]
+struct Agent {
+    id: AgentId,
+    /// The numbers of its runs, in the order of their clocks, which is the order of their arrival too.
+    runs: Vec<u32>,
+    held: RangeSet,
+}
+
+/// A piece of a group, as long as up to the start of the next run.
+#[derive(Clone, Copy, Debug)]
+struct GroupRun {
+    start: Local,
+    agent: AgentIndex,
+    /// The clock of the first event here.
+    clock: u32,
+    /// The clock of the first event of the whole group: its rank in T.
+    first: u32,
+    /// Where its parents start in `Graph::parents`; they end where those of the next run start.
+    parents: u32,
+}
+
+/// What [`Graph::run_at`] tells of the run around an event.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RunView<'a> {
+    pub(crate) span: Span,
+    pub(crate) agent: AgentIndex,
+    pub(crate) clock: u32,
+    /// Of the first event.
+    pub(crate) parents: &'a [Local],
+}
+
+impl Graph {
+    /// How many events there are; the next one gets this local index.
+    pub(crate) fn len(&self) -> Local {
+        Local(self.len)
+    }
+
+    pub(crate) fn heads(&self) -> &Heads {
+        &self.heads
+    }
+
+    pub(crate) fn run_count(&self) -> usize {
+        self.runs.len()
+    }
+
+    pub(crate) fn agent_count(&self) -> usize {
+        self.agents.len()
+    }
+
+    pub(crate) fn agent(&self, index: AgentIndex) -> AgentId {
+        self.agents[index.0 as usize].id
+    }
+
+    pub(crate) fn agent_index(&self, agent: AgentId) -> Option<AgentIndex> {
+        self.agent_numbers.get(&agent).copied()
+    }
+
+    /// The critical versions: those that every other event happened before or after, as ranges of local indexes.
+    pub(crate) fn critical(&self) -> &[Span] {
+        &self.critical
+    }
+
+    /// The last critical version before the event `before`; `None` is the start of time, which is critical too.
+    pub(crate) fn last_critical_before(&self, before: Local) -> Option<Local> {
+        let after = self.critical.partition_point(|span| span.start < before);
+        let span = self.critical[..after].last()?;
+        Some(span.end.min(before) - 1)
+    }
+
+    pub(crate) fn id(&self, event: Local) -> EventId {
+        let run = &self.runs[self.run_number(event)];
+        EventId::new(self.agent(run.agent), Clock(run.clock + (event - run.start)))
+    }
+
+    pub(crate) fn local(&self, id: EventId) -> Option<Local> {
+        let agent = &self.agents[self.agent_index(id.agent)?.0 as usize];
+        let after = agent.runs.partition_point(|&run| self.runs[run as usize].clock <= id.clock.0);
+        let number = *agent.runs[..after].last()? as usize;
+        let event = self.runs[number].start + (id.clock.0 - self.runs[number].clock);
+        (event < self.run_end(number)).then_some(event)
+    }
+
+    /// The last event of an agent.
+    pub(crate) fn last_of(&self, agent: AgentIndex) -> Local {
+        let run = self.agents[agent.0 as usize].runs.last();
+        let run = *run.expect("an agent is known by its first run");
+        self.run_end(run as usize) - 1
+    }
+
+    pub(crate) fn clock(&self, event: Local) -> u32 {
+        let run = &self.runs[self.run_number(event)];
+        run.clock + (event - run.start)
+    }
+
+    /// The run around an event.
+    pub(crate) fn run_at(&self, event: Local) -> RunView<'_> {
+        self.run(self.run_number(event))
+    }
+
+    /// The runs from the one around `from` on; the first and the last one whole, even where the span cuts them.
+    pub(crate) fn runs_in(&self, span: Span) -> impl Iterator<Item = RunView<'_>> {
+        let first = if span.is_empty() { self.runs.len() } else { self.run_number(span.start) };
+        (first..self.runs.len()).map(|number| self.run(number)).take_while(move |run| run.span.start < span.end)
+    }
+
+    /// The parents of one event.
+    pub(crate) fn parents_of(&self, event: Local) -> Heads {
+        let run = self.run_at(event);
+        if event == run.span.start { Heads::from_slice(run.parents) } else { Heads::from_slice(&[event - 1]) }
+    }
+
+    /// The clock that the first event of a group gets: one more than its parents', and one more again where it would go on the
+    /// group before it.
+    pub(crate) fn first_clock(&self, agent: Option<AgentIndex>, parents: &[Local]) -> u32 {
+        let clock = parents.iter().map(|&parent| self.clock(parent) + 1).max().unwrap_or(0);
+        match agent {
+            Some(agent) if self.clock(self.last_of(agent)) + 1 == clock => clock + 1,
+            _ => clock,
+        }
+    }
+
+    /// The parts of a span of clocks that its agent has made.
+    pub(crate) fn held_in(&self, agent: AgentIndex, span: EventSpan) -> Vec<EventSpan> {
+        let Agent { id, held, .. } = &self.agents[agent.0 as usize];
+        let first = held.ranges().partition_point(|range| range.end <= span.start.0);
+        let ranges = held.ranges()[first..].iter().take_while(|range| range.start < span.end.0);
+        let cut = |range: &std::ops::Range<u32>| EventSpan {
+            agent: *id,
+            start: Clock(range.start).max(span.start),
+            end: Clock(range.end).min(span.end),
+        };
+        ranges.map(cut).collect()
+    }
+
+    /// Goes on with an agent's last group.
+    pub(crate) fn extend(&mut self, agent: AgentIndex, count: u32) {
+        let last = self.last_of(agent);
+        if last + 1 == self.len() {
+            let clock = self.clock(last) + 1;
+            let concurrent = self.heads.len() > 1;
+            self.grow(count, concurrent);
+            self.agents[agent.0 as usize].held.insert(clock..clock + count);
+            return;
+        }
+        let (clock, first) = (self.clock(last) + 1, self.runs[self.run_number(last)].first);
+        self.push(agent, clock, first, &[last], count);
+    }
+
+    /// Starts a group. The caller has checked agent, clock and parents.
+    pub(crate) fn start_group(&mut self, agent: AgentId, clock: u32, parents: &[Local], count: u32) {
+        let next = AgentIndex(self.agents.len() as u32);
+        let index = *self.agent_numbers.entry(agent).or_insert(next);
+        if index == next {
+            self.agents.push(Agent { id: agent, runs: Vec::new(), held: RangeSet::default() });
+        }
+        self.push(index, clock, clock, parents, count);
+    }
+
+    fn push(&mut self, agent: AgentIndex, clock: u32, first: u32, parents: &[Local], count: u32) {
+        let run = GroupRun { start: self.len(), agent, clock, first, parents: self.parents.len() as u32 };
+        self.agents[agent.0 as usize].runs.push(self.runs.len() as u32);
+        self.agents[agent.0 as usize].held.insert(clock..clock + count);
+        self.runs.push(run);
+        self.parents.extend_from_slice(parents);
+        self.drop_critical_after(parents.iter().min().copied());
+        let concurrent = self.heads.as_slice() != parents;
+        self.heads.retain(|head| !parents.contains(head));
+        self.heads.push(self.len());
+        self.grow(count, concurrent);
+    }
+
+    /// Adds events behind the last one, which is the last of `heads`.
+    fn grow(&mut self, count: u32, concurrent: bool) {
+        let start = self.len();
+        self.len += count;
+        let last = self.heads.len() - 1;
+        self.heads[last] = self.len() - 1;
+        if concurrent {
+            return;
+        }
+        let end = self.len();
+        match self.critical.last_mut() {
+            Some(span) if span.end == start => span.end = end,
+            _ => self.critical.push(Span::new(start, end)),
+        }
+    }
+
+    /// An event with these earliest parents has not seen what came after them, so no version after them is critical. Each
+    /// version is dropped at most once.
+    fn drop_critical_after(&mut self, parent: Option<Local>) {
+        let end = parent.map_or(Local(0), |parent| parent + 1);
+        while self.critical.last().is_some_and(|span| span.start >= end) {
+            self.critical.pop();
+        }
+        if let Some(span) = self.critical.last_mut() {
+            span.end = span.end.min(end);
+        }
+    }
+
+    /// Forgets all events from `len` on. O(r), for refusals only.
+    pub(crate) fn truncate(&mut self, len: Local) {
+        if len == self.len() {
+            return;
+        }
+        let mut shorter = Self::default();
+        for run in self.runs_in(Span::new(Local(0), len)) {
+            let count = run.span.end.min(len) - run.span.start;
+            let first = self.runs[self.run_number(run.span.start)].first;
+            if first == run.clock {
+                shorter.start_group(self.agent(run.agent), run.clock, run.parents, count);
+            } else {
+                // Agents keep their numbers: they are given in the order of first appearance.
+                shorter.push(run.agent, run.clock, first, run.parents, count);
+            }
+        }
+        *self = shorter;
+    }
+
+    fn run_number(&self, event: Local) -> usize {
+        debug_assert!(event < self.len(), "{event:?} is not among the {} events", self.len);
+        match self.runs.last() {
+            // Most questions are about what came last.
+            Some(run) if run.start <= event => self.runs.len() - 1,
+            _ => self.runs.partition_point(|run| run.start <= event) - 1,
+        }
+    }
+
+    fn run_end(&self, number: usize) -> Local {
+        self.runs.get(number + 1).map_or(self.len(), |next| next.start)
+    }
+
+    fn run(&self, number: usize) -> RunView<'_> {
+        let run = &self.runs[number];
+        let parents_end = self.runs.get(number + 1).map_or(self.parents.len(), |next| next.parents as usize);
+        RunView {
+            span: Span::new(run.start, self.run_end(number)),
+            agent: run.agent,
+            clock: run.clock,
+            parents: &self.parents[run.parents as usize..parents_end],
+        }
+    }
+
+    /// The ids of a local version.
+    pub(crate) fn frontier(&self, heads: &[Local]) -> Frontier {
+        Frontier::from_ids(heads.iter().map(|&head| self.id(head)).collect())
+    }
+
+    /// The ids of a span of one run.
+    pub(crate) fn event_span(&self, span: Span) -> EventSpan {
+        let first = self.id(span.start);
+        EventSpan { agent: first.agent, start: first.clock, end: Clock(first.clock.0 + span.len()) }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn assert_invariants(&self) {
+        let mut at = Local(0);
+        for number in 0..self.runs.len() {
+            let run = self.run(number);
+            assert_eq!(run.span.start, at, "run {number} leaves a hole");
+            assert!(!run.span.is_empty(), "run {number} is empty");
+            assert!(run.parents.iter().all(|&parent| parent < at), "run {number} is older than its parents");
+            at = run.span.end;
+        }
+        assert_eq!(at, self.len(), "the runs do not cover the log");
+        for event in 0..self.len {
+            assert_eq!(self.local(self.id(Local(event))), Some(Local(event)), "event {event} is not found by its id");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

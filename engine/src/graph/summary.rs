@@ -1,0 +1,188 @@
+//! Version summaries: what a replica holds, by agents and ranges of clocks.
+
+use super::Graph;
+use crate::codec::{DecodeError, Reader, Writer};
+use crate::id::{AgentId, Clock, EventId, EventSpan};
+use crate::rle::RangeSet;
+use std::collections::BTreeMap;
+
+/// Per agent, the ranges of clocks held. This is what META carries; it is as long as there are groups.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Summary {
+    held: BTreeMap<AgentId, RangeSet>,
+}
+
+impl Summary {
+    /// Nothing is held.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether nothing is held.
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// Whether this event is held.
+    pub fn contains(&self, id: EventId) -> bool {
+        self.held.get(&id.agent).is_some_and(|ranges| ranges.contains(id.clock.0))
+    }
+
+    /// Whether everything that `other` holds is held here too.
+    pub fn covers(&self, other: &Summary) -> bool {
+        other.spans().all(|span| self.missing(span).next().is_none())
+    }
+
+    /// Adds these events.
+    pub fn insert(&mut self, span: EventSpan) {
+        if !span.is_empty() {
+            self.held.entry(span.agent).or_default().insert(span.start.0..span.end.0);
+        }
+    }
+
+    /// Adds everything that `other` holds.
+    pub fn merge(&mut self, other: &Summary) {
+        other.spans().for_each(|span| self.insert(span));
+    }
+
+    /// What is held, by agents ascending, then clocks.
+    pub fn spans(&self) -> impl Iterator<Item = EventSpan> + '_ {
+        self.held.iter().flat_map(|(&agent, ranges)| {
+            let span = move |range: &std::ops::Range<u32>| EventSpan { agent, start: Clock(range.start), end: Clock(range.end) };
+            ranges.ranges().iter().map(span)
+        })
+    }
+
+    /// The parts of `span` that are not held, ascending.
+    pub fn missing(&self, span: EventSpan) -> impl Iterator<Item = EventSpan> + '_ {
+        let range = span.start.0..span.end.0;
+        let gaps: Vec<_> = match self.held.get(&span.agent) {
+            Some(held) => held.missing_from(range).collect(),
+            None => vec![range],
+        };
+        gaps.into_iter().map(move |gap| EventSpan { agent: span.agent, start: Clock(gap.start), end: Clock(gap.end) })
+    }
+
+    /// How many events are held.
+    pub fn event_count(&self) -> u64 {
+        self.held.values().map(RangeSet::count).sum()
+    }
+
+    /// As bytes: the agents, each with its ranges as gaps and lengths, and a checksum.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::new();
+        self.write(&mut writer);
+        writer.checksum();
+        writer.finish()
+    }
+
+    /// Back from bytes.
+    ///
+    /// # Errors
+    /// Damaged or truncated bytes, agents or ranges out of order.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::checked(bytes)?;
+        let summary = Self::read(&mut reader)?;
+        reader.end()?;
+        Ok(summary)
+    }
+
+    fn write(&self, writer: &mut Writer) {
+        writer.number(self.held.len() as u64);
+        for (agent, ranges) in &self.held {
+            writer.raw(&agent.get().to_be_bytes());
+            writer.number(ranges.ranges().len() as u64);
+            let mut at = 0;
+            for range in ranges.ranges() {
+                writer.number(u64::from(range.start - at));
+                writer.number(u64::from(range.end - range.start));
+                at = range.end;
+            }
+        }
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let mut held = BTreeMap::new();
+        for _ in 0..reader.count()? {
+            let bytes = reader.raw(16)?;
+            let agent = AgentId::new(bytes.iter().fold(0, |bits, &byte| bits << 8 | u128::from(byte)));
+            if held.last_key_value().is_some_and(|(&last, _)| last >= agent) {
+                return Err(reader.invalid("agents of a version summary must ascend"));
+            }
+            held.insert(agent, read_ranges(reader)?);
+        }
+        Ok(Self { held })
+    }
+}
+
+fn read_ranges(reader: &mut Reader<'_>) -> Result<RangeSet, DecodeError> {
+    let (mut ranges, mut at) = (RangeSet::default(), 0u32);
+    for number in 0..reader.count()? {
+        let (gap, length) = (reader.u32()?, reader.u32()?);
+        if length == 0 || (gap == 0 && number > 0) {
+            return Err(reader.invalid("ranges of a version summary must be apart and not empty"));
+        }
+        let start = at.checked_add(gap);
+        let end = start.and_then(|start| start.checked_add(length));
+        let (Some(start), Some(end)) = (start, end) else {
+            return Err(reader.invalid("a range of a version summary ends beyond the largest clock"));
+        };
+        ranges.insert(start..end);
+        at = end;
+    }
+    if ranges.is_empty() { Err(reader.invalid("an agent of a version summary has no range")) } else { Ok(ranges) }
+}
+
+impl Graph {
+    /// Everything held. O(groups).
+    pub(crate) fn summary(&self) -> Summary {
+        Summary { held: self.agents.iter().map(|agent| (agent.id, agent.held.clone())).collect() }
+    }
+
+    /// The events held here that `summary` lacks, by agents.
+    pub(crate) fn not_in(&self, summary: &Summary) -> Vec<EventSpan> {
+        let mut spans = Vec::new();
+        for agent in &self.agents {
+            if summary.held.get(&agent.id) == Some(&agent.held) {
+                continue;
+            }
+            for range in agent.held.ranges() {
+                let span = EventSpan { agent: agent.id, start: Clock(range.start), end: Clock(range.end) };
+                spans.extend(summary.missing(span));
+            }
+        }
+        spans
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span(agent: u128, start: u32, end: u32) -> EventSpan {
+        EventSpan { agent: AgentId::new(agent), start: Clock(start), end: Clock(end) }
+    }
+
+    #[test]
+    fn a_summary_is_read_back_as_written() {
+        let mut summary = Summary::new();
+        [span(7, 0, 4), span(7, 9, 10), span(2, 5, 6), span(7, 4, 5)].into_iter().for_each(|span| summary.insert(span));
+        assert_eq!(summary.spans().collect::<Vec<_>>(), [span(2, 5, 6), span(7, 0, 5), span(7, 9, 10)]);
+        assert_eq!(Summary::decode(&summary.encode()), Ok(summary.clone()));
+        let bytes = summary.encode();
+        for end in 0..bytes.len() {
+            assert!(Summary::decode(&bytes[..end]).is_err(), "the first {end} bytes were taken for a summary");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_what_the_other_does_not_cover() {
+        let mut summary = Summary::new();
+        summary.insert(span(1, 2, 4));
+        assert_eq!(summary.missing(span(1, 0, 6)).collect::<Vec<_>>(), [span(1, 0, 2), span(1, 4, 6)]);
+        let mut other = Summary::new();
+        other.insert(span(1, 3, 4));
+        assert!(summary.covers(&other));
+        assert!(!other.covers(&summary));
+    }
+}

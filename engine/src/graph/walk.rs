@@ -1,0 +1,44 @@
+//! The order in which a stretch of history is replayed: one that keeps groups and branches together, so that little has to be
+//! retreated and advanced in between. (Eg-walker, section 3.3: any order that respects the parents gives the same text.)
+
+use super::Graph;
+use crate::id::{Local, Span};
+
+impl Graph {
+    /// The runs of `span` in an order in which parents come first and a run is followed by what goes on from it wherever it can be.
+    ///
+    /// A depth-first walk: the newest run whose parents have all been visited goes next. O(r) for the r runs of the span.
+    pub(crate) fn plan(&self, span: Span) -> Vec<Span> {
+        let runs: Vec<_> = self.runs_in(span).collect();
+        let number_of = |event: Local| runs.partition_point(|run| run.span.start <= event) - 1;
+        // The children of run i are `children[starts[i]..starts[i + 1]]`: counted first, then filled in.
+        let mut waits = vec![0u32; runs.len()];
+        let mut edges = Vec::new();
+        for (child, run) in runs.iter().enumerate() {
+            if run.span.start < span.start {
+                continue;
+            }
+            for &parent in run.parents.iter().filter(|&&parent| parent >= span.start) {
+                edges.push((number_of(parent), child));
+                waits[child] += 1;
+            }
+        }
+        edges.sort_unstable();
+        let mut ready: Vec<usize> = (0..runs.len()).rev().filter(|&number| waits[number] == 0).collect();
+        let mut order = Vec::with_capacity(runs.len());
+        while let Some(number) = ready.pop() {
+            let run = runs[number].span;
+            order.push(Span::new(run.start.max(span.start), run.end.min(span.end)));
+            let first = edges.partition_point(|&(parent, _)| parent < number);
+            let children = edges[first..].iter().take_while(|&&(parent, _)| parent == number);
+            for &(_, child) in children.collect::<Vec<_>>().into_iter().rev() {
+                waits[child] -= 1;
+                if waits[child] == 0 {
+                    ready.push(child);
+                }
+            }
+        }
+        debug_assert_eq!(order.len(), runs.len(), "a walk visits every run once");
+        order
+    }
+}

@@ -1,0 +1,418 @@
+//! The append-only log: the graph of events beside what they did, and the checks that let events in.
+//!
+//! Knows names, parents and clocks, and that every event has some contents; what these are is a type parameter ([`Contents`]). Does
+//! not know whether an index is within the document: that is checked by who has the values.
+//!
+//! Everything that an update claims is checked against the rules of the design before it is appended; a refused update leaves no
+//! trace ([`Log::truncate`] takes back what stood before the refused piece).
+
+mod pending;
+mod update;
+
+pub(crate) use pending::Pending;
+pub(crate) use update::{Piece, Update};
+
+use crate::codec::{DecodeError, Reader, Writer};
+use crate::graph::{Frontier, Graph, Heads, Summary};
+use crate::id::{Clock, EventId, EventSpan, Local, Span};
+use std::fmt;
+use std::ops::Range;
+
+/// A group may name at most this many parents.
+pub(crate) const MAX_PARENTS: usize = 4096;
+
+/// What the events of a log did, one after the other.
+pub(crate) trait Contents: Clone + fmt::Debug + Default {
+    fn len(&self) -> u32;
+    /// Adds a copy of `events` of another log's contents.
+    fn append(&mut self, other: &Self, events: Range<u32>);
+    /// Whether the events from `at` on did the same as `events` of another log.
+    fn same(&self, at: u32, other: &Self, events: Range<u32>) -> bool;
+    /// Keeps the first `len` events.
+    fn truncate(&mut self, len: u32);
+    fn write(&self, events: &[Range<u32>], writer: &mut Writer);
+    /// Reads the contents of exactly `len` events.
+    fn read(reader: &mut Reader<'_>, len: u32) -> Result<Self, DecodeError>;
+    /// About how many bytes they take.
+    fn memory(&self) -> usize;
+}
+
+/// Invariant: graph and contents have the same length.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Log<C> {
+    graph: Graph,
+    contents: C,
+}
+
+/// What is to be done with a piece.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Admission {
+    /// All of it is held already, the same.
+    Known,
+    /// It can be appended but for its first events, which are held.
+    Fits { held: u32, parents: Option<Heads> },
+    /// This event has to come first.
+    Waits(EventId),
+}
+
+impl<C: Contents> Log<C> {
+    pub(crate) fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    pub(crate) fn contents(&self) -> &C {
+        &self.contents
+    }
+
+    pub(crate) fn len(&self) -> Local {
+        self.graph.len()
+    }
+
+    /// Records local events: `record` adds exactly `count` of them to the contents.
+    ///
+    /// They go on with the agent's group where `parents` is `None`; otherwise they start a group. The caller vouches for the rules.
+    pub(crate) fn append(&mut self, agent: crate::id::AgentId, parents: Option<&[Local]>, count: u32, record: impl FnOnce(&mut C)) {
+        let index = self.graph.agent_index(agent);
+        match (parents, index) {
+            (None, Some(index)) => self.graph.extend(index, count),
+            (parents, index) => {
+                let parents = parents.unwrap_or_default();
+                let clock = self.graph.first_clock(index, parents);
+                self.graph.start_group(agent, clock, parents, count);
+            }
+        }
+        record(&mut self.contents);
+        debug_assert_eq!(self.contents.len(), self.graph.len().0, "graph and contents have gone apart");
+    }
+
+    /// Whether so many more events would be too many for a log.
+    pub(crate) fn check_room(&self, count: u32) -> Result<(), Full> {
+        match self.len().0.checked_add(count) {
+            Some(len) if len < Local::LIMIT => Ok(()),
+            _ => Err(Full { limit: Local::LIMIT }),
+        }
+    }
+
+    /// Takes in what an update brings. What has to wait is returned by the event that it waits for.
+    ///
+    /// On an error the caller takes the log back to its former length.
+    pub(crate) fn take_in(&mut self, update: &Update<C>) -> Result<Pending<C>, Refusal> {
+        let mut waiting = Pending::default();
+        for piece in &update.pieces {
+            self.take_piece(piece, &update.contents, &mut waiting)?;
+        }
+        Ok(waiting)
+    }
+
+    /// Takes in one piece and everything in `waiting` that waited for it.
+    pub(crate) fn take_piece(&mut self, piece: &Piece, contents: &C, waiting: &mut Pending<C>) -> Result<(), Refusal> {
+        let mut at = self.len();
+        self.place(piece, contents, waiting)?;
+        // What waited for these events may let in more, so they are gone through as they come.
+        while at < self.len() {
+            let end = self.graph.run_at(at).span.end;
+            for (piece, contents) in waiting.release(self.graph.event_span(Span::new(at, end))) {
+                self.place(&piece, &contents, waiting)?;
+            }
+            at = end;
+        }
+        Ok(())
+    }
+
+    /// Appends a piece, or has it wait.
+    fn place(&mut self, piece: &Piece, contents: &C, waiting: &mut Pending<C>) -> Result<(), Refusal> {
+        match self.admit(piece, contents)? {
+            Admission::Known => {}
+            Admission::Waits(missing) => waiting.add(missing, piece, contents),
+            Admission::Fits { held, parents } => {
+                self.check_room(piece.span.len()).map_err(|full| Refusal::new(piece, Rule::Full(full)))?;
+                let events = piece.contents.start + held..piece.contents.end;
+                let count = piece.span.len() - held;
+                self.append(piece.span.agent, parents.as_deref(), count, |mine| mine.append(contents, events));
+            }
+        }
+        Ok(())
+    }
+
+    fn admit(&self, piece: &Piece, contents: &C) -> Result<Admission, Refusal> {
+        let span = piece.span;
+        let refuse = |rule| Err(Refusal::new(piece, rule));
+        if let Some(first) = self.graph.local(EventId::new(span.agent, span.start)) {
+            let held = self.compare_held(piece, contents, first)?;
+            if held == span.len() {
+                return Ok(Admission::Known);
+            }
+            // The rest goes on with a group; only the agent's last one can go on.
+            let last = self.graph.id(self.graph.last_of(self.graph.run_at(first).agent));
+            return if last.clock.0 + 1 == span.start.0 + held {
+                Ok(Admission::Fits { held, parents: None })
+            } else {
+                refuse(Rule::OutOfOrder { last })
+            };
+        }
+        let last = self.last_id(span);
+        if let Some(last) = last.filter(|last| last.clock >= span.start) {
+            return refuse(Rule::OutOfOrder { last });
+        }
+        let Some(parents) = &piece.parents else {
+            // An update that goes on with a group at clock 0 was refused when it was read.
+            let before = EventId::new(span.agent, Clock(span.start.0 - 1));
+            return Ok(if last == Some(before) {
+                Admission::Fits { held: 0, parents: None }
+            } else {
+                Admission::Waits(before)
+            });
+        };
+        let mut heads = Heads::new();
+        for &parent in parents {
+            match self.graph.local(parent) {
+                Some(head) => heads.push(head),
+                None => return Ok(Admission::Waits(parent)),
+            }
+        }
+        heads.sort_unstable();
+        self.check_group(piece, &heads)?;
+        Ok(Admission::Fits { held: 0, parents: Some(heads) })
+    }
+
+    /// The rules for the first event of a group whose parents are all known.
+    fn check_group(&self, piece: &Piece, parents: &[Local]) -> Result<(), Refusal> {
+        let refuse = |rule| Err(Refusal::new(piece, rule));
+        if let Some(parent) = self.graph.dominated(parents) {
+            return refuse(Rule::ParentsNotConcurrent { parent: self.graph.id(parent) });
+        }
+        let agent = self.graph.agent_index(piece.span.agent);
+        let expected = Clock(self.graph.first_clock(agent, parents));
+        if expected != piece.span.start {
+            return refuse(Rule::ClockOfParents { expected });
+        }
+        let Some(agent) = agent else { return Ok(()) };
+        let last = self.graph.last_of(agent);
+        if parents == [last] {
+            return refuse(Rule::NothingAdopted { last: self.graph.id(last) });
+        }
+        if !self.graph.has_seen(parents, last) {
+            return refuse(Rule::OwnPastUnseen { last: self.graph.id(last) });
+        }
+        Ok(())
+    }
+
+    /// How many of a piece's first events are held. Those that are must be the same.
+    fn compare_held(&self, piece: &Piece, contents: &C, first: Local) -> Result<u32, Refusal> {
+        let differs = |clock| Err(Refusal { event: EventId::new(piece.span.agent, Clock(clock)), rule: Rule::Differs });
+        let parents = self.graph.parents_of(first);
+        let id = EventId::new(piece.span.agent, piece.span.start);
+        let goes_on = parents.as_slice().first().is_some_and(|&parent| {
+            let parent = self.graph.id(parent);
+            parents.len() == 1 && parent.agent == id.agent && parent.clock.0 + 1 == id.clock.0
+        });
+        let same_parents = match &piece.parents {
+            None => goes_on,
+            Some(ids) => !goes_on && self.graph.frontier(&parents) == Frontier::from_ids(ids.clone()),
+        };
+        if !same_parents {
+            return differs(piece.span.start.0);
+        }
+        let (mut held, mut event) = (0, first);
+        loop {
+            let run = self.graph.run_at(event);
+            let count = (run.span.end - event).min(piece.span.len() - held);
+            let events = piece.contents.start + held..piece.contents.start + held + count;
+            if !self.contents.same(event.0, contents, events) {
+                return differs(piece.span.start.0 + held);
+            }
+            held += count;
+            let next = EventId::new(piece.span.agent, Clock(piece.span.start.0 + held));
+            match self.graph.local(next) {
+                Some(next) if held < piece.span.len() => event = next,
+                _ => return Ok(held),
+            }
+        }
+    }
+
+    fn last_id(&self, span: EventSpan) -> Option<EventId> {
+        let agent = self.graph.agent_index(span.agent)?;
+        Some(self.graph.id(self.graph.last_of(agent)))
+    }
+
+    /// Forgets all events from `len` on.
+    pub(crate) fn truncate(&mut self, len: Local) {
+        self.graph.truncate(len);
+        self.contents.truncate(len.0);
+    }
+
+    /// A log of just these events, which must contain the past of each (ascending spans).
+    pub(crate) fn subset(&self, spans: &[Span]) -> Self {
+        let mut subset = Self::default();
+        for &span in spans {
+            for run in self.graph.runs_in(span) {
+                let part = Span::new(run.span.start.max(span.start), run.span.end.min(span.end));
+                let id = self.graph.id(part.start);
+                let parents = self.graph.parents_of(part.start);
+                let parents: Heads = parents.iter().filter_map(|&parent| subset.graph.local(self.graph.id(parent))).collect();
+                let goes_on = parents.len() == 1 && {
+                    let parent = subset.graph.id(parents[0]);
+                    parent.agent == id.agent && parent.clock.0 + 1 == id.clock.0
+                };
+                let parents = (!goes_on).then_some(parents.as_slice());
+                subset.append(id.agent, parents, part.len(), |mine| mine.append(&self.contents, part.numbers()));
+            }
+        }
+        subset
+    }
+
+    /// The local heads of a version.
+    pub(crate) fn heads_of(&self, version: &Frontier) -> Result<Heads, VersionError> {
+        let mut heads = Heads::new();
+        for &id in version.ids() {
+            heads.push(self.graph.local(id).ok_or(VersionError::UnknownEvent { id })?);
+        }
+        heads.sort_unstable();
+        match self.graph.dominated(&heads) {
+            Some(event) => Err(VersionError::NotConcurrent { id: self.graph.id(event) }),
+            None => Ok(heads),
+        }
+    }
+
+    /// Everything that somebody with `summary` lacks, as spans of runs in the order of the log.
+    pub(crate) fn spans_since(&self, summary: &Summary) -> Vec<Span> {
+        self.local_spans(&self.graph.not_in(summary))
+    }
+
+    /// The known ones of these events, as spans of runs in the order of the log.
+    pub(crate) fn local_spans(&self, spans: &[EventSpan]) -> Vec<Span> {
+        let mut found = Vec::new();
+        for span in spans {
+            let mut clock = span.start;
+            while clock < span.end {
+                let Some(start) = self.graph.local(EventId::new(span.agent, clock)) else { break };
+                let run = self.graph.run_at(start);
+                let count = (run.span.end - start).min(span.end.0 - clock.0);
+                found.push(Span::new(start, start + count));
+                clock.0 += count;
+            }
+        }
+        found.sort_unstable_by_key(|span| span.start);
+        found
+    }
+}
+
+/// A log is full.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Full {
+    /// How many events a log holds.
+    pub limit: u32,
+}
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a log holds fewer than {} events", self.limit)
+    }
+}
+
+impl std::error::Error for Full {}
+
+/// A version that this replica cannot go to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum VersionError {
+    /// An event of it is not known here.
+    UnknownEvent {
+        /// The event.
+        id: EventId,
+    },
+    /// An event of it is in the past of another one.
+    NotConcurrent {
+        /// The earlier event.
+        id: EventId,
+    },
+}
+
+impl fmt::Display for VersionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownEvent { id } => write!(f, "event {id} is not known here"),
+            Self::NotConcurrent { id } => write!(f, "event {id} is in the past of another event of the same version"),
+        }
+    }
+}
+
+impl std::error::Error for VersionError {}
+
+/// Which event of an update broke which rule.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refusal {
+    /// The event.
+    pub event: EventId,
+    /// The rule.
+    pub rule: Rule,
+}
+
+impl Refusal {
+    pub(crate) fn new(piece: &Piece, rule: Rule) -> Self {
+        Self { event: EventId::new(piece.span.agent, piece.span.start), rule }
+    }
+}
+
+/// The rules that every received event keeps (design, sections 1 and 6).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Rule {
+    /// The first clock of a group follows from its parents.
+    ClockOfParents {
+        /// The clock that follows.
+        expected: Clock,
+    },
+    /// No parent is in the past of another one.
+    ParentsNotConcurrent {
+        /// The parent that another one has seen.
+        parent: EventId,
+    },
+    /// An agent's events are taken in the order of their clocks.
+    OutOfOrder {
+        /// The agent's last event here.
+        last: EventId,
+    },
+    /// A new group has adopted something besides its agent's last event.
+    NothingAdopted {
+        /// That last event, the only parent.
+        last: EventId,
+    },
+    /// A group has its agent's last event in its past.
+    OwnPastUnseen {
+        /// That last event.
+        last: EventId,
+    },
+    /// One id names one event: this one is held with other contents or parents.
+    Differs,
+    /// An index is within the document at the parents.
+    IndexWithinDocument {
+        /// The index, in chars.
+        index: u32,
+        /// The length of the document there, in chars.
+        len: u32,
+    },
+    /// Nobody else makes events of this session's own agent.
+    OwnAgent,
+    /// There is room in the log.
+    Full(Full),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "event {} is refused: ", self.event)?;
+        match &self.rule {
+            Rule::ClockOfParents { expected } => write!(f, "its parents make its clock {expected}"),
+            Rule::ParentsNotConcurrent { parent } => write!(f, "its parent {parent} is in the past of another parent"),
+            Rule::OutOfOrder { last } => write!(f, "its agent has gone on to {last} already"),
+            Rule::NothingAdopted { last } => write!(f, "a new group that has adopted nothing besides {last}"),
+            Rule::OwnPastUnseen { last } => write!(f, "it has not seen {last} of its own agent"),
+            Rule::Differs => f.write_str("the event of that id that is held here is another one"),
+            Rule::IndexWithinDocument { index, len } => {
+                write!(f, "index {index} in a document of {len} chars")
+            }
+            Rule::OwnAgent => f.write_str("somebody else made it in the name of this session's agent"),
+            Rule::Full(full) => full.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}

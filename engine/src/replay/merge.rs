@@ -1,0 +1,157 @@
+//! Replays what comes in, and rewinds no further than it must.
+//!
+//! An event that has seen everything so far is applied as it stands. Any other one belongs to a *window*: the history after the last
+//! critical version before it. The window is walked through a tracker in the order of the log; for each run, what its parents have
+//! not seen is retreated, what they have seen is advanced, and the run is applied (Eg-walker, section 3.2).
+//!
+//! ```text
+//!              last critical version      window, kept between merges
+//!   ──●──●──●──────●─┬─ a a a a a ─ a a …  applied (some of it lazily, when the next late event needs it)
+//!                    └─ b b b               late: retreat the a's, apply
+//! ```
+//!
+//! The tracker is a cache. It stays while the window is open, so a late event costs its own runs and not the window again; it is dropped
+//! when a newer critical version closes the window, and made again from the log whenever it is missing.
+
+use super::{Misplaced, TextLog, linear};
+use crate::graph::Heads;
+use crate::id::{Local, Span};
+use crate::text::tracker::{Change, Tracker};
+
+/// Follows a log and tells how the text changes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Replay {
+    window: Option<Window>,
+    /// Anchors and undo ask for elements of any age; from the first such question on the window reaches back to the start.
+    whole: bool,
+}
+
+/// Invariant: the tracker has applied exactly the events after `base` and before `done`, and its current version is `version`.
+#[derive(Clone, Debug)]
+pub(super) struct Window {
+    tracker: Tracker,
+    base: Option<Local>,
+    version: Heads,
+    done: Local,
+}
+
+impl Replay {
+    /// Tells the changes that the events from `from` on make to a text of `len` chars, in the order of the log. `heads` is the version
+    /// just before `from`.
+    ///
+    /// On an error the caller takes these events back out of the log; the tracker begins anew.
+    pub(crate) fn advance(
+        &mut self,
+        log: &TextLog,
+        from: Local,
+        mut heads: Heads,
+        mut len: u32,
+        mut emit: impl FnMut(Change),
+    ) -> Result<(), Misplaced> {
+        for run in log.graph().runs_in(Span::new(from, log.len())) {
+            let events = Span::new(run.span.start.max(from), run.span.end);
+            self.advance_over(log, events, &mut heads, &mut len, &mut emit)?;
+        }
+        Ok(())
+    }
+
+    /// The same for a part of one run. `heads` and `len` are kept up to date.
+    pub(crate) fn advance_over(
+        &mut self,
+        log: &TextLog,
+        events: Span,
+        heads: &mut Heads,
+        len: &mut u32,
+        mut emit: impl FnMut(Change),
+    ) -> Result<(), Misplaced> {
+        let parents = log.graph().parents_of(events.start);
+        if *heads == parents {
+            linear::apply(log.contents(), events, len, emit)?;
+        } else {
+            let window = self.window(log, events.start, *len);
+            window.done = events.end;
+            let applied = window.apply(log, events, |change| {
+                if change.inserts { *len += change.len() } else { *len -= change.len() }
+                emit(change);
+            });
+            if let Err(misplaced) = applied {
+                self.forget();
+                return Err(misplaced);
+            }
+        }
+        heads.retain(|head| !parents.contains(head));
+        heads.push(events.end - 1);
+        Ok(())
+    }
+
+    /// Drops the tracker; it is made again when it is needed.
+    pub(crate) fn forget(&mut self) {
+        self.window = None;
+    }
+
+    /// The elements of the whole history, up to date. The first call costs a replay of it, each later one what came since.
+    pub(crate) fn whole(&mut self, log: &TextLog, len: u32) -> &Tracker {
+        if !self.whole {
+            self.whole = true;
+            self.window = None;
+        }
+        &self.window(log, log.len(), len).tracker
+    }
+
+    /// The window open at `at`, with everything before `at` applied to it; the text then has `len` chars.
+    fn window(&mut self, log: &TextLog, at: Local, len: u32) -> &mut Window {
+        let base = if self.whole { None } else { log.graph().last_critical_before(at) };
+        let window = match self.window.take() {
+            Some(window) if window.base == base => window,
+            _ => Window::from(base),
+        };
+        let window = self.window.insert(window);
+        window.catch_up(log, at, len);
+        window
+    }
+}
+
+impl Window {
+    fn from(base: Option<Local>) -> Self {
+        let tracker = match base {
+            // Nobody remembers how long the text was at an old version; it is found out by going forward from there.
+            Some(_) => Tracker::at_some_text(),
+            None => Tracker::default(),
+        };
+        Self { tracker, base, version: base.into_iter().collect(), done: base.map_or(Local(0), |base| base + 1) }
+    }
+
+    /// A window that begins at a critical version with a text of `len` chars.
+    pub(super) fn after(base: Option<Local>, len: u32) -> Self {
+        Self { tracker: Tracker::at_text_of(len), ..Self::from(base) }
+    }
+
+    fn catch_up(&mut self, log: &TextLog, at: Local, len: u32) {
+        if self.done == at {
+            return;
+        }
+        let behind = Span::new(self.done, at);
+        // A window that begins now may be walked in the best order; one that goes on has little to catch up with.
+        for events in log.graph().plan(behind) {
+            let applied = self.apply(log, events, |_| {});
+            assert!(applied.is_ok(), "events that were checked when they came do not fit now: {applied:?}");
+        }
+        self.done = at;
+        self.tracker.settle(len);
+    }
+
+    /// Walks to the parents of a part of a run and applies it.
+    pub(super) fn apply(&mut self, log: &TextLog, events: Span, mut emit: impl FnMut(Change)) -> Result<(), Misplaced> {
+        let parents = log.graph().parents_of(events.start);
+        let diff = log.graph().diff(&self.version, &parents);
+        diff.only_a.iter().for_each(|&seen| self.tracker.retreat(seen));
+        diff.only_b.iter().rev().for_each(|&unseen| self.tracker.advance(unseen));
+        for operation in log.contents().of(events) {
+            let order = |a, b| log.graph().compare(a, b);
+            let applied = self.tracker.apply(operation, order, &mut emit);
+            applied.map_err(|range| Misplaced { event: operation.events.start, range })?;
+        }
+        self.version = Heads::from_slice(&[events.end - 1]);
+        Ok(())
+    }
+}

@@ -1,0 +1,26 @@
+//! Where time meets space: from the graph and the operations to the text.
+//!
+//! - `linear`: stretches in which every event has seen all before it need no state at all;
+//! - `merge`: windows of concurrent events are walked through the tracker, and only here do graph and tracker meet;
+//! - `checkout`: the text of a whole log;
+//! - `patch`: what a change of the text is to a host with a buffer of its own.
+
+pub(crate) mod checkout;
+mod linear;
+pub(crate) mod merge;
+pub(crate) mod patch;
+
+use crate::id::Local;
+use crate::log::Log;
+use crate::sequence::OutOfRange;
+use crate::text::operations::Operations;
+
+/// The log of a text.
+pub(crate) type TextLog = Log<Operations>;
+
+/// An event whose index is not within the document at its parents.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Misplaced {
+    pub(crate) event: Local,
+    pub(crate) range: OutOfRange,
+}

@@ -1,0 +1,556 @@
+//! Elements in FugueMax order, seen from two moments at once.
+//!
+//! A sequence holds every element of a stretch of history, deleted ones included, in the one order that all replicas agree on.
+//! Each element is seen from a *current* version, which walks back and forth ([`Sequence::retreat`], [`Sequence::advance`]) so that an
+//! event can be applied where it was made, and from the *end*, in which everything applied so far has happened. An event's index
+//! is one in the current version; what it does to the document is a position in the end.
+//!
+//! Knows events only by their numbers and elements only by their ids; it does not know what stands in them (text, list items), nor
+//! why one event is before another: the tie-break T is handed in.
+//!
+//! Elements stand by runs in a B+tree with two sums (current and end length); an index by runs leads from an event to the leaf of
+//! the run that it inserted, or to the run that it removed. Every operation is O(log n) a run, and concurrent runs at the
+//! same spot are scanned one by one.
+//!
+//! Sources: FugueMax is Weidner & Kleppmann, "The Art of the Fugue" (2023), section 5; the scan for the place is that of YjsMod
+//! (Gentle, reference-crdts) with T in the place of agent ids; two-moment elements are the Eg-walker state (Gentle & Kleppmann,
+//! EuroSys 2025, section 3.2).
+
+use crate::id::{Local, Span};
+use crate::tree::{Index, Item, LeafId, Place, Tree};
+use std::cmp::Ordering;
+use std::fmt;
+use std::ops::{AddAssign, SubAssign};
+
+/// An element: one that an event inserted, by the event's local index, or one of the base, which was there before the stretch of
+/// history began and whose event nobody needs to know.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct ElementId(u32);
+
+impl ElementId {
+    pub(crate) fn of(event: Local) -> Self {
+        Self(event.0)
+    }
+
+    fn base(index: u32) -> Self {
+        Self(Local::LIMIT + index)
+    }
+
+    /// The event that inserted it, unless it is of the base.
+    pub(crate) fn event(self) -> Option<Local> {
+        (self.0 < Local::LIMIT).then_some(Local(self.0))
+    }
+
+    fn plus(self, count: u32) -> Self {
+        Self(self.0 + count)
+    }
+}
+
+impl fmt::Debug for ElementId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.event() {
+            Some(event) => write!(f, "#{}", event.0),
+            None => write!(f, "base {}", self.0 - Local::LIMIT),
+        }
+    }
+}
+
+/// The left or right neighbour at the time of insertion: an element, or the start or end of everything.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Origin(Option<ElementId>);
+
+/// How often a run has been inserted (0 or 1) plus how often it has been deleted, in the current version. A sum, so that
+/// retreating and advancing commute.
+type Count = u32;
+const NOT_YET: Count = 0;
+const VISIBLE: Count = 1;
+
+/// A run of elements: each but the first has the one before it as its left origin, all have the same right origin.
+#[derive(Clone, Copy, Debug, Default)]
+struct Elements {
+    id: ElementId,
+    len: u32,
+    left: Origin,
+    right: Origin,
+    count: Count,
+    /// Deleted by an event applied so far, whatever the current version.
+    gone: bool,
+}
+
+impl Elements {
+    fn last(&self) -> ElementId {
+        self.id.plus(self.len - 1)
+    }
+
+    /// Cuts off and returns what is behind the first `at` elements.
+    fn split_off(&mut self, at: u32) -> Self {
+        let mut rest = *self;
+        rest.id = self.id.plus(at);
+        rest.len = self.len - at;
+        rest.left = Origin(Some(self.id.plus(at - 1)));
+        self.len = at;
+        rest
+    }
+}
+
+/// The visible lengths at the two moments.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Lengths {
+    pub(crate) current: u32,
+    pub(crate) end: u32,
+}
+
+impl AddAssign for Lengths {
+    fn add_assign(&mut self, other: Self) {
+        self.current += other.current;
+        self.end += other.end;
+    }
+}
+
+impl SubAssign for Lengths {
+    fn sub_assign(&mut self, other: Self) {
+        self.current -= other.current;
+        self.end -= other.end;
+    }
+}
+
+impl Item for Elements {
+    type Width = Lengths;
+
+    fn width(&self) -> Lengths {
+        Lengths {
+            current: if self.count == VISIBLE { self.len } else { 0 },
+            end: if self.gone { 0 } else { self.len },
+        }
+    }
+}
+
+/// What the index knows of an event.
+#[derive(Clone, Copy, Debug)]
+enum Effect {
+    /// It inserted elements that stand in this leaf now.
+    Inserted(LeafId),
+    /// It removed this element; the next event of the run the one behind it.
+    RemovedForward(ElementId),
+    /// It removed this element; the next event of the run the one before it.
+    RemovedBackward(ElementId),
+}
+
+/// An index that is not in the current version.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct OutOfRange {
+    pub(crate) index: u32,
+    pub(crate) len: u32,
+}
+
+/// Where an element stands in the end version.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Standing {
+    /// How many visible elements are before it.
+    pub(crate) position: u32,
+    pub(crate) visible: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sequence {
+    tree: Tree<Elements>,
+    effects: Index<Effect>,
+    /// The leaf of each run of the base.
+    base: Index<LeafId>,
+    /// How many elements the base has too many, at its right end, because its length was not known.
+    excess: u32,
+}
+
+impl Sequence {
+    /// A sequence whose base, both now and at the end, has `len` elements.
+    pub(crate) fn with_base(len: u32) -> Self {
+        let mut sequence = Self::default();
+        if len > 0 {
+            let base = Elements { id: ElementId::base(0), len, count: VISIBLE, ..Elements::default() };
+            let place = sequence.tree.insert(sequence.tree.first(), base, |_, _| {});
+            sequence.base.set(0, place.leaf);
+        }
+        sequence
+    }
+
+    /// A sequence whose base is as long as it has to be. Its length is told later, by [`Sequence::settle`]; until then indexes
+    /// are not checked.
+    pub(crate) fn with_endless_base() -> Self {
+        Self::with_base(Local::LIMIT - 1)
+    }
+
+    /// Makes the base so long that the end version has `len` elements.
+    pub(crate) fn settle(&mut self, len: u32) {
+        self.excess = self.tree.total().end - len;
+    }
+
+    /// The visible lengths of the two versions.
+    pub(crate) fn lengths(&self) -> Lengths {
+        let total = self.tree.total();
+        Lengths { current: total.current - self.excess, end: total.end - self.excess }
+    }
+
+    /// Inserts the elements of `events` at an index of the current version. `before` tells whether one event is before another in T.
+    /// Returns their position in the end version.
+    pub(crate) fn insert(
+        &mut self,
+        index: u32,
+        events: Span,
+        order: impl Fn(Local, Local) -> Ordering,
+    ) -> Result<u32, OutOfRange> {
+        self.check(index, 0)?;
+        let mut elements = Elements {
+            id: ElementId::of(events.start),
+            len: events.len(),
+            count: VISIBLE,
+            ..Elements::default()
+        };
+        let place = match index.checked_sub(1) {
+            None => self.tree.first(),
+            Some(last) => {
+                let found = self.find_current(last);
+                let left = self.elements(found.place);
+                elements.left = Origin(Some(left.id.plus(found.offset)));
+                if found.offset + 1 < left.len {
+                    // Inside a run the neighbour on the right exists, so nothing concurrent stands in between.
+                    let rest = self.split(found.place, found.offset + 1);
+                    elements.right = Origin(Some(self.elements(rest).id));
+                    return Ok(self.put(rest, elements));
+                }
+                self.tree.after(found.place)
+            }
+        };
+        let (right, concurrent) = self.next_existing(place);
+        elements.right = Origin(right.map(|right| self.elements(right).id));
+        let place = if concurrent { self.integrate(place, right, &elements, order) } else { place };
+        Ok(self.put(place, elements))
+    }
+
+    /// Removes the visible elements at `index`, … by one event each: forwards they all stand at `index` in turn, backwards the first event
+    /// removes the one at `index` and each other one the element before it. Tells each stretch that goes from the end version:
+    /// its position, its length and the events that remove it, in order.
+    pub(crate) fn remove(
+        &mut self,
+        index: u32,
+        events: Span,
+        backward: bool,
+        mut gone: impl FnMut(u32, Span),
+    ) -> Result<(), OutOfRange> {
+        if backward {
+            self.check(index, 1)?;
+            if events.len() > index + 1 {
+                return Err(OutOfRange { index: 0, len: 0 });
+            }
+        } else {
+            self.check(index, events.len())?;
+        }
+        let (mut at, mut index) = (events.start, index);
+        while at < events.end {
+            let found = self.find_current(index);
+            let run = *self.elements(found.place);
+            let (start, count) = if backward {
+                let count = (found.offset + 1).min(events.end - at);
+                (found.offset + 1 - count, count)
+            } else {
+                (found.offset, (run.len - found.offset).min(events.end - at))
+            };
+            let place = self.isolate(found.place, start, count);
+            let effect = if backward {
+                Effect::RemovedBackward(run.id.plus(found.offset))
+            } else {
+                Effect::RemovedForward(run.id.plus(found.offset))
+            };
+            self.effects.set(at.0, effect);
+            if !run.gone {
+                gone(found.before.end + start, Span::new(at, at + count));
+            }
+            self.tree.update(place, |run| {
+                run.count += 1;
+                run.gone = true;
+            });
+            at = at + count;
+            if backward {
+                // The sum stays above zero: the range was checked.
+                index = index.saturating_sub(count);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes these events, all applied and in the current version, out of it.
+    pub(crate) fn retreat(&mut self, events: Span) {
+        self.shift(events, |count| *count -= 1);
+    }
+
+    /// Brings these events, all applied but not in the current version, back into it.
+    pub(crate) fn advance(&mut self, events: Span) {
+        self.shift(events, |count| *count += 1);
+    }
+
+    /// Where an element stands in the end version; `None` when no event inserted it here.
+    pub(crate) fn standing(&self, event: Local) -> Option<Standing> {
+        let Effect::Inserted(leaf) = self.effects.find(event.0)?.value else { return None };
+        let id = ElementId::of(event);
+        let slot = self.tree.leaf_items(leaf).iter().position(|run| run.id <= id && id <= run.last())?;
+        let place = Place { leaf, slot };
+        let run = self.elements(place);
+        let inside = if run.gone { 0 } else { id.0 - run.id.0 };
+        Some(Standing { position: self.tree.before(place).end + inside, visible: !run.gone })
+    }
+
+    /// The element at a position of the end version.
+    pub(crate) fn element_at(&self, position: u32) -> Option<ElementId> {
+        let found = self.tree.find(position, |width| width.end)?;
+        Some(self.elements(found.place).id.plus(found.offset))
+    }
+
+    /// The elements that these events inserted or removed, from left to right, as runs `(first, length)` between which
+    /// others may stand.
+    pub(crate) fn touched_by(&self, events: Span) -> Vec<(ElementId, u32)> {
+        let mut places: Vec<(Place, ElementId, u32)> = Vec::new();
+        let mut at = events.start;
+        while at < events.end {
+            let (first, count) = self.elements_of(Span::new(at, events.end));
+            let (mut id, end) = (first, first.plus(count));
+            while id < end {
+                let place = self.place_of(id);
+                let run = self.elements(place);
+                let part = (run.last().plus(1).0 - id.0).min(end.0 - id.0);
+                places.push((place, id, part));
+                id = id.plus(part);
+            }
+            at = at + count;
+        }
+        places.sort_unstable_by(|(a, first, _), (b, second, _)| {
+            if a == b { first.cmp(second) } else { self.tree.compare(*a, *b) }
+        });
+        places.into_iter().map(|(_, id, count)| (id, count)).collect()
+    }
+
+    /// The runs visible in the end version, from left to right.
+    pub(crate) fn visible_runs(&self) -> impl Iterator<Item = (ElementId, u32)> {
+        self.tree.iter().filter(|run| !run.gone).map(|run| (run.id, run.len))
+    }
+
+    fn check(&self, index: u32, count: u32) -> Result<(), OutOfRange> {
+        let len = self.lengths().current;
+        match index.checked_add(count) {
+            Some(end) if end <= len => Ok(()),
+            _ => Err(OutOfRange { index, len }),
+        }
+    }
+
+    /// The first run from `place` on that exists in the current version, deleted or not, and whether others are passed on the way.
+    fn next_existing(&self, place: Place) -> (Option<Place>, bool) {
+        let (mut place, mut passed) = (place, false);
+        while let Some(run) = self.tree.get(place) {
+            if run.count != NOT_YET {
+                return (Some(place), passed);
+            }
+            passed = true;
+            place = self.tree.after(place);
+        }
+        (None, passed)
+    }
+
+    /// The place among concurrent runs between the left neighbour and `end`, the right one.
+    ///
+    /// Those with a left origin further to the left belong to what is before the gap, so the scan ends there; those with one
+    /// further to the right descend from another run of the gap and go where that one goes. Of those with the same left origin
+    /// the one whose right origin stands later comes first, and T decides the rest.
+    fn integrate(
+        &self,
+        start: Place,
+        end: Option<Place>,
+        new: &Elements,
+        order: impl Fn(Local, Local) -> Ordering,
+    ) -> Place {
+        let (mut place, mut chosen, mut scanning) = (start, start, false);
+        while Some(place) != end {
+            let Some(other) = self.tree.get(place) else { break };
+            match self.compare_left(other.left, new.left) {
+                Ordering::Less => break,
+                Ordering::Greater => {}
+                Ordering::Equal => match self.compare_right(other.right, new.right) {
+                    Ordering::Less => scanning = true,
+                    Ordering::Greater => scanning = false,
+                    Ordering::Equal => {
+                        if precedes(new.id, other.id, &order) {
+                            break;
+                        }
+                        scanning = false;
+                    }
+                },
+            }
+            place = self.tree.after(place);
+            if !scanning {
+                chosen = place;
+            }
+        }
+        chosen
+    }
+
+    fn compare_left(&self, a: Origin, b: Origin) -> Ordering {
+        match (a.0, b.0) {
+            _ if a == b => Ordering::Equal,
+            (None, _) => Ordering::Less,
+            (_, None) => Ordering::Greater,
+            (Some(a), Some(b)) => self.compare(a, b),
+        }
+    }
+
+    fn compare_right(&self, a: Origin, b: Origin) -> Ordering {
+        match (a.0, b.0) {
+            _ if a == b => Ordering::Equal,
+            (None, _) => Ordering::Greater,
+            (_, None) => Ordering::Less,
+            (Some(a), Some(b)) => self.compare(a, b),
+        }
+    }
+
+    fn compare(&self, a: ElementId, b: ElementId) -> Ordering {
+        let (place_a, place_b) = (self.place_of(a), self.place_of(b));
+        if place_a == place_b { a.cmp(&b) } else { self.tree.compare(place_a, place_b) }
+    }
+
+    /// Puts a new run at a place, joined to the one before it where it goes on from that. Returns its position in the end.
+    fn put(&mut self, place: Place, elements: Elements) -> u32 {
+        if let Some(slot) = place.slot.checked_sub(1) {
+            let before = Place { leaf: place.leaf, slot };
+            let run = self.elements(before);
+            let goes_on = run.id.plus(run.len) == elements.id
+                && elements.left == Origin(Some(run.last()))
+                && elements.right == run.right
+                && run.count == VISIBLE
+                && !run.gone;
+            if goes_on {
+                let position = self.tree.before(before).end + run.len;
+                self.tree.update(before, |run| run.len += elements.len);
+                return position;
+            }
+        }
+        let place = self.place(place, elements);
+        self.tree.before(place).end
+    }
+
+    /// Cuts a run in two. Returns the place of the second part.
+    fn split(&mut self, place: Place, at: u32) -> Place {
+        let mut rest = Elements::default();
+        self.tree.update(place, |run| rest = run.split_off(at));
+        self.place(Place { leaf: place.leaf, slot: place.slot + 1 }, rest)
+    }
+
+    /// Makes the elements `start..start + count` of a run a run of their own and returns its place.
+    fn isolate(&mut self, place: Place, start: u32, count: u32) -> Place {
+        let mut place = place;
+        if start + count < self.elements(place).len {
+            let rest = self.split(place, start + count);
+            // What is inserted behind an item lands in the leaf in which that item now is (`Tree::insert`).
+            place = Place { leaf: rest.leaf, slot: rest.slot - 1 };
+        }
+        if start > 0 { self.split(place, start) } else { place }
+    }
+
+    fn place(&mut self, place: Place, elements: Elements) -> Place {
+        let Self { tree, effects, base, .. } = self;
+        let mut note = |id: ElementId, leaf| match id.event() {
+            Some(event) => effects.set(event.0, Effect::Inserted(leaf)),
+            None => base.set(id.0 - Local::LIMIT, leaf),
+        };
+        let place = tree.insert(place, elements, |moved, leaf| note(moved.id, leaf));
+        note(elements.id, place.leaf);
+        place
+    }
+
+    fn shift(&mut self, events: Span, change: impl Fn(&mut Count)) {
+        let mut at = events.start;
+        while at < events.end {
+            let (first, count) = self.elements_of(Span::new(at, events.end));
+            self.shift_elements(first, count, &change);
+            at = at + count;
+        }
+    }
+
+    /// The elements, `(first, length)` in order of ids, that the first of these events and those that belong to the same run
+    /// inserted or removed, one each.
+    fn elements_of(&self, events: Span) -> (ElementId, u32) {
+        let at = events.start;
+        let run = self.effect_at(at);
+        let end = run.end.map_or(events.end, |end| Local(end).min(events.end));
+        let (offset, count) = (at.0 - run.start, end - at);
+        let first = match run.value {
+            Effect::Inserted(_) => ElementId::of(at),
+            Effect::RemovedForward(first) => first.plus(offset),
+            Effect::RemovedBackward(first) => ElementId(first.0 - offset - (count - 1)),
+        };
+        (first, count)
+    }
+
+    fn shift_elements(&mut self, first: ElementId, count: u32, change: &impl Fn(&mut Count)) {
+        let (mut id, end) = (first, first.plus(count));
+        while id < end {
+            let place = self.place_of(id);
+            let run = self.elements(place);
+            let start = id.0 - run.id.0;
+            let part = (run.len - start).min(end.0 - id.0);
+            let place = self.isolate(place, start, part);
+            self.tree.update(place, |run| change(&mut run.count));
+            id = id.plus(part);
+        }
+    }
+
+    fn effect_at(&self, event: Local) -> crate::tree::Run<Effect> {
+        match self.effects.find(event.0) {
+            Some(run) => run,
+            None => unreachable!("{event:?} is retreated or advanced before it was applied"),
+        }
+    }
+
+    fn place_of(&self, id: ElementId) -> Place {
+        let leaf = match id.event() {
+            Some(event) => match self.effect_at(event).value {
+                Effect::Inserted(leaf) => leaf,
+                effect => unreachable!("{id:?} is looked for, but its event was a removal: {effect:?}"),
+            },
+            None => match self.base.find(id.0 - Local::LIMIT) {
+                Some(run) => run.value,
+                None => unreachable!("{id:?} is looked for in a sequence without a base"),
+            },
+        };
+        match self.tree.leaf_items(leaf).iter().position(|run| run.id <= id && id <= run.last()) {
+            Some(slot) => Place { leaf, slot },
+            None => unreachable!("{id:?} is not in its leaf {leaf:?}"),
+        }
+    }
+
+    fn find_current(&self, index: u32) -> crate::tree::Found<Lengths> {
+        match self.tree.find(index, |width| width.current) {
+            Some(found) => found,
+            None => unreachable!("index {index} was checked against {:?}", self.tree.total()),
+        }
+    }
+
+    fn elements(&self, place: Place) -> &Elements {
+        match self.tree.get(place) {
+            Some(elements) => elements,
+            None => unreachable!("no run at {place:?}"),
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn assert_invariants(&self) {
+        self.tree.assert_invariants();
+        for run in self.tree.iter() {
+            assert!(run.len > 0, "an empty run {run:?}");
+            assert_eq!(self.elements(self.place_of(run.id)).id, run.id, "{:?} is indexed wrongly", run.id);
+        }
+    }
+}
+
+/// Whether a new element comes before another one in T; elements of the base are before all events.
+fn precedes(new: ElementId, other: ElementId, order: impl Fn(Local, Local) -> Ordering) -> bool {
+    match (new.event(), other.event()) {
+        (Some(new), Some(other)) => order(new, other) == Ordering::Less,
+        (new, other) => new.is_none() && other.is_some(),
+    }
+}

@@ -1,0 +1,197 @@
+//! META, DATA, DONE: what two replicas say to each other to hold the same events. Messages in, messages out; any carrier.
+//!
+//! Knows what each end holds by ranges of clocks. Does not look into events and applies nothing.
+//!
+//! ```text
+//! A                               B
+//! META what A holds ───────────▶
+//!                   ◀─────────── META what B holds
+//! DATA what B lacks ───────────▶ ◀─────────── DATA what A lacks
+//! DONE              ───────────▶ ◀─────────── DONE
+//! DATA as it is made ──────────▶ ◀─────────── DATA as it is made
+//! ```
+//!
+//! What lies outside the other's ranges is sent without comparing a single event. A message may come twice, late or not at all: events
+//! are taken in once, in whatever order, and a new META asks for what is missing.
+
+use crate::codec::DecodeError;
+use crate::graph::Summary;
+use crate::id::EventSpan;
+
+const META: u8 = 1;
+const DATA: u8 = 2;
+const DONE: u8 = 3;
+
+/// What the exchange needs of whoever holds the events.
+pub trait Replica {
+    /// What is held.
+    fn summary(&self) -> Summary;
+    /// How many events are held; it grows with every event.
+    fn event_count(&self) -> u64;
+    /// What somebody with `summary` lacks, parents first, in updates of about `max_bytes`.
+    fn chunks_since(&self, summary: &Summary, max_bytes: usize) -> Vec<Vec<u8>>;
+}
+
+/// One message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Message {
+    /// What the sender holds.
+    Meta(Summary),
+    /// Events, for [`Document::import`](crate::Document::import).
+    Data(Vec<u8>),
+    /// The sender has sent everything that was lacking by the receiver's META.
+    Done,
+}
+
+impl Message {
+    /// As bytes: one for the kind, then the body.
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Meta(summary) => tagged(META, &summary.encode()),
+            Self::Data(update) => tagged(DATA, update),
+            Self::Done => vec![DONE],
+        }
+    }
+
+    /// Back from bytes. The events of DATA are checked when they are imported.
+    ///
+    /// # Errors
+    /// An unknown kind, or a damaged META.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        match bytes.split_first() {
+            Some((&META, body)) => Summary::decode(body).map(Self::Meta),
+            Some((&DATA, body)) => Ok(Self::Data(body.to_vec())),
+            Some((&DONE, [])) => Ok(Self::Done),
+            Some((&DONE, rest)) => Err(DecodeError::TrailingBytes { offset: 1, extra: rest.len() }),
+            Some(_) => Err(DecodeError::Magic { expected: "a message of Cede" }),
+            None => Err(DecodeError::Truncated { offset: 0 }),
+        }
+    }
+}
+
+fn tagged(kind: u8, body: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(1 + body.len());
+    bytes.push(kind);
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+/// What is to be done about a message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// Send this to the other end.
+    Send(Message),
+    /// Take these events in. If they are refused, the connection has nothing more to say.
+    Import(Vec<u8>),
+}
+
+/// One end of one connection.
+///
+/// ```
+/// use cede::sync::{Action, Exchange};
+/// use cede::{AgentId, Chars, Session};
+///
+/// let mut replicas = [1, 2].map(|agent| Session::new(AgentId::new(agent)));
+/// replicas[0].insert(Chars(0), "ann").unwrap();
+/// replicas[1].insert(Chars(0), "ben").unwrap();
+///
+/// let mut ends = [Exchange::new(1 << 16), Exchange::new(1 << 16)];
+/// let mut wire = vec![(1, ends[0].start(replicas[0].document())), (0, ends[1].start(replicas[1].document()))];
+/// while let Some((to, message)) = wire.pop() {
+///     for action in ends[to].receive(replicas[to].document(), message) {
+///         match action {
+///             Action::Send(message) => wire.insert(0, (1 - to, message)),
+///             Action::Import(events) => drop(replicas[to].merge::<Chars>(&events).unwrap()),
+///         }
+///     }
+/// }
+/// assert!(ends[0].is_done() && ends[1].is_done());
+/// assert_eq!(replicas[0].text(), "annben");
+/// assert_eq!(replicas[1].text(), "annben");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    max_bytes: usize,
+    /// What the other end holds, or will hold once everything sent has arrived; `None` before its META.
+    theirs: Option<Summary>,
+    we_are_done: bool,
+    they_are_done: bool,
+    /// How many events we held when we last looked for something to send.
+    looked_at: u64,
+}
+
+impl Exchange {
+    /// `max_bytes`: about how large one DATA may be.
+    pub fn new(max_bytes: usize) -> Self {
+        Self { max_bytes, theirs: None, we_are_done: false, they_are_done: false, looked_at: 0 }
+    }
+
+    /// The opening META.
+    pub fn start(&mut self, replica: &impl Replica) -> Message {
+        Message::Meta(replica.summary())
+    }
+
+    /// What to do about a message from the other end.
+    pub fn receive(&mut self, replica: &impl Replica, message: Message) -> Vec<Action> {
+        match message {
+            Message::Meta(summary) => {
+                // A second META asks again for what got lost on the way.
+                self.theirs = Some(summary);
+                self.looked_at = 0;
+                let mut actions: Vec<Action> = self.poll(replica).into_iter().map(Action::Send).collect();
+                self.we_are_done = true;
+                actions.push(Action::Send(Message::Done));
+                actions
+            }
+            Message::Data(events) => vec![Action::Import(events)],
+            Message::Done => {
+                self.they_are_done = true;
+                Vec::new()
+            }
+        }
+    }
+
+    /// These events came from the other end, so it holds them.
+    pub fn holds(&mut self, spans: impl IntoIterator<Item = EventSpan>) {
+        if let Some(theirs) = &mut self.theirs {
+            spans.into_iter().for_each(|span| theirs.insert(span));
+        }
+    }
+
+    /// DATA for everything that the other end lacks by now; nothing before its META has come. O(1) when nothing has come.
+    pub fn poll(&mut self, replica: &impl Replica) -> Vec<Message> {
+        let Some(theirs) = &mut self.theirs else { return Vec::new() };
+        if self.looked_at == replica.event_count() {
+            return Vec::new();
+        }
+        self.looked_at = replica.event_count();
+        let chunks = replica.chunks_since(theirs, self.max_bytes);
+        theirs.merge(&replica.summary());
+        chunks.into_iter().map(Message::Data).collect()
+    }
+
+    /// Whether both ends have sent what the other lacked.
+    pub fn is_done(&self) -> bool {
+        self.we_are_done && self.they_are_done
+    }
+
+    /// What the other end is taken to hold.
+    pub fn theirs(&self) -> Option<&Summary> {
+        self.theirs.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_read_back_as_written() {
+        for message in [Message::Meta(Summary::new()), Message::Data(vec![1, 2, 3]), Message::Done] {
+            assert_eq!(Message::decode(&message.encode()), Ok(message));
+        }
+        assert!(Message::decode(&[]).is_err());
+        assert!(Message::decode(&[9]).is_err());
+        assert!(Message::decode(&[DONE, 0]).is_err());
+    }
+}

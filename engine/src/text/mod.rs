@@ -1,0 +1,8 @@
+//! Text: the visible characters, the operations that the log records of them, and the tracker that replays concurrent ones.
+//!
+//! Knows characters and positions. Does not know who made an operation or after what: that is the graph's.
+
+pub(crate) mod buffer;
+pub(crate) mod operations;
+pub(crate) mod tracker;
+pub(crate) mod unit;

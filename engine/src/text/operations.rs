@@ -1,0 +1,426 @@
+//! What the events of a text did, in the order of the log: runs of insertions and of deletions.
+//!
+//! Positions are in chars, in the document at the event's parents. A run is kept as one entry however long it is:
+//!
+//! ```text
+//! typing "abc" at 5          Insert at 5, 3 chars      event i inserts at 5 + i
+//! three deletes forward at 5  Delete at 5, 3 times      each event deletes at 5
+//! three backspaces from 8     Backspace at 7, 3 times   event i deletes at 7 − i
+//! ```
+//!
+//! The inserted text of all runs stands in one `String`. A run that is not ASCII holds at most [`SCANNED`] chars, so
+//! cutting one by chars never scans far. Looking up the run of an event is O(log runs).
+
+use crate::codec::{DecodeError, Reader, Writer};
+use crate::id::{Local, Span};
+use crate::log::Contents;
+use std::ops::Range;
+
+/// Chars of a run that is not ASCII: about what a look-up among a million runs costs to scan.
+const SCANNED: u32 = 256;
+
+/// One run of operations, or a part of one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Operation<'a> {
+    pub(crate) events: Span,
+    pub(crate) action: Action<'a>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Action<'a> {
+    /// Each char one event, the first at `at`.
+    Insert { at: u32, text: &'a str },
+    /// Each event deletes the char at `at`.
+    Delete { at: u32 },
+    /// The first event deletes the char at `at`, each other one the char before it.
+    Backspace { at: u32 },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Insert,
+    Delete,
+    Backspace,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    /// The first event; the run ends where the next one starts.
+    start: u32,
+    at: u32,
+    /// Where its text starts in `Operations::text`; for deletions, where that of the next insertion starts.
+    text: u32,
+    kind: Kind,
+}
+
+/// Invariant: runs are sorted by `start` and cover `0..len`; the text between two runs has as many chars as the insertion has
+/// events, and none for deletions.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Operations {
+    runs: Vec<Run>,
+    text: String,
+    len: u32,
+}
+
+impl Operations {
+    pub(crate) fn run_count(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// All text ever inserted, in bytes.
+    pub(crate) fn text_len(&self) -> usize {
+        self.text.len()
+    }
+
+    /// How many of the events insert. O(runs).
+    pub(crate) fn insert_count(&self) -> u64 {
+        let inserts = (0..self.runs.len()).filter(|&number| self.runs[number].kind == Kind::Insert);
+        inserts.map(|number| u64::from(self.run_end(number) - self.runs[number].start)).sum()
+    }
+
+    /// Records insertions of the chars of `text`, the first at `at`.
+    pub(crate) fn insert(&mut self, at: u32, text: &str) {
+        if text.is_ascii() {
+            self.insert_part(at, text, text.len() as u32, true);
+            return;
+        }
+        let (mut rest, mut at) = (text, at);
+        while !rest.is_empty() {
+            let end = rest.char_indices().nth(SCANNED as usize).map_or(rest.len(), |(end, _)| end);
+            let (part, behind) = rest.split_at(end);
+            let chars = part.chars().count() as u32;
+            self.insert_part(at, part, chars, false);
+            at += chars;
+            rest = behind;
+        }
+    }
+
+    fn insert_part(&mut self, at: u32, text: &str, chars: u32, ascii: bool) {
+        let goes_on = self.runs.last().is_some_and(|run| {
+            let held = self.len - run.start;
+            let all_ascii = ascii && self.text.len() - run.text as usize == held as usize;
+            run.kind == Kind::Insert && run.at + held == at && (all_ascii || held + chars <= SCANNED)
+        });
+        if !goes_on {
+            self.push(Kind::Insert, at);
+        }
+        self.text.push_str(text);
+        self.len += chars;
+    }
+
+    /// Records `count` deletions: all at `at`, or from there backwards.
+    pub(crate) fn delete(&mut self, at: u32, count: u32, backward: bool) {
+        let start = self.len;
+        self.len += count;
+        if let Some(run) = self.runs.last_mut() {
+            let held = start - run.start;
+            let forward_on = (count == 1 || !backward) && run.at == at;
+            let backward_on = (count == 1 || backward) && run.at.checked_sub(held) == Some(at);
+            match run.kind {
+                Kind::Delete if forward_on => return,
+                Kind::Delete if held == 1 && backward_on => {
+                    run.kind = Kind::Backspace;
+                    return;
+                }
+                Kind::Backspace if backward_on => return,
+                _ => {}
+            }
+        }
+        let text = self.text.len() as u32;
+        let kind = if backward && count > 1 { Kind::Backspace } else { Kind::Delete };
+        self.runs.push(Run { start, at, text, kind });
+    }
+
+    fn push(&mut self, kind: Kind, at: u32) {
+        self.runs.push(Run { start: self.len, at, text: self.text.len() as u32, kind });
+    }
+
+    /// The operations of these events, run by run, cut to the span.
+    pub(crate) fn of(&self, events: Span) -> impl Iterator<Item = Operation<'_>> {
+        let first = self.run_number(events.start.0);
+        let numbers = if events.is_empty() { 0..0 } else { first..self.runs.len() };
+        numbers.map(move |number| self.cut(number, events.numbers())).take_while(move |operation| !operation.events.is_empty())
+    }
+
+    /// The char that an event inserted.
+    pub(crate) fn char_of(&self, event: Local) -> Option<char> {
+        match self.of(Span::new(event, event + 1)).next()?.action {
+            Action::Insert { text, .. } => text.chars().next(),
+            Action::Delete { .. } | Action::Backspace { .. } => None,
+        }
+    }
+
+    fn run_number(&self, event: u32) -> usize {
+        match self.runs.last() {
+            Some(run) if run.start <= event => self.runs.len() - 1,
+            _ => self.runs.partition_point(|run| run.start <= event).saturating_sub(1),
+        }
+    }
+
+    fn run_end(&self, number: usize) -> u32 {
+        self.runs.get(number + 1).map_or(self.len, |next| next.start)
+    }
+
+    fn cut(&self, number: usize, events: Range<u32>) -> Operation<'_> {
+        let run = self.runs[number];
+        let run_end = self.run_end(number);
+        let (start, end) = (run.start.max(events.start), run_end.min(events.end));
+        let span = Span::new(Local(start), Local(end.max(start)));
+        let offset = start - run.start;
+        let action = match run.kind {
+            Kind::Insert => {
+                let text_end = self.runs.get(number + 1).map_or(self.text.len(), |next| next.text as usize);
+                let text = &self.text[run.text as usize..text_end];
+                let ascii = text.len() == (run_end - run.start) as usize;
+                Action::Insert { at: run.at + offset, text: chars(text, offset..offset + span.len(), ascii) }
+            }
+            Kind::Delete => Action::Delete { at: run.at },
+            Kind::Backspace => Action::Backspace { at: run.at - offset },
+        };
+        Operation { events: span, action }
+    }
+
+    fn add(&mut self, operation: Operation<'_>) {
+        match operation.action {
+            Action::Insert { at, text } => self.insert(at, text),
+            Action::Delete { at } => self.delete(at, operation.events.len(), false),
+            Action::Backspace { at } => self.delete(at, operation.events.len(), true),
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn assert_invariants(&self) {
+        let all = Span::new(Local(0), Local(self.len));
+        let mut at = 0;
+        for operation in self.of(all) {
+            assert_eq!(operation.events.start.0, at, "the runs leave a hole");
+            if let Action::Insert { text, .. } = operation.action {
+                assert_eq!(text.chars().count() as u32, operation.events.len(), "{text:?} has not a char an event");
+            }
+            at = operation.events.end.0;
+        }
+        assert_eq!(at, self.len, "the runs do not cover the log");
+    }
+}
+
+/// The chars `range` of a text.
+fn chars(text: &str, range: Range<u32>, ascii: bool) -> &str {
+    if ascii {
+        return &text[range.start as usize..range.end as usize];
+    }
+    let mut offsets = text.char_indices().map(|(offset, _)| offset);
+    let start = offsets.nth(range.start as usize).unwrap_or(text.len());
+    let count = range.end - range.start;
+    let end = match count.checked_sub(1) {
+        None => start,
+        Some(skipped) => offsets.nth(skipped as usize).unwrap_or(text.len()),
+    };
+    &text[start..end]
+}
+
+impl Contents for Operations {
+    fn len(&self) -> u32 {
+        self.len
+    }
+
+    fn append(&mut self, other: &Self, events: Range<u32>) {
+        for operation in other.of(Span::new(Local(events.start), Local(events.end))) {
+            self.add(operation);
+        }
+    }
+
+    /// Runs may be cut differently on the two sides, so both are walked in the smaller steps.
+    fn same(&self, at: u32, other: &Self, events: Range<u32>) -> bool {
+        let (mut mine, mut theirs) = (at, events.start);
+        while theirs < events.end {
+            let left = events.end - theirs;
+            let a = self.cut(self.run_number(mine), mine..mine + left);
+            let step = a.events.len();
+            let b = other.cut(other.run_number(theirs), theirs..theirs + step);
+            let step = b.events.len();
+            let a = self.cut(self.run_number(mine), mine..mine + step);
+            if step == 0 || single(a) != single(b) {
+                return false;
+            }
+            mine += step;
+            theirs += step;
+        }
+        true
+    }
+
+    fn truncate(&mut self, len: u32) {
+        if len >= self.len {
+            return;
+        }
+        let mut shorter = Self::default();
+        shorter.append(self, 0..len);
+        *self = shorter;
+    }
+
+    fn write(&self, events: &[Range<u32>], writer: &mut Writer) {
+        let mut parts = Self::default();
+        events.iter().for_each(|range| parts.append(self, range.clone()));
+        writer.number(parts.runs.len() as u64);
+        let mut expected = 0i64;
+        for number in 0..parts.runs.len() {
+            let run = parts.runs[number];
+            let count = parts.run_end(number) - run.start;
+            writer.number(u64::from(count) << 2 | run.kind.code());
+            writer.signed(i64::from(run.at) - expected);
+            expected = run.kind.next_position(run.at, count);
+        }
+        writer.string(parts.text.as_bytes());
+    }
+
+    fn read(reader: &mut Reader<'_>, len: u32) -> Result<Self, DecodeError> {
+        let mut operations = Self::default();
+        let mut lengths = Vec::new();
+        let mut expected = 0i64;
+        for _ in 0..reader.count()? {
+            let head = reader.number()?;
+            let (count, kind) = (head >> 2, Kind::from_code(head & 3));
+            let kind = kind.ok_or_else(|| reader.invalid("no such kind of operation"))?;
+            let at = expected.checked_add(reader.signed()?).filter(|at| (0..i64::from(Local::LIMIT)).contains(at));
+            let at = at.ok_or_else(|| reader.invalid("a position beyond the longest text"))?;
+            if count == 0 || count > u64::from(len - operations.len) {
+                return Err(reader.invalid("operations and events differ in number"));
+            }
+            if kind == Kind::Backspace && (count as i64) > at + 1 {
+                return Err(reader.invalid("backspaces beyond the start of the text"));
+            }
+            lengths.push((kind, at as u32, count as u32));
+            operations.len += count as u32;
+            expected = kind.next_position(at as u32, count as u32);
+        }
+        if operations.len != len {
+            return Err(reader.invalid("operations and events differ in number"));
+        }
+        let text = std::str::from_utf8(reader.string()?).map_err(|_| reader.invalid("inserted text is not UTF-8"))?;
+        Self::assemble(&lengths, text).ok_or_else(|| reader.invalid("inserted text and insertions differ in length"))
+    }
+
+    fn memory(&self) -> usize {
+        self.text.len() + self.runs.len() * size_of::<Run>()
+    }
+}
+
+impl Operations {
+    /// Builds the runs again by our own rules, whatever the writer's were. `None` when the text does not fit the insertions.
+    fn assemble(runs: &[(Kind, u32, u32)], text: &str) -> Option<Self> {
+        let (mut operations, mut rest) = (Self::default(), text);
+        let ascii = text.is_ascii();
+        for &(kind, at, count) in runs {
+            match kind {
+                Kind::Insert => {
+                    let end = if ascii { count as usize } else { byte_of_char(rest, count)? };
+                    let (part, behind) = rest.split_at_checked(end)?;
+                    operations.insert(at, part);
+                    rest = behind;
+                }
+                Kind::Delete => operations.delete(at, count, false),
+                Kind::Backspace => operations.delete(at, count, true),
+            }
+        }
+        rest.is_empty().then_some(operations)
+    }
+}
+
+/// Where char number `count` starts; the end of the text when it has exactly `count`; `None` when it has fewer.
+fn byte_of_char(text: &str, count: u32) -> Option<usize> {
+    let mut offsets = text.char_indices().map(|(offset, _)| offset).chain(std::iter::once(text.len()));
+    offsets.nth(count as usize)
+}
+
+/// One event's deletion is the same whichever way its run went.
+fn single(operation: Operation<'_>) -> Action<'_> {
+    match operation.action {
+        Action::Backspace { at } if operation.events.len() == 1 => Action::Delete { at },
+        action => action,
+    }
+}
+
+impl Kind {
+    fn code(self) -> u64 {
+        match self {
+            Self::Insert => 0,
+            Self::Delete => 1,
+            Self::Backspace => 2,
+        }
+    }
+
+    fn from_code(code: u64) -> Option<Self> {
+        [Self::Insert, Self::Delete, Self::Backspace].into_iter().find(|kind| kind.code() == code)
+    }
+
+    /// Where the next operation probably is: the caret.
+    fn next_position(self, at: u32, count: u32) -> i64 {
+        let (at, count) = (i64::from(at), i64::from(count));
+        match self {
+            Self::Insert => at + count,
+            Self::Delete => at,
+            Self::Backspace => at + 1 - count,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(operations: &Operations) -> Vec<Operation<'_>> {
+        operations.of(Span::new(Local(0), Local(operations.len))).collect()
+    }
+
+    #[test]
+    fn typing_and_backspacing_are_runs() {
+        let mut operations = Operations::default();
+        ["a", "b", "é"].into_iter().zip(5..).for_each(|(text, at)| operations.insert(at, text));
+        (5..8).rev().for_each(|at| operations.delete(at, 1, true));
+        (0..3).for_each(|_| operations.delete(2, 1, false));
+        let span = |start, end| Span::new(Local(start), Local(end));
+        let expected = [
+            Operation { events: span(0, 3), action: Action::Insert { at: 5, text: "abé" } },
+            Operation { events: span(3, 6), action: Action::Backspace { at: 7 } },
+            Operation { events: span(6, 9), action: Action::Delete { at: 2 } },
+        ];
+        assert_eq!(all(&operations), expected);
+        let cut: Vec<_> = operations.of(span(1, 5)).map(|operation| operation.action).collect();
+        assert_eq!(cut, [Action::Insert { at: 6, text: "bé" }, Action::Backspace { at: 7 }]);
+        operations.assert_invariants();
+    }
+
+    #[test]
+    fn operations_are_read_back_as_written() {
+        let mut operations = Operations::default();
+        operations.insert(0, "words stay whole");
+        operations.insert(3, &"漢🙂é".repeat(300));
+        operations.delete(9, 4, true);
+        operations.delete(2, 4, false);
+        let mut writer = Writer::new();
+        operations.write(&[0..operations.len], &mut writer);
+        let bytes = writer.finish();
+        let read = Operations::read(&mut Reader::new(&bytes), operations.len).expect("what was written can be read");
+        assert_eq!(all(&read), all(&operations));
+        assert!(operations.same(0, &read, 0..operations.len));
+        for end in 0..bytes.len() {
+            assert!(Operations::read(&mut Reader::new(&bytes[..end]), operations.len).is_err());
+        }
+    }
+
+    #[test]
+    fn the_same_operations_cut_differently_are_the_same() {
+        let (mut a, mut b) = (Operations::default(), Operations::default());
+        a.insert(0, "abc");
+        a.delete(1, 2, true);
+        b.insert(0, "ab");
+        b.delete(7, 1, false);
+        let mut c = Operations::default();
+        c.append(&b, 0..2);
+        c.insert(2, "c");
+        c.delete(1, 1, true);
+        assert!(c.same(0, &a, 0..4));
+        c.delete(7, 1, true);
+        assert!(!c.same(0, &a, 0..5));
+        assert!(c.same(3, &a, 3..4), "one deletion is the same whichever way its run went");
+    }
+}

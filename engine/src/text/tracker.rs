@@ -1,0 +1,106 @@
+//! Replays concurrent operations: from positions where they were made to positions in the document of everything so far.
+//!
+//! Knows operations and the sequence. Does not know the graph: which events to retreat and advance, and in what order to apply, is
+//! told by `replay/merge`.
+
+use super::operations::{Action, Operation};
+use crate::id::{Local, Span};
+use crate::sequence::{ElementId, OutOfRange, Sequence, Standing};
+use std::cmp::Ordering;
+
+/// What an event run does to the visible text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Change {
+    pub(crate) at: u32,
+    /// The events that do it.
+    pub(crate) events: Span,
+    pub(crate) inserts: bool,
+}
+
+impl Change {
+    /// In chars; one an event.
+    pub(crate) fn len(&self) -> u32 {
+        self.events.len()
+    }
+}
+
+/// Characters as elements, each event's effect among them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tracker {
+    sequence: Sequence,
+}
+
+impl Tracker {
+    /// Begins at a version with a text of `len` chars.
+    pub(crate) fn at_text_of(len: u32) -> Self {
+        Self { sequence: Sequence::with_base(len) }
+    }
+
+    /// Begins at a version whose text is as long as it turns out to be ([`Tracker::settle`]).
+    pub(crate) fn at_some_text() -> Self {
+        Self { sequence: Sequence::with_endless_base() }
+    }
+
+    /// Tells how long the text of everything applied is, in chars. From here on indexes are checked.
+    pub(crate) fn settle(&mut self, len: u32) {
+        self.sequence.settle(len);
+    }
+
+    /// Applies an operation made at the current version, which then has seen it.
+    pub(crate) fn apply(
+        &mut self,
+        operation: Operation<'_>,
+        order: impl Fn(Local, Local) -> Ordering,
+        mut emit: impl FnMut(Change),
+    ) -> Result<(), OutOfRange> {
+        let events = operation.events;
+        let mut removed = |at, events| emit(Change { at, events, inserts: false });
+        match operation.action {
+            Action::Insert { at, .. } => {
+                let at = self.sequence.insert(at, events, order)?;
+                emit(Change { at, events, inserts: true });
+                Ok(())
+            }
+            Action::Delete { at } => self.sequence.remove(at, events, false, &mut removed),
+            Action::Backspace { at } => self.sequence.remove(at, events, true, &mut removed),
+        }
+    }
+
+    pub(crate) fn retreat(&mut self, events: Span) {
+        self.sequence.retreat(events);
+    }
+
+    pub(crate) fn advance(&mut self, events: Span) {
+        self.sequence.advance(events);
+    }
+
+    /// Where the char that an event inserted stands in the text of everything applied, or would stand.
+    pub(crate) fn standing(&self, event: Local) -> Option<Standing> {
+        self.sequence.standing(event)
+    }
+
+    /// The event that inserted the char at a position of the text of everything applied; `None` for a char of the base or beyond.
+    pub(crate) fn event_at(&self, position: u32) -> Option<Local> {
+        self.sequence.element_at(position)?.event()
+    }
+
+    /// The insertions of the chars that these events inserted or deleted, from left to right; nothing stands within a span.
+    pub(crate) fn touched_by(&self, events: Span) -> Vec<Span> {
+        self.sequence.touched_by(events).into_iter().filter_map(inserted).collect()
+    }
+
+    /// The insertions whose chars are visible, from left to right.
+    pub(crate) fn visible(&self) -> impl Iterator<Item = Span> {
+        self.sequence.visible_runs().filter_map(inserted)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn assert_invariants(&self) {
+        self.sequence.assert_invariants();
+    }
+}
+
+/// The events that inserted a run of elements; none did for the base.
+fn inserted((first, count): (ElementId, u32)) -> Option<Span> {
+    first.event().map(|first| Span::new(first, first + count))
+}

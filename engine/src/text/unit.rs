@@ -1,0 +1,326 @@
+//! Positions and lengths in text, as types that say what they count.
+//!
+//! Knows the three units in which hosts count text (chars, bytes of UTF-8, code units of
+//! UTF-16), how many of them a `&str` holds, and what can be wrong with a position. Does not
+//! know any document. A position stands between characters, so the same type serves as a
+//! length. Everything here is a `usize` in a newtype: counting costs a scan of the string,
+//! the rest nothing.
+
+use std::error::Error;
+use std::fmt::{self, Debug, Display};
+use std::hash::Hash;
+use std::ops::{Add, AddAssign, Sub, SubAssign};
+
+/// A unit in which positions and lengths of text are counted: [`Chars`], [`Bytes`] or [`Utf16`].
+///
+/// The trait is sealed: a buffer must know how to count every unit.
+pub trait Unit:
+    sealed::Sealed + Copy + Ord + Hash + Debug + Display + Default + Send + Sync + 'static
+{
+    /// Which of the units this is, as a value.
+    const KIND: UnitKind;
+
+    /// The unit's name in messages, in the plural.
+    const NAME: &'static str = Self::KIND.name();
+
+    /// The bare number.
+    fn get(self) -> usize;
+
+    /// The position `number` units from the start, or the length of `number` units.
+    fn at(number: usize) -> Self;
+
+    /// How many units `text` holds; O(length).
+    fn count(text: &str) -> Self {
+        Self::at(Self::KIND.count(text))
+    }
+}
+
+/// Unicode scalar values: what the engine itself counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Chars(pub usize);
+
+/// Bytes of UTF-8: what Rust strings, files and many editors count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Bytes(pub usize);
+
+/// Code units of UTF-16: what JavaScript, Java and the language server protocol count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Utf16(pub usize);
+
+macro_rules! unit {
+    ($unit:ident) => {
+        impl sealed::Sealed for $unit {}
+
+        impl Unit for $unit {
+            const KIND: UnitKind = UnitKind::$unit;
+
+            #[inline]
+            fn get(self) -> usize {
+                self.0
+            }
+
+            #[inline]
+            fn at(number: usize) -> Self {
+                Self(number)
+            }
+        }
+
+        impl $unit {
+            /// The sum, or `None` when it does not fit a `usize`.
+            #[inline]
+            pub fn checked_add(self, other: Self) -> Option<Self> {
+                self.0.checked_add(other.0).map(Self)
+            }
+
+            /// The difference, or `None` when `other` is the greater.
+            #[inline]
+            pub fn checked_sub(self, other: Self) -> Option<Self> {
+                self.0.checked_sub(other.0).map(Self)
+            }
+
+            /// The difference, or zero when `other` is the greater.
+            #[inline]
+            pub fn saturating_sub(self, other: Self) -> Self {
+                Self(self.0.saturating_sub(other.0))
+            }
+        }
+
+        impl Add for $unit {
+            type Output = Self;
+
+            /// The sum, as plain integers add: for numbers that are known to fit.
+            #[inline]
+            fn add(self, other: Self) -> Self {
+                Self(self.0 + other.0)
+            }
+        }
+
+        impl Sub for $unit {
+            type Output = Self;
+
+            /// The difference, as plain integers subtract: for `other` known to be no greater.
+            #[inline]
+            fn sub(self, other: Self) -> Self {
+                Self(self.0 - other.0)
+            }
+        }
+
+        impl AddAssign for $unit {
+            #[inline]
+            fn add_assign(&mut self, other: Self) {
+                *self = *self + other;
+            }
+        }
+
+        impl SubAssign for $unit {
+            #[inline]
+            fn sub_assign(&mut self, other: Self) {
+                *self = *self - other;
+            }
+        }
+
+        impl Display for $unit {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{} {}", self.0, Self::NAME)
+            }
+        }
+    };
+}
+
+unit!(Chars);
+unit!(Bytes);
+unit!(Utf16);
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// The units as values: for messages, and for choosing an algorithm per unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum UnitKind {
+    /// Counted by [`Chars`].
+    Chars,
+    /// Counted by [`Bytes`].
+    Bytes,
+    /// Counted by [`Utf16`].
+    Utf16,
+}
+
+impl UnitKind {
+    /// The unit's name in messages, in the plural.
+    pub const fn name(self) -> &'static str {
+        match self {
+            UnitKind::Chars => "chars",
+            UnitKind::Bytes => "bytes",
+            UnitKind::Utf16 => "UTF-16 code units",
+        }
+    }
+
+    /// How many units `text` holds; O(length).
+    pub fn count(self, text: &str) -> usize {
+        match self {
+            UnitKind::Chars => text.chars().count(),
+            UnitKind::Bytes => text.len(),
+            // A char outside the Basic Multilingual Plane, and only such a one, begins with a
+            // byte from 0xF0 on, and takes two code units instead of one.
+            UnitKind::Utf16 => text.chars().count() + text.bytes().filter(|&byte| byte >= 0xF0).count(),
+        }
+    }
+
+    /// The byte that stands `position` units from the start of `text`; O(position).
+    ///
+    /// `None` when the position lies beyond the end or inside a character.
+    pub fn byte_offset(self, text: &str, position: usize) -> Option<usize> {
+        let mut left = match self {
+            UnitKind::Bytes => return text.is_char_boundary(position).then_some(position),
+            UnitKind::Chars | UnitKind::Utf16 => position,
+        };
+        let mut offset = 0;
+        let mut chars = text.chars();
+        while left > 0 {
+            let c = chars.next()?;
+            left = left.checked_sub(if self == UnitKind::Chars {
+                1
+            } else {
+                c.len_utf16()
+            })?;
+            offset += c.len_utf8();
+        }
+        Some(offset)
+    }
+}
+
+impl Display for UnitKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why a position or a range does not fit a text. Whatever was asked for has not happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PositionError {
+    /// The position is beyond the end of the text.
+    OutOfRange {
+        /// The position asked for.
+        position: usize,
+        /// The length of the text, which is also its last position.
+        len: usize,
+        /// What both count.
+        unit: UnitKind,
+    },
+    /// The position is between two bytes, or two code units, of one character.
+    InsideCharacter {
+        /// The position asked for.
+        position: usize,
+        /// What it counts.
+        unit: UnitKind,
+    },
+    /// The range ends before it starts.
+    Backwards {
+        /// Where the range starts.
+        start: usize,
+        /// Where it ends, exclusive.
+        end: usize,
+        /// What both count.
+        unit: UnitKind,
+    },
+}
+
+impl Display for PositionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PositionError::OutOfRange {
+                position,
+                len,
+                unit,
+            } => write!(
+                f,
+                "position {position} is beyond the end of the text, which has {len} {unit}"
+            ),
+            PositionError::InsideCharacter { position, unit } => {
+                write!(
+                    f,
+                    "position {position}, counted in {unit}, is inside a character"
+                )
+            }
+            PositionError::Backwards { start, end, unit } => write!(
+                f,
+                "the range from {start} to {end}, counted in {unit}, ends before it starts"
+            ),
+        }
+    }
+}
+
+impl Error for PositionError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_text_has_three_lengths() {
+        let text = "né漢🙂";
+        assert_eq!(Chars::count(text), Chars(4));
+        assert_eq!(Bytes::count(text), Bytes(10));
+        assert_eq!(Utf16::count(text), Utf16(5));
+    }
+
+    #[test]
+    fn a_position_inside_a_character_or_beyond_the_end_has_no_byte() {
+        let text = "é🙂!";
+        let bytes = |kind: UnitKind, end: usize| -> Vec<Option<usize>> {
+            (0..=end).map(|at| kind.byte_offset(text, at)).collect()
+        };
+        assert_eq!(
+            bytes(UnitKind::Chars, 4),
+            [Some(0), Some(2), Some(6), Some(7), None]
+        );
+        assert_eq!(
+            bytes(UnitKind::Utf16, 5),
+            [Some(0), Some(2), None, Some(6), Some(7), None]
+        );
+        let inside = [None; 3];
+        assert_eq!(bytes(UnitKind::Bytes, 8)[..3], [Some(0), None, Some(2)]);
+        assert_eq!(bytes(UnitKind::Bytes, 8)[3..6], inside);
+        assert_eq!(bytes(UnitKind::Bytes, 8)[6..], [Some(6), Some(7), None]);
+    }
+
+    #[test]
+    fn messages_carry_the_numbers_and_the_unit() {
+        let beyond = PositionError::OutOfRange {
+            position: 9,
+            len: 4,
+            unit: UnitKind::Utf16,
+        };
+        assert_eq!(
+            beyond.to_string(),
+            "position 9 is beyond the end of the text, which has 4 UTF-16 code units"
+        );
+        let inside = PositionError::InsideCharacter {
+            position: 3,
+            unit: UnitKind::Bytes,
+        };
+        assert_eq!(
+            inside.to_string(),
+            "position 3, counted in bytes, is inside a character"
+        );
+        let backwards = PositionError::Backwards {
+            start: 5,
+            end: 2,
+            unit: UnitKind::Chars,
+        };
+        assert_eq!(
+            backwards.to_string(),
+            "the range from 5 to 2, counted in chars, ends before it starts"
+        );
+        assert_eq!(Chars(3).to_string(), "3 chars");
+    }
+
+    #[test]
+    fn sums_that_do_not_fit_are_none() {
+        assert_eq!(Chars(2) + Chars(3) - Chars(1), Chars(4));
+        assert_eq!(Bytes(usize::MAX).checked_add(Bytes(1)), None);
+        assert_eq!(Utf16(1).checked_sub(Utf16(2)), None);
+        assert_eq!(Utf16(1).saturating_sub(Utf16(2)), Utf16(0));
+    }
+}

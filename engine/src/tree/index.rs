@@ -1,0 +1,123 @@
+//! A sorted map from numbers to values, by runs, in blocks.
+//!
+//! Each entry stands for the numbers from its start up to the start of the next one. Knows nothing of what is looked up.
+//!
+//! Entries stand in blocks of at most [`BLOCK`], the blocks in one `Vec` beside a `Vec` of their first starts: a look-up is two
+//! binary searches in dense arrays, appending is O(1), inserting shifts one block and, once in `BLOCK / 2` times, the list of
+//! blocks. For a million entries that shift is about 100 KiB, some ten nanoseconds an insertion; a search tree would
+//! follow pointers instead.
+
+/// Entries of a block. Small in unit tests, so that blocks split.
+const BLOCK: usize = if cfg!(test) { 4 } else { 64 };
+
+/// What [`Index::find`] found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Run<V> {
+    /// Where the entry starts.
+    pub(crate) start: u32,
+    /// Where the next one starts, if there is one.
+    pub(crate) end: Option<u32>,
+    pub(crate) value: V,
+}
+
+/// Invariant: starts ascend strictly; no block is empty; `firsts[i]` is the first start of `blocks[i]`.
+#[derive(Clone, Debug)]
+pub(crate) struct Index<V> {
+    firsts: Vec<u32>,
+    blocks: Vec<Vec<(u32, V)>>,
+}
+
+impl<V> Default for Index<V> {
+    fn default() -> Self {
+        Self { firsts: Vec::new(), blocks: Vec::new() }
+    }
+}
+
+impl<V: Copy> Index<V> {
+    /// The entry that `number` falls under; `None` before the first.
+    pub(crate) fn find(&self, number: u32) -> Option<Run<V>> {
+        let (block, slot) = self.locate(number)?;
+        let entries = &self.blocks[block];
+        let (start, value) = entries[slot];
+        let end = match entries.get(slot + 1) {
+            Some(&(next, _)) => Some(next),
+            None => self.firsts.get(block + 1).copied(),
+        };
+        Some(Run { start, end, value })
+    }
+
+    /// Sets the value from `start` up to the next entry, as a new entry or in the place of the one that starts there.
+    pub(crate) fn set(&mut self, start: u32, value: V) {
+        let Some((block, slot)) = self.locate(start) else {
+            self.set_first(start, value);
+            return;
+        };
+        let entries = &mut self.blocks[block];
+        if entries[slot].0 == start {
+            entries[slot].1 = value;
+            return;
+        }
+        entries.insert(slot + 1, (start, value));
+        if entries.len() > BLOCK {
+            self.split(block);
+        }
+    }
+
+    fn locate(&self, number: u32) -> Option<(usize, usize)> {
+        let block = self.firsts.partition_point(|&first| first <= number).checked_sub(1)?;
+        let slot = self.blocks[block].partition_point(|&(start, _)| start <= number) - 1;
+        Some((block, slot))
+    }
+
+    fn set_first(&mut self, start: u32, value: V) {
+        match self.blocks.first_mut() {
+            Some(entries) => {
+                entries.insert(0, (start, value));
+                self.firsts[0] = start;
+                if self.blocks[0].len() > BLOCK {
+                    self.split(0);
+                }
+            }
+            None => {
+                self.blocks.push(vec![(start, value)]);
+                self.firsts.push(start);
+            }
+        }
+    }
+
+    fn split(&mut self, block: usize) {
+        // Most entries come at the end: a full last block is left full, and a fresh one begun.
+        let keep = if block + 1 == self.blocks.len() { BLOCK } else { BLOCK / 2 };
+        let right = self.blocks[block].split_off(keep);
+        self.firsts.insert(block + 1, right[0].0);
+        self.blocks.insert(block + 1, right);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn an_index_is_a_sorted_map() {
+        let mut state = 3u64;
+        let mut random = move |below: u32| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            ((state >> 33) % u64::from(below)) as u32
+        };
+        let (mut index, mut model) = (Index::default(), BTreeMap::new());
+        for value in 0..400 {
+            let start = random(1000);
+            index.set(start, value);
+            model.insert(start, value);
+            let number = random(1100);
+            let expected = model.range(..=number).next_back().map(|(&start, &value)| Run {
+                start,
+                end: model.range(number + 1..).next().map(|(&next, _)| next),
+                value,
+            });
+            assert_eq!(index.find(number), expected);
+        }
+    }
+}

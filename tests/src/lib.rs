@@ -1,0 +1,11 @@
+//! What the tests of Cede share: a plain oracle of the meaning, random histories, and the conformance cases.
+//!
+//! - [`oracle`] computes what every replica must show, slowly and literally, and shares no code with the engine;
+//! - [`random`] gives seeded numbers and the `SEED` habit of every random test;
+//! - [`conformance`] finds and reads the cases that any implementation must pass.
+//! - [`live`] runs them on the engine.
+
+pub mod conformance;
+pub mod live;
+pub mod oracle;
+pub mod random;
