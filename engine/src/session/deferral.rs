@@ -285,7 +285,11 @@ mod tests {
                 }
                 let seen = (run.caret, run.left, run.right, run.touched, run.typed_before_caret());
                 let typed_before = model.caret > 0 && model.typed.contains(&(model.caret - 1));
-                assert_eq!(seen, (model.caret, model.left, model.right, model.touched, typed_before), "{run:?} {model:?}");
+                assert_eq!(
+                    seen,
+                    (model.caret, model.left, model.right, model.touched, typed_before),
+                    "{run:?} {model:?}"
+                );
                 assert_eq!(run.typed.iter().map(|stretch| stretch.len).sum::<u32>() as usize, model.typed.len());
             }
         }

@@ -257,7 +257,8 @@ impl Session {
     /// Whether the next edit starts a group, and with which parents; adopts where the rules say so.
     fn begin(&mut self, edit: LocalEdit) -> Option<Heads> {
         let pending = self.is_pending();
-        if !self.moved && !(pending && self.run.must_adopt(edit)) {
+        let new_run = self.moved || pending && self.run.must_adopt(edit);
+        if !new_run {
             return self.parents_if_first();
         }
         self.moved = false;
@@ -352,7 +353,8 @@ impl Session {
                 if standing.visible {
                     continue;
                 }
-                let text: String = events.numbers().filter_map(|event| self.document.log().contents().char_of(Local(event))).collect();
+                let text: String =
+                    events.numbers().filter_map(|event| self.document.log().contents().char_of(Local(event))).collect();
                 let position = standing.position;
                 first.get_or_insert(position);
                 patches.push(self.patch(position..position, &text));

@@ -145,7 +145,8 @@ impl LogFile {
         if self.broken {
             return Err(StorageError::Broken { path: self.path.clone() });
         }
-        let record = frame(kind, payload).ok_or(StorageError::TooLarge { path: self.path.clone(), len: payload.len() })?;
+        let record =
+            frame(kind, payload).ok_or(StorageError::TooLarge { path: self.path.clone(), len: payload.len() })?;
         self.file.write_all(&record).map_err(|cause| self.fail(cause))?;
         self.len += record.len() as u64;
         Ok(())
@@ -361,7 +362,11 @@ impl fmt::Display for StorageError {
             Self::Locked { path } => write!(f, "{}: somebody else is writing this history", path.display()),
             Self::Foreign { path } => write!(f, "{}: not a history of Cede", path.display()),
             Self::Version { path, found, known } => {
-                write!(f, "{}: version {found} of the format, this program knows versions up to {known}", path.display())
+                write!(
+                    f,
+                    "{}: version {found} of the format, this program knows versions up to {known}",
+                    path.display()
+                )
             }
             Self::Damaged { path, offset, readable } => {
                 write!(f, "{}: damaged at byte {offset}, behind {readable} whole records", path.display())

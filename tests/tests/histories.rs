@@ -1,0 +1,120 @@
+//! The promises of live sessions, on random histories of 2 to 5 replicas over a network that delays, loses, repeats and reorders.
+//!
+//! The oracle runs along in every history and shares no code with the engine, so each step says what must be seen: the ids and
+//! parents of the events made, the text, the caret. `HISTORIES=n` runs that many.
+
+use cede::{AgentId, Chars, EventId, Session};
+use cede_tests::live::{Edit, Host, edit, encoded, name_of, parents_of};
+use cede_tests::oracle::{Action, History, Made, Shape, Step};
+use cede_tests::random::{Random, seeds};
+use std::collections::HashMap;
+
+/// In an optimised build without debug assertions; a tenth of it otherwise.
+const HISTORIES: u64 = 20_000;
+
+fn histories() -> u64 {
+    match std::env::var("HISTORIES") {
+        Ok(count) => count.parse().expect("HISTORIES is a number"),
+        Err(_) => HISTORIES,
+    }
+}
+
+/// Promises 1 (what you type is what merges: the oracle's text after each local edit is the state of all known events), 3 (the network
+/// does not cut runs: exact ids and parents say where groups start) and 4 (equal events, equal text).
+#[test]
+fn every_step_of_every_history_is_what_the_oracle_says() {
+    let (mut events, mut steps) = (0, 0);
+    for seed in seeds(histories()) {
+        let history = History::random(&mut Random::from_seed(seed), &Shape::default());
+        let mut replicas = Replicas::of(&history);
+        for (number, step) in history.steps.iter().enumerate() {
+            replicas.run(step, &format!("step {number} of seed {seed}: {step:?}"));
+        }
+        for replica in &replicas.sessions {
+            assert_eq!(replica.text(), history.merged.as_str(), "merged text of seed {seed}");
+        }
+        events += history.event_count();
+        steps += history.steps.len();
+    }
+    println!("{} histories, {steps} steps, {events} events", histories());
+}
+
+/// Promise 4 with events that come before their parents: they wait in the engine.
+#[test]
+fn early_late_and_repeated_events_end_in_the_same_text() {
+    for seed in seeds(histories() / 10) {
+        let history = History::random(&mut Random::from_seed(seed), &Shape::default());
+        let mut makers = Replicas::of(&history);
+        history.steps.iter().for_each(|step| makers.run(step, &format!("seed {seed}")));
+        let made: Vec<Vec<u8>> = makers.made.values().map(|(document_of, id)| {
+            encoded(makers.sessions[*document_of].document(), *id)
+        }).collect();
+        let mut random = Random::from_seed(!seed);
+        for _ in 0..2 {
+            let (mut late, mut host) = (Session::new(AgentId::new(u128::MAX)), Host::default());
+            let mut order: Vec<&Vec<u8>> = made.iter().chain(made.iter().filter(|_| random.percent(10))).collect();
+            random.shuffle(&mut order);
+            for bytes in order {
+                late.merge::<Chars>(bytes).expect("an event of the history").iter().for_each(|patch| host.apply(patch));
+            }
+            assert_eq!(late.text(), history.merged.as_str(), "seed {seed}");
+            assert_eq!(host.0.iter().collect::<String>(), history.merged, "the host's buffer, seed {seed}");
+            assert_eq!(late.document().waiting(), 0, "seed {seed}");
+        }
+    }
+}
+
+/// The engine's sessions of one history, and the name of every event made.
+struct Replicas {
+    sessions: Vec<Session>,
+    hosts: Vec<Host>,
+    made: HashMap<Made, (usize, EventId)>,
+}
+
+impl Replicas {
+    fn of(history: &History) -> Self {
+        let sessions: Vec<Session> = history.agents.iter().map(|&agent| Session::new(AgentId::new(agent))).collect();
+        let hosts = vec![Host::default(); sessions.len()];
+        Self { sessions, hosts, made: HashMap::new() }
+    }
+
+    fn run(&mut self, step: &Step, at: &str) {
+        match &step.action {
+            Action::Insert(text) => self.edit(step, &Edit::Insert(text.clone()), at),
+            Action::Backspace => self.edit(step, &Edit::Backspace, at),
+            Action::DeleteForward => self.edit(step, &Edit::DeleteForward, at),
+            Action::MoveCaret(caret) => {
+                self.sessions[step.replica].move_caret(Chars(*caret)).expect("a position of the text");
+            }
+            Action::Receive { integrated, .. } => self.receive(step.replica, integrated, at),
+        }
+        let (session, outcome) = (&self.sessions[step.replica], &step.outcome);
+        assert_eq!(session.text(), outcome.text.as_str(), "{at}");
+        assert_eq!(session.caret::<Chars>(), Chars(outcome.caret), "{at}");
+    }
+
+    fn edit(&mut self, step: &Step, what: &Edit, at: &str) {
+        let session = &mut self.sessions[step.replica];
+        edit(session, what);
+        let before = self.made.keys().filter(|made| made.replica == step.replica).count();
+        for (nth, event) in (before..).zip(&step.outcome.made) {
+            let id = name_of(event.id());
+            assert_eq!(session.document().parents(id), Some(parents_of(event)), "{at}");
+            self.made.insert(Made { replica: step.replica, nth }, (step.replica, id));
+        }
+        let last = step.outcome.made.last().map(|event| name_of(event.id()));
+        assert_eq!(session.branch().ids().last().copied(), last, "{at}");
+        self.hosts[step.replica].0 = session.text().to_string().chars().collect();
+    }
+
+    fn receive(&mut self, replica: usize, events: &[Made], at: &str) {
+        for made in events {
+            let (maker, id) = self.made[made];
+            let bytes = encoded(self.sessions[maker].document(), id);
+            let patches = self.sessions[replica].merge::<Chars>(&bytes).unwrap_or_else(|error| panic!("{at}: {error}"));
+            patches.iter().for_each(|patch| self.hosts[replica].apply(patch));
+        }
+        let host: String = self.hosts[replica].0.iter().collect();
+        assert_eq!(self.sessions[replica].text(), host.as_str(), "the host's buffer after {at}");
+    }
+}
