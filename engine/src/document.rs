@@ -260,7 +260,12 @@ impl Document {
     }
 
     /// Applies changes just received, each told to `each` before, as patches.
-    pub(crate) fn apply_all<U: Unit>(&mut self, changes: Vec<Change>, as_one: bool, mut each: impl FnMut(Change)) -> Vec<Patch<U>> {
+    pub(crate) fn apply_all<U: Unit>(
+        &mut self,
+        changes: Vec<Change>,
+        as_one: bool,
+        mut each: impl FnMut(Change),
+    ) -> Vec<Patch<U>> {
         let mut patches = Vec::with_capacity(if as_one { 1 } else { changes.len() });
         for change in changes {
             each(change);
@@ -287,7 +292,7 @@ impl Document {
         match waiting {
             Ok(waiting) => self.waiting.extend(waiting),
             Err(error) => {
-                self.log.truncate(from);
+                self.take_back(from);
                 return Err(error);
             }
         }
@@ -309,7 +314,7 @@ impl Document {
                 if taken.and_then(|()| self.replay_from(start, heads, changes)).is_ok() {
                     self.waiting.extend(waiting);
                 } else {
-                    self.log.truncate(start);
+                    self.take_back(start);
                     changes.truncate(known);
                 }
             }
@@ -317,11 +322,22 @@ impl Document {
         }
     }
 
+    /// Forgets the events from `from` on. The tracker may have seen some of them, so it begins anew.
+    fn take_back(&mut self, from: Local) {
+        if from < self.log.len() {
+            self.log.truncate(from);
+            self.replay.forget();
+        }
+    }
+
     /// Replays the events from `from` on. `changes` are those that are not made to the text yet.
     fn replay_from(&mut self, from: Local, heads: Heads, changes: &mut Vec<Change>) -> Result<(), ImportError> {
-        let len = changes.iter().fold(self.len(), |len, change| {
-            if change.inserts { len + change.len() } else { len - change.len() }
-        });
+        let len = changes.iter().fold(
+            self.len(),
+            |len, change| {
+                if change.inserts { len + change.len() } else { len - change.len() }
+            },
+        );
         let replayed = self.replay.advance(&self.log, from, heads, len, |change| changes.push(change));
         replayed.map_err(|misplaced| ImportError::Refused(self.refusal(misplaced)))
     }
@@ -352,7 +368,12 @@ impl Document {
     /// # Errors
     /// A position beyond the text there, a version that is not known, or one that has not seen the agent's last event; then nothing has
     /// changed.
-    pub fn author(&mut self, agent: AgentId, parents: &Frontier, edits: &[Patch<Chars>]) -> Result<Frontier, AuthorError> {
+    pub fn author(
+        &mut self,
+        agent: AgentId,
+        parents: &Frontier,
+        edits: &[Patch<Chars>],
+    ) -> Result<Frontier, AuthorError> {
         let heads = self.log.heads_of(parents)?;
         let mut operations = Operations::default();
         for edit in edits {
@@ -373,8 +394,9 @@ impl Document {
         let group = (!goes_on).then_some(heads.as_slice());
         self.log.append(agent, group, count, |mine| crate::log::Contents::append(mine, &operations, 0..count));
         let mut changes = Vec::new();
-        if let Err(misplaced) = self.replay.advance(&self.log, from, before, self.len(), |change| changes.push(change)) {
-            self.log.truncate(from);
+        if let Err(misplaced) = self.replay.advance(&self.log, from, before, self.len(), |change| changes.push(change))
+        {
+            self.take_back(from);
             return Err(AuthorError::OutOfRange { index: misplaced.range.index, len: misplaced.range.len });
         }
         changes.into_iter().for_each(|change| patch::apply(&mut self.text, self.log.contents(), change));
@@ -441,14 +463,30 @@ impl Document {
     }
 
     /// Records what was typed at `at` of the agent's own branch and stands at `position` of the visible text.
-    pub(crate) fn type_in(&mut self, agent: AgentId, group: Option<&[Local]>, at: u32, position: u32, text: &str, chars: u32) {
+    pub(crate) fn type_in(
+        &mut self,
+        agent: AgentId,
+        group: Option<&[Local]>,
+        at: u32,
+        position: u32,
+        text: &str,
+        chars: u32,
+    ) {
         self.log.append(agent, group, chars, |operations| operations.insert(at, text));
         let inserted = self.text.insert(Chars(position as usize), text);
         assert!(inserted.is_ok(), "a session typed outside its document: {inserted:?}");
     }
 
     /// Records deletions: at `at` of the agent's own branch, forwards or backwards; in the visible text from `position` on.
-    pub(crate) fn take_out(&mut self, agent: AgentId, group: Option<&[Local]>, at: u32, position: u32, count: u32, backward: bool) {
+    pub(crate) fn take_out(
+        &mut self,
+        agent: AgentId,
+        group: Option<&[Local]>,
+        at: u32,
+        position: u32,
+        count: u32,
+        backward: bool,
+    ) {
         self.log.append(agent, group, count, |operations| operations.delete(at, count, backward));
         let removed = self.text.remove(Chars(position as usize)..Chars((position + count) as usize));
         assert!(removed.is_ok(), "a session deleted outside its document: {removed:?}");
@@ -471,7 +509,8 @@ fn whole_text(log: &TextLog) -> Buffer {
 
 fn record(operations: &mut Operations, edit: &Patch<Chars>) -> Result<(), AuthorError> {
     let small = |number: usize| u32::try_from(number).ok().filter(|&number| number < Local::LIMIT);
-    let (Some(at), Some(deleted), Some(_)) = (small(edit.start.0), small(edit.deleted.0), small(edit.inserted.len())) else {
+    let (Some(at), Some(deleted), Some(_)) = (small(edit.start.0), small(edit.deleted.0), small(edit.inserted.len()))
+    else {
         return Err(AuthorError::Full(Full { limit: Local::LIMIT }));
     };
     if deleted > 0 {
@@ -485,9 +524,12 @@ fn record(operations: &mut Operations, edit: &Patch<Chars>) -> Result<(), Author
 
 fn edit_of(operation: crate::text::operations::Operation<'_>) -> Patch<Chars> {
     let count = operation.events.len();
-    let removal = |at: u32| Patch { start: Chars(at as usize), deleted: Chars(count as usize), inserted: String::new() };
+    let removal =
+        |at: u32| Patch { start: Chars(at as usize), deleted: Chars(count as usize), inserted: String::new() };
     match operation.action {
-        Action::Insert { at, text } => Patch { start: Chars(at as usize), deleted: Chars(0), inserted: text.to_owned() },
+        Action::Insert { at, text } => {
+            Patch { start: Chars(at as usize), deleted: Chars(0), inserted: text.to_owned() }
+        }
         Action::Delete { at } => removal(at),
         Action::Backspace { at } => removal(at + 1 - count),
     }

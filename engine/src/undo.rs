@@ -227,9 +227,11 @@ impl UndoHistory {
         while let Some(span) = rest.pop() {
             let first = EventId::new(span.agent, span.start);
             let after = EventId::new(span.agent, span.end);
-            let before = self.replaced.range(..=first).next_back().filter(|(id, (len, _))| {
-                id.agent == span.agent && span.start.0 < id.clock.0 + len
-            });
+            let before = self
+                .replaced
+                .range(..=first)
+                .next_back()
+                .filter(|(id, (len, _))| id.agent == span.agent && span.start.0 < id.clock.0 + len);
             let next = before.or_else(|| self.replaced.range(first..after).next());
             let Some((id, &(len, by))) = next else {
                 latest.push(span);

@@ -29,7 +29,11 @@ impl Graph {
             let run = self.run_at(a.max(b));
             if run.span.start <= a.min(b) {
                 let between = Span::new(a.min(b) + 1, a.max(b) + 1);
-                if a > b { diff.only_a.push(between) } else { diff.only_b.push(between) }
+                if a > b {
+                    diff.only_a.push(between)
+                } else {
+                    diff.only_b.push(between)
+                }
                 return diff;
             }
         }

@@ -32,7 +32,9 @@ impl Graph {
                 let run = self.run(number as usize);
                 let end = Clock(run.clock + run.span.len());
                 match groups.last_mut() {
-                    Some(group) if group.span.agent == agent.id && group.span.end.0 == run.clock => group.span.end = end,
+                    Some(group) if group.span.agent == agent.id && group.span.end.0 == run.clock => {
+                        group.span.end = end
+                    }
                     _ => groups.push(Group {
                         span: EventSpan { agent: agent.id, start: Clock(run.clock), end },
                         parents: self.frontier(run.parents),

@@ -48,7 +48,11 @@ impl Summary {
     /// What is held, by agents ascending, then clocks.
     pub fn spans(&self) -> impl Iterator<Item = EventSpan> + '_ {
         self.held.iter().flat_map(|(&agent, ranges)| {
-            let span = move |range: &std::ops::Range<u32>| EventSpan { agent, start: Clock(range.start), end: Clock(range.end) };
+            let span = move |range: &std::ops::Range<u32>| EventSpan {
+                agent,
+                start: Clock(range.start),
+                end: Clock(range.end),
+            };
             ranges.ranges().iter().map(span)
         })
     }

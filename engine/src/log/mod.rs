@@ -71,7 +71,13 @@ impl<C: Contents> Log<C> {
     /// Records local events: `record` adds exactly `count` of them to the contents.
     ///
     /// They go on with the agent's group where `parents` is `None`; otherwise they start a group. The caller vouches for the rules.
-    pub(crate) fn append(&mut self, agent: crate::id::AgentId, parents: Option<&[Local]>, count: u32, record: impl FnOnce(&mut C)) {
+    pub(crate) fn append(
+        &mut self,
+        agent: crate::id::AgentId,
+        parents: Option<&[Local]>,
+        count: u32,
+        record: impl FnOnce(&mut C),
+    ) {
         let index = self.graph.agent_index(agent);
         match (parents, index) {
             (None, Some(index)) => self.graph.extend(index, count),
@@ -249,7 +255,8 @@ impl<C: Contents> Log<C> {
                 let part = Span::new(run.span.start.max(span.start), run.span.end.min(span.end));
                 let id = self.graph.id(part.start);
                 let parents = self.graph.parents_of(part.start);
-                let parents: Heads = parents.iter().filter_map(|&parent| subset.graph.local(self.graph.id(parent))).collect();
+                let parents: Heads =
+                    parents.iter().filter_map(|&parent| subset.graph.local(self.graph.id(parent))).collect();
                 let goes_on = parents.len() == 1 && {
                     let parent = subset.graph.id(parents[0]);
                     parent.agent == id.agent && parent.clock.0 + 1 == id.clock.0

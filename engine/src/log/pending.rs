@@ -81,7 +81,8 @@ impl<C: Contents> Pending<C> {
 
     /// Adds everything that waits in another one.
     pub(crate) fn extend(&mut self, other: Self) {
-        let mut all: Vec<_> = other.by_missing.into_iter().flat_map(|(id, list)| list.into_iter().map(move |w| (id, w))).collect();
+        let mut all: Vec<_> =
+            other.by_missing.into_iter().flat_map(|(id, list)| list.into_iter().map(move |w| (id, w))).collect();
         all.sort_unstable_by_key(|(_, waiting)| waiting.number);
         for (missing, waiting) in all {
             self.add(missing, &waiting.piece, &waiting.contents);
@@ -92,7 +93,8 @@ impl<C: Contents> Pending<C> {
     pub(crate) fn release(&mut self, events: EventSpan) -> Vec<(Piece, C)> {
         let range = EventId::new(events.agent, events.start)..EventId::new(events.agent, events.end);
         let missing: Vec<EventId> = self.by_missing.range(range).map(|(&id, _)| id).collect();
-        let mut released: Vec<Waiting<C>> = missing.iter().filter_map(|id| self.by_missing.remove(id)).flatten().collect();
+        let mut released: Vec<Waiting<C>> =
+            missing.iter().filter_map(|id| self.by_missing.remove(id)).flatten().collect();
         for waiting in &released {
             self.bytes -= waiting.memory();
             self.pieces -= 1;

@@ -28,7 +28,11 @@ fn replay_window(log: &TextLog, events: Span, len: &mut u32, text: &mut Buffer) 
     let mut window = Window::after(base, *len);
     for part in log.graph().plan(events) {
         window.apply(log, part, |change| {
-            if change.inserts { *len += change.len() } else { *len -= change.len() }
+            if change.inserts {
+                *len += change.len()
+            } else {
+                *len -= change.len()
+            }
             patch::apply(text, log.contents(), change);
         })?;
     }

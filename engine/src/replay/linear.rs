@@ -15,7 +15,11 @@ pub(super) fn apply(
 ) -> Result<(), Misplaced> {
     for operation in operations.of(events) {
         let change = change_of(operation, *len).map_err(|range| Misplaced { event: operation.events.start, range })?;
-        if change.inserts { *len += change.len() } else { *len -= change.len() }
+        if change.inserts {
+            *len += change.len()
+        } else {
+            *len -= change.len()
+        }
         emit(change);
     }
     Ok(())

@@ -39,7 +39,7 @@ impl Replay {
     /// Tells the changes that the events from `from` on make to a text of `len` chars, in the order of the log. `heads` is the version
     /// just before `from`.
     ///
-    /// On an error the caller takes these events back out of the log; the tracker begins anew.
+    /// On an error the caller takes these events back out of the log and has the tracker forget them.
     pub(crate) fn advance(
         &mut self,
         log: &TextLog,
@@ -70,14 +70,14 @@ impl Replay {
         } else {
             let window = self.window(log, events.start, *len);
             window.done = events.end;
-            let applied = window.apply(log, events, |change| {
-                if change.inserts { *len += change.len() } else { *len -= change.len() }
+            window.apply(log, events, |change| {
+                if change.inserts {
+                    *len += change.len()
+                } else {
+                    *len -= change.len()
+                }
                 emit(change);
-            });
-            if let Err(misplaced) = applied {
-                self.forget();
-                return Err(misplaced);
-            }
+            })?;
         }
         heads.retain(|head| !parents.contains(head));
         heads.push(events.end - 1);

@@ -29,7 +29,9 @@ pub(crate) fn apply(text: &mut Buffer, operations: &Operations, change: Change) 
                 at += operation.events.len() as usize;
                 applied
             }
-            Action::Delete { .. } | Action::Backspace { .. } => unreachable!("{change:?} inserts, {operation:?} does not"),
+            Action::Delete { .. } | Action::Backspace { .. } => {
+                unreachable!("{change:?} inserts, {operation:?} does not")
+            }
         })
     } else {
         text.remove(Chars(at)..Chars(at + change.len() as usize))

@@ -118,10 +118,7 @@ impl Item for Elements {
     type Width = Lengths;
 
     fn width(&self) -> Lengths {
-        Lengths {
-            current: if self.count == VISIBLE { self.len } else { 0 },
-            end: if self.gone { 0 } else { self.len },
-        }
+        Lengths { current: if self.count == VISIBLE { self.len } else { 0 }, end: if self.gone { 0 } else { self.len } }
     }
 }
 
@@ -199,12 +196,8 @@ impl Sequence {
         order: impl Fn(Local, Local) -> Ordering,
     ) -> Result<u32, OutOfRange> {
         self.check(index, 0)?;
-        let mut elements = Elements {
-            id: ElementId::of(events.start),
-            len: events.len(),
-            count: VISIBLE,
-            ..Elements::default()
-        };
+        let mut elements =
+            Elements { id: ElementId::of(events.start), len: events.len(), count: VISIBLE, ..Elements::default() };
         let place = match index.checked_sub(1) {
             None => self.tree.first(),
             Some(last) => {
@@ -321,9 +314,11 @@ impl Sequence {
             }
             at = at + count;
         }
-        places.sort_unstable_by(|(a, first, _), (b, second, _)| {
-            if a == b { first.cmp(second) } else { self.tree.compare(*a, *b) }
-        });
+        places.sort_unstable_by(
+            |(a, first, _), (b, second, _)| {
+                if a == b { first.cmp(second) } else { self.tree.compare(*a, *b) }
+            },
+        );
         places.into_iter().map(|(_, id, count)| (id, count)).collect()
     }
 

@@ -22,7 +22,7 @@ use ropey::{LineType, Rope, RopeSlice};
 
 use self::hash::WordHash;
 use self::pending::{Pending, count_breaks};
-use crate::text::unit::{Bytes, Chars, UnitKind, PositionError, Unit};
+use crate::text::unit::{Bytes, Chars, PositionError, Unit, UnitKind};
 
 mod hash;
 mod pending;
@@ -103,8 +103,7 @@ impl Buffer {
     ///
     /// When `at` is beyond the end or inside a character.
     pub fn convert<A: Unit, B: Unit>(&self, at: A) -> Result<B, PositionError> {
-        self.byte_of(at)
-            .map(|byte| B::at(self.count_before(B::KIND, byte)))
+        self.byte_of(at).map(|byte| B::at(self.count_before(B::KIND, byte)))
     }
 
     /// The number of lines: one more than there are `'\n'`. O(log n).
@@ -160,10 +159,7 @@ impl Buffer {
     /// # Errors
     ///
     /// When `at` is beyond the end or inside a character.
-    pub fn chars_before<U: Unit>(
-        &self,
-        at: U,
-    ) -> Result<impl Iterator<Item = char>, PositionError> {
+    pub fn chars_before<U: Unit>(&self, at: U) -> Result<impl Iterator<Item = char>, PositionError> {
         let Pieces { head, middle, tail } = self.pieces(0..self.byte_of(at)?);
         let tail = tail.chars_at(tail.len()).reversed();
         let head = head.chars_at(head.len()).reversed();
@@ -226,10 +222,7 @@ impl Buffer {
         self.rope.assert_invariants();
         self.pending.assert_invariants();
         let (end, rope_chars) = (self.pending.removed().end, self.rope.len_chars());
-        assert!(
-            end <= rope_chars,
-            "the pending edit removes up to char {end}, the rope has {rope_chars}"
-        );
+        assert!(end <= rope_chars, "the pending edit removes up to char {end}, the rope has {rope_chars}");
     }
 }
 
@@ -307,11 +300,7 @@ impl Buffer {
             UnitKind::Utf16 => rope_count_before(&self.rope, kind, rope_byte_of_char(&self.rope, char)),
         };
         let start = in_unit(removed.start);
-        start..if removed.is_empty() {
-            start
-        } else {
-            in_unit(removed.end)
-        }
+        start..if removed.is_empty() { start } else { in_unit(removed.end) }
     }
 
     fn byte_of<U: Unit>(&self, at: U) -> Result<usize, PositionError> {
@@ -328,10 +317,7 @@ impl Buffer {
             rope_byte_of(&self.rope, U::KIND, position - inserted_len + cut.len())
                 .map(|byte| byte - bytes.len() + pending.inserted().len())
         };
-        byte.ok_or(PositionError::InsideCharacter {
-            position,
-            unit: U::KIND,
-        })
+        byte.ok_or(PositionError::InsideCharacter { position, unit: U::KIND })
     }
 
     /// How many units of `kind` stand before `byte`, a character's boundary in the text.
@@ -384,9 +370,7 @@ impl Buffer {
             return bytes.start + in_text.map(str::len).sum::<usize>();
         }
         let removed = self.rope.byte_to_line_idx(bytes.end, LineType::LF) - before;
-        let in_rope = self
-            .rope
-            .line_to_byte_idx(line - breaks + removed, LineType::LF);
+        let in_rope = self.rope.line_to_byte_idx(line - breaks + removed, LineType::LF);
         in_rope - bytes.len() + inserted.len()
     }
 
@@ -398,9 +382,7 @@ impl Buffer {
         let within = |byte: usize| byte.clamp(seam.start, inserted_end) - seam.start;
         let behind = |byte: usize| byte.max(inserted_end) - inserted_end + seam.end;
         Pieces {
-            head: self
-                .rope
-                .slice(range.start.min(seam.start)..range.end.min(seam.start)),
+            head: self.rope.slice(range.start.min(seam.start)..range.end.min(seam.start)),
             middle: &inserted[within(range.start)..within(range.end)],
             tail: self.rope.slice(behind(range.start)..behind(range.end)),
         }
@@ -418,11 +400,7 @@ struct Pieces<'a> {
 impl<'a> Pieces<'a> {
     fn chunks(self) -> impl Iterator<Item = &'a str> {
         let middle = std::iter::once(self.middle);
-        self.head
-            .chunks()
-            .chain(middle)
-            .chain(self.tail.chunks())
-            .filter(|chunk| !chunk.is_empty())
+        self.head.chunks().chain(middle).chain(self.tail.chunks()).filter(|chunk| !chunk.is_empty())
     }
 }
 
@@ -433,11 +411,7 @@ fn check_range<U: Unit>(range: Range<U>, len: U) -> Result<(), PositionError> {
         return Err(PositionError::Backwards { start, end, unit });
     }
     if range.end > len {
-        return Err(PositionError::OutOfRange {
-            position: end,
-            len: len.get(),
-            unit,
-        });
+        return Err(PositionError::OutOfRange { position: end, len: len.get(), unit });
     }
     Ok(())
 }
@@ -456,11 +430,7 @@ fn rope_len(rope: &Rope, kind: UnitKind) -> usize {
 
 #[inline]
 fn rope_byte_of_char(rope: &Rope, chars: usize) -> usize {
-    if rope.len_chars() == rope.len() {
-        chars
-    } else {
-        rope.char_to_byte_idx(chars)
-    }
+    if rope.len_chars() == rope.len() { chars } else { rope.char_to_byte_idx(chars) }
 }
 
 fn rope_count_before(rope: &Rope, kind: UnitKind, byte: usize) -> usize {
@@ -492,10 +462,7 @@ fn rope_byte_of(rope: &Rope, kind: UnitKind, position: usize) -> Option<usize> {
 
 impl From<&str> for Buffer {
     fn from(text: &str) -> Self {
-        Self {
-            rope: Rope::from_str(text),
-            pending: Pending::default(),
-        }
+        Self { rope: Rope::from_str(text), pending: Pending::default() }
     }
 }
 
@@ -534,10 +501,7 @@ impl PartialEq<&str> for Buffer {
 }
 
 /// Whether two texts are the same, however each is cut.
-fn same_bytes<'a>(
-    mut left: impl Iterator<Item = &'a str>,
-    mut right: impl Iterator<Item = &'a str>,
-) -> bool {
+fn same_bytes<'a>(mut left: impl Iterator<Item = &'a str>, mut right: impl Iterator<Item = &'a str>) -> bool {
     let (mut a, mut b): (&[u8], &[u8]) = (&[], &[]);
     loop {
         if a.is_empty() {

@@ -139,7 +139,9 @@ impl Operations {
     pub(crate) fn of(&self, events: Span) -> impl Iterator<Item = Operation<'_>> {
         let first = self.run_number(events.start.0);
         let numbers = if events.is_empty() { 0..0 } else { first..self.runs.len() };
-        numbers.map(move |number| self.cut(number, events.numbers())).take_while(move |operation| !operation.events.is_empty())
+        numbers
+            .map(move |number| self.cut(number, events.numbers()))
+            .take_while(move |operation| !operation.events.is_empty())
     }
 
     /// The char that an event inserted.

@@ -14,9 +14,7 @@ use std::ops::{Add, AddAssign, Sub, SubAssign};
 /// A unit in which positions and lengths of text are counted: [`Chars`], [`Bytes`] or [`Utf16`].
 ///
 /// The trait is sealed: a buffer must know how to count every unit.
-pub trait Unit:
-    sealed::Sealed + Copy + Ord + Hash + Debug + Display + Default + Send + Sync + 'static
-{
+pub trait Unit: sealed::Sealed + Copy + Ord + Hash + Debug + Display + Default + Send + Sync + 'static {
     /// Which of the units this is, as a value.
     const KIND: UnitKind;
 
@@ -179,11 +177,7 @@ impl UnitKind {
         let mut chars = text.chars();
         while left > 0 {
             let c = chars.next()?;
-            left = left.checked_sub(if self == UnitKind::Chars {
-                1
-            } else {
-                c.len_utf16()
-            })?;
+            left = left.checked_sub(if self == UnitKind::Chars { 1 } else { c.len_utf16() })?;
             offset += c.len_utf8();
         }
         Some(offset)
@@ -229,24 +223,15 @@ pub enum PositionError {
 impl Display for PositionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PositionError::OutOfRange {
-                position,
-                len,
-                unit,
-            } => write!(
-                f,
-                "position {position} is beyond the end of the text, which has {len} {unit}"
-            ),
-            PositionError::InsideCharacter { position, unit } => {
-                write!(
-                    f,
-                    "position {position}, counted in {unit}, is inside a character"
-                )
+            PositionError::OutOfRange { position, len, unit } => {
+                write!(f, "position {position} is beyond the end of the text, which has {len} {unit}")
             }
-            PositionError::Backwards { start, end, unit } => write!(
-                f,
-                "the range from {start} to {end}, counted in {unit}, ends before it starts"
-            ),
+            PositionError::InsideCharacter { position, unit } => {
+                write!(f, "position {position}, counted in {unit}, is inside a character")
+            }
+            PositionError::Backwards { start, end, unit } => {
+                write!(f, "the range from {start} to {end}, counted in {unit}, ends before it starts")
+            }
         }
     }
 }
@@ -271,14 +256,8 @@ mod tests {
         let bytes = |kind: UnitKind, end: usize| -> Vec<Option<usize>> {
             (0..=end).map(|at| kind.byte_offset(text, at)).collect()
         };
-        assert_eq!(
-            bytes(UnitKind::Chars, 4),
-            [Some(0), Some(2), Some(6), Some(7), None]
-        );
-        assert_eq!(
-            bytes(UnitKind::Utf16, 5),
-            [Some(0), Some(2), None, Some(6), Some(7), None]
-        );
+        assert_eq!(bytes(UnitKind::Chars, 4), [Some(0), Some(2), Some(6), Some(7), None]);
+        assert_eq!(bytes(UnitKind::Utf16, 5), [Some(0), Some(2), None, Some(6), Some(7), None]);
         let inside = [None; 3];
         assert_eq!(bytes(UnitKind::Bytes, 8)[..3], [Some(0), None, Some(2)]);
         assert_eq!(bytes(UnitKind::Bytes, 8)[3..6], inside);
@@ -287,32 +266,12 @@ mod tests {
 
     #[test]
     fn messages_carry_the_numbers_and_the_unit() {
-        let beyond = PositionError::OutOfRange {
-            position: 9,
-            len: 4,
-            unit: UnitKind::Utf16,
-        };
-        assert_eq!(
-            beyond.to_string(),
-            "position 9 is beyond the end of the text, which has 4 UTF-16 code units"
-        );
-        let inside = PositionError::InsideCharacter {
-            position: 3,
-            unit: UnitKind::Bytes,
-        };
-        assert_eq!(
-            inside.to_string(),
-            "position 3, counted in bytes, is inside a character"
-        );
-        let backwards = PositionError::Backwards {
-            start: 5,
-            end: 2,
-            unit: UnitKind::Chars,
-        };
-        assert_eq!(
-            backwards.to_string(),
-            "the range from 5 to 2, counted in chars, ends before it starts"
-        );
+        let beyond = PositionError::OutOfRange { position: 9, len: 4, unit: UnitKind::Utf16 };
+        assert_eq!(beyond.to_string(), "position 9 is beyond the end of the text, which has 4 UTF-16 code units");
+        let inside = PositionError::InsideCharacter { position: 3, unit: UnitKind::Bytes };
+        assert_eq!(inside.to_string(), "position 3, counted in bytes, is inside a character");
+        let backwards = PositionError::Backwards { start: 5, end: 2, unit: UnitKind::Chars };
+        assert_eq!(backwards.to_string(), "the range from 5 to 2, counted in chars, ends before it starts");
         assert_eq!(Chars(3).to_string(), "3 chars");
     }
 

@@ -268,7 +268,7 @@ impl<T: Item> Tree<T> {
         };
         let mut parent = parent;
         let mut slot = self.nodes[parent as usize].slot_of(left);
-        self.nodes[parent as usize].widths[slot] -= width;
+        // The sums are right until the node is split, so that the two halves are too.
         if self.nodes[parent as usize].len == FANOUT {
             let twin = self.split_node(parent);
             let left_len = self.nodes[parent as usize].len;
@@ -276,6 +276,7 @@ impl<T: Item> Tree<T> {
                 (parent, slot) = (twin, slot - left_len);
             }
         }
+        self.nodes[parent as usize].widths[slot] -= width;
         self.nodes[parent as usize].insert(slot + 1, right, width);
         parent
     }

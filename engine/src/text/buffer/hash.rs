@@ -16,11 +16,7 @@ impl WordHash {
     const MULTIPLIER: u64 = 0x9E37_79B9_7F4A_7C15;
 
     pub(super) fn new() -> Self {
-        Self {
-            state: Self::MULTIPLIER,
-            partial: 0,
-            partial_len: 0,
-        }
+        Self { state: Self::MULTIPLIER, partial: 0, partial_len: 0 }
     }
 
     pub(super) fn write(&mut self, mut bytes: &[u8]) {

@@ -66,11 +66,7 @@ impl Pending {
     #[inline]
     pub(super) fn byte_of(&self, kind: UnitKind, position: usize) -> Option<usize> {
         // In ASCII all units are one.
-        if self.size.chars == self.inserted.len() {
-            Some(position)
-        } else {
-            kind.byte_offset(&self.inserted, position)
-        }
+        if self.size.chars == self.inserted.len() { Some(position) } else { kind.byte_offset(&self.inserted, position) }
     }
 
     #[inline]
@@ -87,10 +83,7 @@ impl Pending {
     /// Starts an edit at `at`, where the rope and the visible text are the same.
     #[inline]
     pub(super) fn begin(&mut self, at: usize) {
-        debug_assert!(
-            self.removed == 0 && self.inserted.is_empty(),
-            "an edit is pending"
-        );
+        debug_assert!(self.removed == 0 && self.inserted.is_empty(), "an edit is pending");
         self.at = at;
     }
 
@@ -136,10 +129,7 @@ impl Pending {
             len - chars
         } else {
             let from_last = self.inserted.char_indices().rev();
-            from_last
-                .take(chars)
-                .last()
-                .map_or(len, |(offset, _)| offset)
+            from_last.take(chars).last().map_or(len, |(offset, _)| offset)
         };
         self.size.subtract(Size::of_text(&self.inserted[offset..]));
         self.inserted.truncate(offset);
@@ -147,14 +137,12 @@ impl Pending {
 
     fn cut_inside(&mut self, range: Range<usize>) {
         let bytes = self.byte_of_char(range.start)..self.byte_of_char(range.end);
-        self.size
-            .subtract(Size::of_text(&self.inserted[bytes.clone()]));
+        self.size.subtract(Size::of_text(&self.inserted[bytes.clone()]));
         self.inserted.drain(bytes);
     }
 
     fn byte_of_char(&self, char: usize) -> usize {
-        self.byte_of(UnitKind::Chars, char)
-            .unwrap_or(self.inserted.len())
+        self.byte_of(UnitKind::Chars, char).unwrap_or(self.inserted.len())
     }
 
     /// Leaves nothing pending; keeps the string's memory for the next run.
@@ -166,11 +154,7 @@ impl Pending {
 
     pub(super) fn assert_invariants(&self) {
         let expected = Size::of_longer_text(&self.inserted);
-        assert_eq!(
-            self.size, expected,
-            "size of the pending text {:?}",
-            self.inserted
-        );
+        assert_eq!(self.size, expected, "size of the pending text {:?}", self.inserted);
         assert!(
             self.inserted.len() <= PENDING_LIMIT,
             "the pending text has {} bytes, the limit is {PENDING_LIMIT}",
@@ -192,11 +176,7 @@ impl Size {
     #[inline]
     fn of_text(text: &str) -> Self {
         match text.as_bytes() {
-            [byte] => Self {
-                chars: 1,
-                surrogate_pairs: 0,
-                breaks: usize::from(*byte == b'\n'),
-            },
+            [byte] => Self { chars: 1, surrogate_pairs: 0, breaks: usize::from(*byte == b'\n') },
             _ => Self::of_longer_text(text),
         }
     }
@@ -205,18 +185,10 @@ impl Size {
     fn of_longer_text(text: &str) -> Self {
         let breaks = count_breaks(text);
         if text.is_ascii() {
-            return Self {
-                chars: text.len(),
-                surrogate_pairs: 0,
-                breaks,
-            };
+            return Self { chars: text.len(), surrogate_pairs: 0, breaks };
         }
         let chars = UnitKind::Chars.count(text);
-        Self {
-            chars,
-            surrogate_pairs: UnitKind::Utf16.count(text) - chars,
-            breaks,
-        }
+        Self { chars, surrogate_pairs: UnitKind::Utf16.count(text) - chars, breaks }
     }
 
     #[inline]

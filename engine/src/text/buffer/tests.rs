@@ -50,25 +50,12 @@ impl Random {
     }
 
     fn text(&mut self, alphabet: &[char], len: usize) -> String {
-        (0..len)
-            .map(|_| alphabet[self.below(alphabet.len())])
-            .collect()
+        (0..len).map(|_| alphabet[self.below(alphabet.len())]).collect()
     }
 }
 
 const ASCII: &[char] = &['a', 'b', ' ', '\n', '\r'];
-const MIXED: &[char] = &[
-    'a',
-    'z',
-    '\n',
-    '\r',
-    'é',
-    '\u{301}',
-    '漢',
-    '🙂',
-    '\u{200D}',
-    '\u{10FFFF}',
-];
+const MIXED: &[char] = &['a', 'z', '\n', '\r', 'é', '\u{301}', '漢', '🙂', '\u{200D}', '\u{10FFFF}'];
 
 /// `SEED` from the environment alone, or `count` seeds.
 fn seeds(count: u64) -> Vec<u64> {
@@ -90,10 +77,7 @@ fn check_unit<U: Unit>(buffer: &Buffer, plain: &Plain) {
         match *char {
             Some(char) => check_position(buffer, plain, at, char),
             None => {
-                let error = PositionError::InsideCharacter {
-                    position,
-                    unit: U::KIND,
-                };
+                let error = PositionError::InsideCharacter { position, unit: U::KIND };
                 check_refused(buffer, at, error);
                 assert_eq!(buffer.slice(U::at(0)..at), Err(error));
                 assert_eq!(buffer.slice(at..U::at(len)), Err(error));
@@ -102,28 +86,15 @@ fn check_unit<U: Unit>(buffer: &Buffer, plain: &Plain) {
     }
     for position in [len + 1, len + 2, usize::MAX] {
         assert_eq!(buffer.char_at(Chars(position)), None);
-        let error = PositionError::OutOfRange {
-            position,
-            len,
-            unit: U::KIND,
-        };
+        let error = PositionError::OutOfRange { position, len, unit: U::KIND };
         check_refused(buffer, U::at(position), error);
         assert_eq!(buffer.slice(U::at(0)..U::at(position)), Err(error));
     }
     let lines = plain.line_of(plain.0.len()) + 1;
     for line in 0..lines {
-        let char = (0..)
-            .find(|&char| plain.line_of(char) == line)
-            .expect("a line");
-        let position = positions
-            .iter()
-            .position(|&at| at == Some(char))
-            .expect("a start");
-        assert_eq!(
-            buffer.line_start::<U>(line),
-            Some(U::at(position)),
-            "line {line}"
-        );
+        let char = (0..).find(|&char| plain.line_of(char) == line).expect("a line");
+        let position = positions.iter().position(|&at| at == Some(char)).expect("a start");
+        assert_eq!(buffer.line_start::<U>(line), Some(U::at(position)), "line {line}");
     }
     assert_eq!(buffer.line_start::<U>(lines), None);
     assert_eq!(buffer.line_start::<U>(usize::MAX), None);
@@ -137,19 +108,10 @@ fn check_position<U: Unit>(buffer: &Buffer, plain: &Plain, at: U, char: usize) {
     assert_eq!(buffer.line_of(at), Ok(plain.line_of(char)));
     assert_eq!(buffer.char_at(Chars(char)), plain.0.get(char).copied());
     let from: String = plain.0[char..].iter().collect();
-    assert_eq!(
-        buffer.chars_from(at).expect("valid").collect::<String>(),
-        from
-    );
-    assert_eq!(
-        buffer.chunks_from(at).expect("valid").collect::<String>(),
-        from
-    );
+    assert_eq!(buffer.chars_from(at).expect("valid").collect::<String>(), from);
+    assert_eq!(buffer.chunks_from(at).expect("valid").collect::<String>(), from);
     let backwards: String = before.chars().rev().collect();
-    assert_eq!(
-        buffer.chars_before(at).expect("valid").collect::<String>(),
-        backwards
-    );
+    assert_eq!(buffer.chars_before(at).expect("valid").collect::<String>(), backwards);
     assert_eq!(buffer.slice(at..buffer.len::<U>()), Ok(from));
 }
 
@@ -185,17 +147,10 @@ fn random_edit(random: &mut Random, caret: &mut usize, plain: &Plain) -> (Range<
     let (start, end) = match random.below(4) {
         0 => (caret.saturating_sub(1 + random.below(4)), *caret),
         1 => (*caret, (*caret + 1 + random.below(4)).min(len)),
-        2 => (
-            caret.saturating_sub(random.below(3)),
-            (*caret + random.below(3)).min(len),
-        ),
+        2 => (caret.saturating_sub(random.below(3)), (*caret + random.below(3)).min(len)),
         _ => (*caret, *caret),
     };
-    let inserted = if start < end && !random.one_in(4) {
-        0
-    } else {
-        1 + random.below(3)
-    };
+    let inserted = if start < end && !random.one_in(4) { 0 } else { 1 + random.below(3) };
     *caret = start + inserted;
     (start..end, inserted)
 }
@@ -276,22 +231,12 @@ fn a_refused_edit_changes_nothing() {
     let unit = UnitKind::Chars;
     let mut buffer = Buffer::from("é漢");
     buffer.insert(Chars(2), "🙂").expect("valid");
-    let beyond = |position| {
-        Err(PositionError::OutOfRange {
-            position,
-            len: 3,
-            unit,
-        })
-    };
+    let beyond = |position| Err(PositionError::OutOfRange { position, len: 3, unit });
     assert_eq!(buffer.insert(Chars(4), "x"), beyond(4));
     assert_eq!(buffer.remove(Chars(1)..Chars(5)), beyond(5));
     assert_eq!(buffer.replace(Chars(7)..Chars(9), "x"), beyond(9));
     assert_eq!(buffer.insert(Chars(usize::MAX), ""), beyond(usize::MAX));
-    let backwards = Err(PositionError::Backwards {
-        start: 2,
-        end: 1,
-        unit,
-    });
+    let backwards = Err(PositionError::Backwards { start: 2, end: 1, unit });
     let range = Chars(2)..Chars(1);
     assert_eq!(buffer.remove(range.clone()), backwards);
     assert_eq!(buffer.replace(range, "x"), backwards);
@@ -321,9 +266,7 @@ fn backspacing_through_the_start_of_a_run_goes_on_into_the_rope() {
     let mut buffer = Buffer::from("漢字");
     buffer.insert(Chars(2), "é🙂").expect("valid");
     for end in (1..=4).rev() {
-        buffer
-            .remove(Chars(end - 1)..Chars(end))
-            .expect("backspace");
+        buffer.remove(Chars(end - 1)..Chars(end)).expect("backspace");
         buffer.assert_invariants();
     }
     assert!(buffer.is_empty());
@@ -338,10 +281,7 @@ fn a_clone_goes_its_own_way() {
     let mut two = one.clone();
     two.insert(Chars(2), "+").expect("valid");
     one.remove(Chars(0)..Chars(1)).expect("valid");
-    assert_eq!(
-        (one.to_string(), two.to_string()),
-        ("-b".into(), "a-+b".into())
-    );
+    assert_eq!((one.to_string(), two.to_string()), ("-b".into(), "a-+b".into()));
     assert_ne!(one, two);
 }
 
