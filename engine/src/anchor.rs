@@ -1,6 +1,7 @@
 //! Positions that survive edits, by the character that they stay with.
 //!
-//! An anchor is plain data and means the same in every replica that has its character; where it is now, a session tells.
+//! An anchor is plain data and means the same in every replica that has its character; where it is now, a session
+//! tells.
 
 use crate::id::{EventId, ParseIdError};
 use std::fmt;
@@ -15,8 +16,8 @@ pub enum Bias {
     Right,
 }
 
-/// A position that survives edits. Written `AGENT/CLOCK<` (right behind that character), `>AGENT/CLOCK` (right before it), `start`
-/// or `end`.
+/// A position that survives edits. Written `AGENT/CLOCK<` (right behind that character), `>AGENT/CLOCK` (right before
+/// it), `start` or `end`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Anchor {
     /// The start of the text, whatever comes before it.

@@ -1,7 +1,7 @@
 //! A document: the log of everything known and the text that it makes.
 //!
-//! Knows how events get in (decoded, checked by the log, replayed, applied) and out (encoded), and how to look at any version. Does
-//! not know who is typing: that is a session's.
+//! Knows how events get in (decoded, checked by the log, replayed, applied) and out (encoded), and how to look at any
+//! version. Does not know who is typing: that is a session's.
 
 use crate::codec::DecodeError;
 use crate::graph::{Frontier, Group, Heads, Summary};
@@ -19,7 +19,8 @@ use std::fmt;
 
 /// The event log of one text and the text of everything known.
 ///
-/// Plain data, `Send + Sync`; it does no I/O. To edit a document as a person does, hold it in a [`Session`](crate::Session).
+/// Plain data, `Send + Sync`; it does no I/O. To edit a document as a person does, hold it in a
+/// [`Session`](crate::Session).
 ///
 /// ```
 /// use cede::{AgentId, Chars, Document, Session};
@@ -248,8 +249,8 @@ impl Document {
 
     /// Takes in events and returns what they change, as patches in the unit asked for.
     ///
-    /// Events that are known are skipped, events whose parents are not known wait for them (see [`missing`](Self::missing)). A
-    /// new document returns one patch with the whole text.
+    /// Events that are known are skipped, events whose parents are not known wait for them (see
+    /// [`missing`](Self::missing)). A new document returns one patch with the whole text.
     ///
     /// # Errors
     /// Bytes that are no update, or an event that breaks a rule; then nothing has changed.
@@ -360,14 +361,14 @@ impl Document {
 
 /// History.
 impl Document {
-    /// Writes a piece of history at a version, as importers do: each edit's position in chars, in the text that the edit before it
-    /// left. Returns the version just after it.
+    /// Writes a piece of history at a version, as importers do: each edit's position in chars, in the text that the
+    /// edit before it left. Returns the version just after it.
     ///
     /// A new group starts, unless `parents` is just the agent's last event.
     ///
     /// # Errors
-    /// A position beyond the text there, a version that is not known, or one that has not seen the agent's last event; then nothing has
-    /// changed.
+    /// A position beyond the text there, a version that is not known, or one that has not seen the agent's last event;
+    /// then nothing has changed.
     pub fn author(
         &mut self,
         agent: AgentId,
@@ -403,18 +404,18 @@ impl Document {
         Ok(self.log.graph().frontier(&[self.log.len() - 1]))
     }
 
-    /// The history as its authors made it: runs in the order of this log, with their parents and with edits in chars of the text at
-    /// these parents.
+    /// The history as its authors made it: runs in the order of this log, with their parents and with edits in chars of
+    /// the text at these parents.
     pub fn operations(&self) -> impl Iterator<Item = Authored> + '_ {
         self.log.graph().runs_in(Span::new(Local(0), self.log.len())).map(|run| Authored {
             span: self.log.graph().event_span(run.span),
             parents: self.log.graph().frontier(run.parents),
-            edits: self.log.contents().of(run.span).map(edit_of).collect(),
+            edits: self.log.contents().of(run.span).flat_map(edits_of).collect(),
         })
     }
 
-    /// The history as changes of the visible text, in the order of this log: for replays and for blame. Each step is one run of one
-    /// agent; the whole costs one replay.
+    /// The history as changes of the visible text, in the order of this log: for replays and for blame. Each step is
+    /// one run of one agent; the whole costs one replay.
     pub fn history(&self) -> impl Iterator<Item = Step> + '_ {
         let (mut replay, mut heads, mut len) = (Replay::default(), Heads::new(), 0);
         let runs = self.log.graph().runs_in(Span::new(Local(0), self.log.len())).map(|run| run.span);
@@ -477,7 +478,8 @@ impl Document {
         assert!(inserted.is_ok(), "a session typed outside its document: {inserted:?}");
     }
 
-    /// Records deletions: at `at` of the agent's own branch, forwards or backwards; in the visible text from `position` on.
+    /// Records deletions: at `at` of the agent's own branch, forwards or backwards; in the visible text from `position`
+    /// on.
     pub(crate) fn take_out(
         &mut self,
         agent: AgentId,
@@ -522,16 +524,21 @@ fn record(operations: &mut Operations, edit: &Patch<Chars>) -> Result<(), Author
     Ok(())
 }
 
-fn edit_of(operation: crate::text::operations::Operation<'_>) -> Patch<Chars> {
+/// What an operation did. Backspaces are an edit each: a patch deletes forwards, and which event deleted what must not
+/// be lost.
+fn edits_of(operation: crate::text::operations::Operation<'_>) -> Vec<Patch<Chars>> {
     let count = operation.events.len();
-    let removal =
-        |at: u32| Patch { start: Chars(at as usize), deleted: Chars(count as usize), inserted: String::new() };
+    let removal = |at: u32, count: u32| Patch {
+        start: Chars(at as usize),
+        deleted: Chars(count as usize),
+        inserted: String::new(),
+    };
     match operation.action {
         Action::Insert { at, text } => {
-            Patch { start: Chars(at as usize), deleted: Chars(0), inserted: text.to_owned() }
+            vec![Patch { start: Chars(at as usize), deleted: Chars(0), inserted: text.to_owned() }]
         }
-        Action::Delete { at } => removal(at),
-        Action::Backspace { at } => removal(at + 1 - count),
+        Action::Delete { at } => vec![removal(at, count)],
+        Action::Backspace { at } => (0..count).map(|done| removal(at - done, 1)).collect(),
     }
 }
 

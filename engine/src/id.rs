@@ -150,7 +150,8 @@ fn shortened(text: &str) -> String {
 
 /// The number of an event in this replica's log: the order of arrival, dense from 0.
 ///
-/// Parents always have smaller local indexes. Replicas number the same events differently, so it never leaves the replica.
+/// Parents always have smaller local indexes. Replicas number the same events differently, so it never leaves the
+/// replica.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub(crate) struct Local(pub(crate) u32);
 
@@ -200,6 +201,11 @@ impl Span {
 
     pub(crate) fn is_empty(self) -> bool {
         self.start == self.end
+    }
+
+    /// What of it is within another one, with which it overlaps.
+    pub(crate) fn within(self, other: Self) -> Self {
+        Self::new(self.start.max(other.start), self.end.min(other.end))
     }
 
     pub(crate) fn numbers(self) -> Range<u32> {

@@ -1,9 +1,9 @@
 //! Cede: type together, words stay whole.
 //!
-//! A collaborative text engine. Every replica keeps the whole history as an append-only log of events; replicas that hold the
-//! same events show the same text, whatever the order in which the events came. What sets it apart is *when* a remote event
-//! becomes part of what you write: not when it arrives, but when your caret moves. So what you type in one go is one group, groups are
-//! emitted whole, and nobody's letters end up between yours.
+//! A collaborative text engine. Every replica keeps the whole history as an append-only log of events; replicas that
+//! hold the same events show the same text, whatever the order in which the events came. What sets it apart is *when* a
+//! remote event becomes part of what you write: not when it arrives, but when your caret moves. So what you type in one
+//! go is one group, groups are emitted whole, and nobody's letters end up between yours.
 //!
 //! ```
 //! use cede::{AgentId, Chars, Session};
@@ -28,8 +28,9 @@
 //! - [`Document`] is the history and its text: any version, import and export.
 //! - [`sync`] is the conversation of two replicas, [`storage`] the log file.
 //!
-//! Positions are [`Chars`], [`Bytes`] or [`Utf16`], chosen per call. The engine is plain data, `Send + Sync`; it locks and spawns nothing,
-//! and nothing that a caller passes or a peer sends makes it panic. `engine/ARCHITECTURE.md` in the repository shows how it is built.
+//! Positions are [`Chars`], [`Bytes`] or [`Utf16`], chosen per call. The engine is plain data, `Send + Sync`; it locks
+//! and spawns nothing, and nothing that a caller passes or a peer sends makes it panic. `engine/ARCHITECTURE.md` in the
+//! repository shows how it is built.
 
 mod codec;
 mod rle;

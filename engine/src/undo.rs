@@ -1,10 +1,11 @@
 //! The steps of one person that can be taken back, by the names of their events.
 //!
-//! Knows which events make a step and what has been put in the place of what. Does not know positions: a session finds where the
-//! characters are now, so that what others have written in between does not matter.
+//! Knows which events make a step and what has been put in the place of what. Does not know positions: a session finds
+//! where the characters are now, so that what others have written in between does not matter.
 //!
-//! Taking a step back makes new events, and these are a step of their own on the other stack. A character that was deleted and put back is
-//! a new character with a new name; [`UndoHistory::replace`] notes it, so that an older step still finds it under its new name.
+//! Taking a step back makes new events, and these are a step of their own on the other stack. A character that was
+//! deleted and put back is a new character with a new name; [`UndoHistory::replace`] notes it, so that an older step
+//! still finds it under its new name.
 //!
 //! ```text
 //! type "abc"        undo: [typed a b c]
@@ -13,8 +14,8 @@
 //! undo              deletes a b c′                        redo: [typed c′] [deleted a b c′]
 //! ```
 //!
-//! The history is kept beside the log as a list of changes ([`UndoHistory::take_changes`]): how many steps at the bottom of each stack
-//! stay, and those that come on top.
+//! The history is kept beside the log as a list of changes ([`UndoHistory::take_changes`]): how many steps at the
+//! bottom of each stack stay, and those that come on top.
 
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::id::{AgentId, Clock, EventId, EventSpan};
@@ -25,7 +26,10 @@ const VERSION: u8 = 1;
 /// What events of a step did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Part {
+    /// Inserted, the caret behind it. Taken back by backspaces.
     Typed,
+    /// Inserted, the caret in front of it: what a deletion forwards took is put back. Taken back by deletions forwards.
+    Ahead,
     Backspaced,
     Deleted,
 }
@@ -149,6 +153,8 @@ pub(crate) struct UndoHistory {
     joined: bool,
     /// By the first name: the length, and the first new name.
     replaced: BTreeMap<EventId, (u32, EventId)>,
+    /// The same the other way round.
+    replaces: BTreeMap<EventId, (u32, EventId)>,
     /// Replacements in the order in which they were made, those not yet written down.
     replaced_since: Vec<(EventSpan, EventId)>,
 }
@@ -218,13 +224,31 @@ impl UndoHistory {
 
     fn note(&mut self, of: EventSpan, by: EventId) {
         // A character is replaced once: it is put back under a new name, and that one is deleted the next time.
-        self.replaced.insert(EventId::new(of.agent, of.start), (of.len(), by));
+        let first = EventId::new(of.agent, of.start);
+        self.replaced.insert(first, (of.len(), by));
+        self.replaces.insert(by, (of.len(), first));
+    }
+
+    /// The name under which a character was first typed.
+    pub(crate) fn first_name(&self, mut id: EventId) -> EventId {
+        // In a history that nobody tampered with no name comes up twice.
+        for _ in 0..=self.replaces.len() {
+            let before = self.replaces.range(..=id).next_back();
+            let Some((by, (_, of))) = before.filter(|(by, (len, _))| by.agent == id.agent && id.clock.0 - by.clock.0 < *len)
+            else {
+                break;
+            };
+            id = EventId::new(of.agent, Clock(of.clock.0 + (id.clock.0 - by.clock.0)));
+        }
+        id
     }
 
     /// The names under which the characters of a span go now.
     pub(crate) fn latest(&self, span: EventSpan) -> Vec<EventSpan> {
-        let (mut latest, mut rest) = (Vec::new(), vec![span]);
-        while let Some(span) = rest.pop() {
+        // In a history that nobody tampered with no character is replaced more often than there are replacements.
+        let most = self.replaced.len();
+        let (mut latest, mut rest) = (Vec::new(), vec![(span, 0)]);
+        while let Some((span, replaced)) = rest.pop() {
             let first = EventId::new(span.agent, span.start);
             let after = EventId::new(span.agent, span.end);
             let before = self
@@ -233,7 +257,7 @@ impl UndoHistory {
                 .next_back()
                 .filter(|(id, (len, _))| id.agent == span.agent && span.start.0 < id.clock.0 + len);
             let next = before.or_else(|| self.replaced.range(first..after).next());
-            let Some((id, &(len, by))) = next else {
+            let Some((id, &(len, by))) = next.filter(|_| replaced < most) else {
                 latest.push(span);
                 continue;
             };
@@ -245,10 +269,11 @@ impl UndoHistory {
                 latest.push(part(span.start, start));
             }
             if end < span.end {
-                rest.push(part(end, span.end));
+                rest.push((part(end, span.end), replaced));
             }
             let fresh = Clock(by.clock.0 + offset);
-            rest.push(EventSpan { agent: by.agent, start: fresh, end: Clock(fresh.0 + (end.0 - start.0)) });
+            let fresh = EventSpan { agent: by.agent, start: fresh, end: Clock(fresh.0 + (end.0 - start.0)) };
+            rest.push((fresh, replaced + 1));
         }
         latest
     }
@@ -328,11 +353,12 @@ impl Part {
             Self::Typed => 0,
             Self::Backspaced => 1,
             Self::Deleted => 2,
+            Self::Ahead => 3,
         }
     }
 
     fn from_code(code: u8) -> Option<Self> {
-        [Self::Typed, Self::Backspaced, Self::Deleted].into_iter().find(|part| part.code() == code)
+        [Self::Typed, Self::Backspaced, Self::Deleted, Self::Ahead].into_iter().find(|part| part.code() == code)
     }
 }
 

@@ -1,4 +1,5 @@
-//! Numbers and byte strings as bytes: little-endian base-128 varints, written to a `Vec<u8>` and read with every length checked.
+//! Numbers and byte strings as bytes: little-endian base-128 varints, written to a `Vec<u8>` and read with every length
+//! checked.
 //!
 //! Knows nothing of what the bytes mean. A reader never trusts a length: what is claimed must be there.
 

@@ -1,6 +1,7 @@
 //! What one version has seen and another has not, and which of a set of events have seen each other.
 //!
-//! All of it walks backwards from the newest event by runs, through a heap, and stops as soon as what is left is common.
+//! All of it walks backwards from the newest event by runs, through a heap, and stops as soon as what is left is
+//! common.
 
 use super::{Graph, Heads};
 use crate::id::{Local, Span};

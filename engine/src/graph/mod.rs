@@ -1,8 +1,8 @@
 //! The event graph: who made which event, after what.
 //!
-//! Knows agents, clocks and parents. Knows nothing of what events do. Everything is kept by runs: a [`GroupRun`] is a piece of
-//! one group that arrived in one go, so its events have consecutive clocks *and* consecutive local indexes, and only its first event
-//! has parents worth writing down.
+//! Knows agents, clocks and parents. Knows nothing of what events do. Everything is kept by runs: a [`GroupRun`] is a
+//! piece of one group that arrived in one go, so its events have consecutive clocks *and* consecutive local indexes,
+//! and only its first event has parents worth writing down.
 //!
 //! ```text
 //! local index   0 1 2 3 4 | 5 6 | 7 8 9 | 10 …
@@ -159,8 +159,8 @@ impl Graph {
         if event == run.span.start { Heads::from_slice(run.parents) } else { Heads::from_slice(&[event - 1]) }
     }
 
-    /// The clock that the first event of a group gets: one more than its parents', and one more again where it would go on the
-    /// group before it.
+    /// The clock that the first event of a group gets: one more than its parents', and one more again where it would go
+    /// on the group before it.
     pub(crate) fn first_clock(&self, agent: Option<AgentIndex>, parents: &[Local]) -> u32 {
         let clock = parents.iter().map(|&parent| self.clock(parent) + 1).max().unwrap_or(0);
         match agent {
@@ -235,8 +235,8 @@ impl Graph {
         }
     }
 
-    /// An event with these earliest parents has not seen what came after them, so no version after them is critical. Each
-    /// version is dropped at most once.
+    /// An event with these earliest parents has not seen what came after them, so no version after them is critical.
+    /// Each version is dropped at most once.
     fn drop_critical_after(&mut self, parent: Option<Local>) {
         let end = parent.map_or(Local(0), |parent| parent + 1);
         while self.critical.last().is_some_and(|span| span.start >= end) {

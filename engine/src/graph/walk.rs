@@ -1,13 +1,16 @@
-//! The order in which a stretch of history is replayed: one that keeps groups and branches together, so that little has to be
-//! retreated and advanced in between. (Eg-walker, section 3.3: any order that respects the parents gives the same text.)
+//! The order in which a stretch of history is replayed: one that keeps groups and branches together, so that little has
+//! to be retreated and advanced in between. (Eg-walker, section 3.3: any order that respects the parents gives the same
+//! text.)
 
 use super::Graph;
 use crate::id::{Local, Span};
 
 impl Graph {
-    /// The runs of `span` in an order in which parents come first and a run is followed by what goes on from it wherever it can be.
+    /// The runs of `span` in an order in which parents come first and a run is followed by what goes on from it
+    /// wherever it can be.
     ///
-    /// A depth-first walk: the newest run whose parents have all been visited goes next. O(r) for the r runs of the span.
+    /// A depth-first walk: the newest run whose parents have all been visited goes next. O(r) for the r runs of the
+    /// span.
     pub(crate) fn plan(&self, span: Span) -> Vec<Span> {
         let runs: Vec<_> = self.runs_in(span).collect();
         let number_of = |event: Local| runs.partition_point(|run| run.span.start <= event) - 1;

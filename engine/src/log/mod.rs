@@ -1,10 +1,10 @@
 //! The append-only log: the graph of events beside what they did, and the checks that let events in.
 //!
-//! Knows names, parents and clocks, and that every event has some contents; what these are is a type parameter ([`Contents`]). Does
-//! not know whether an index is within the document: that is checked by who has the values.
+//! Knows names, parents and clocks, and that every event has some contents; what these are is a type parameter
+//! ([`Contents`]). Does not know whether an index is within the document: that is checked by who has the values.
 //!
-//! Everything that an update claims is checked against the rules of the design before it is appended; a refused update leaves no
-//! trace ([`Log::truncate`] takes back what stood before the refused piece).
+//! Everything that an update claims is checked against the rules of the design before it is appended; a refused update
+//! leaves no trace ([`Log::truncate`] takes back what stood before the refused piece).
 
 mod pending;
 mod update;
@@ -70,7 +70,8 @@ impl<C: Contents> Log<C> {
 
     /// Records local events: `record` adds exactly `count` of them to the contents.
     ///
-    /// They go on with the agent's group where `parents` is `None`; otherwise they start a group. The caller vouches for the rules.
+    /// They go on with the agent's group where `parents` is `None`; otherwise they start a group. The caller vouches
+    /// for the rules.
     pub(crate) fn append(
         &mut self,
         agent: crate::id::AgentId,
@@ -224,8 +225,8 @@ impl<C: Contents> Log<C> {
             let run = self.graph.run_at(event);
             let count = (run.span.end - event).min(piece.span.len() - held);
             let events = piece.contents.start + held..piece.contents.start + held + count;
-            if !self.contents.same(event.0, contents, events) {
-                return differs(piece.span.start.0 + held);
+            if !self.contents.same(event.0, contents, events.clone()) {
+                return differs(piece.span.start.0 + held + self.same_count(event, contents, events));
             }
             held += count;
             let next = EventId::new(piece.span.agent, Clock(piece.span.start.0 + held));
@@ -234,6 +235,20 @@ impl<C: Contents> Log<C> {
                 _ => return Ok(held),
             }
         }
+    }
+
+    /// How many of the first `events` of other contents are the same as those from `first` on; the last one is not.
+    fn same_count(&self, first: Local, contents: &C, events: Range<u32>) -> u32 {
+        let (mut same, mut differ) = (0, events.end - events.start);
+        while same + 1 < differ {
+            let middle = same + (differ - same) / 2;
+            if self.contents.same(first.0, contents, events.start..events.start + middle) {
+                same = middle
+            } else {
+                differ = middle
+            }
+        }
+        same
     }
 
     fn last_id(&self, span: EventSpan) -> Option<EventId> {

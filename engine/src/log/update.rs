@@ -8,8 +8,8 @@
 //! contents  as the kind of document writes them (`Contents::write`)
 //! ```
 //!
-//! All numbers are varints. Every length is checked against the bytes that are there before anything is reserved for it, and the
-//! checksum before anything is read.
+//! All numbers are varints. Every length is checked against the bytes that are there before anything is reserved for
+//! it, and the checksum before anything is read.
 
 use super::{Contents, Log, MAX_PARENTS};
 use crate::codec::{DecodeError, Reader, Writer};

@@ -1,7 +1,7 @@
 //! The text of a whole log, from nothing.
 //!
-//! Between critical versions plain indexes are final; the stretches in between are windows, each with a tracker of its own that is
-//! dropped at the next critical version. Within a window the walk keeps branches together.
+//! Between critical versions plain indexes are final; the stretches in between are windows, each with a tracker of its
+//! own that is dropped at the next critical version. Within a window the walk keeps branches together.
 
 use super::merge::Window;
 use super::{Misplaced, TextLog, linear, patch};

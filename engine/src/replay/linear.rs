@@ -1,4 +1,5 @@
-//! Stretches in which every event has seen all before it: an index there *is* a position in the document of everything so far.
+//! Stretches in which every event has seen all before it: an index there *is* a position in the document of everything
+//! so far.
 
 use super::Misplaced;
 use crate::id::Span;

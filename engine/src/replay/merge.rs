@@ -1,8 +1,9 @@
 //! Replays what comes in, and rewinds no further than it must.
 //!
-//! An event that has seen everything so far is applied as it stands. Any other one belongs to a *window*: the history after the last
-//! critical version before it. The window is walked through a tracker in the order of the log; for each run, what its parents have
-//! not seen is retreated, what they have seen is advanced, and the run is applied (Eg-walker, section 3.2).
+//! An event that has seen everything so far is applied as it stands. Any other one belongs to a *window*: the history
+//! after the last critical version before it. The window is walked through a tracker in the order of the log; for each
+//! run, what its parents have not seen is retreated, what they have seen is advanced, and the run is applied
+//! (Eg-walker, section 3.2).
 //!
 //! ```text
 //!              last critical version      window, kept between merges
@@ -10,8 +11,9 @@
 //!                    └─ b b b               late: retreat the a's, apply
 //! ```
 //!
-//! The tracker is a cache. It stays while the window is open, so a late event costs its own runs and not the window again; it is dropped
-//! when a newer critical version closes the window, and made again from the log whenever it is missing.
+//! The tracker is a cache. It stays while the window is open, so a late event costs its own runs and not the window
+//! again; it is dropped when a newer critical version closes the window, and made again from the log whenever it is
+//! missing.
 
 use super::{Misplaced, TextLog, linear};
 use crate::graph::Heads;
@@ -22,11 +24,13 @@ use crate::text::tracker::{Change, Tracker};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Replay {
     window: Option<Window>,
-    /// Anchors and undo ask for elements of any age; from the first such question on the window reaches back to the start.
+    /// Anchors and undo ask for elements of any age; from the first such question on the window reaches back to the
+    /// start.
     whole: bool,
 }
 
-/// Invariant: the tracker has applied exactly the events after `base` and before `done`, and its current version is `version`.
+/// Invariant: the tracker has applied exactly the events after `base` and before `done`, and its current version is
+/// `version`.
 #[derive(Clone, Debug)]
 pub(super) struct Window {
     tracker: Tracker,
@@ -36,8 +40,8 @@ pub(super) struct Window {
 }
 
 impl Replay {
-    /// Tells the changes that the events from `from` on make to a text of `len` chars, in the order of the log. `heads` is the version
-    /// just before `from`.
+    /// Tells the changes that the events from `from` on make to a text of `len` chars, in the order of the log. `heads`
+    /// is the version just before `from`.
     ///
     /// On an error the caller takes these events back out of the log and has the tracker forget them.
     pub(crate) fn advance(
@@ -89,13 +93,23 @@ impl Replay {
         self.window = None;
     }
 
-    /// The elements of the whole history, up to date. The first call costs a replay of it, each later one what came since.
+    /// The elements of the whole history, up to date. The first call costs a replay of it, each later one what came
+    /// since.
     pub(crate) fn whole(&mut self, log: &TextLog, len: u32) -> &Tracker {
         if !self.whole {
             self.whole = true;
             self.window = None;
         }
         &self.window(log, log.len(), len).tracker
+    }
+
+    #[cfg(test)]
+    pub(crate) fn assert_invariants(&self) {
+        if let Some(window) = &self.window {
+            window.tracker.assert_invariants();
+            let done = window.base.map_or(Local(0), |base| base + 1);
+            assert!(window.done >= done, "a window from {done:?} that has done up to {:?}", window.done);
+        }
     }
 
     /// The window open at `at`, with everything before `at` applied to it; the text then has `len` chars.

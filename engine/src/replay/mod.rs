@@ -24,3 +24,6 @@ pub(crate) struct Misplaced {
     pub(crate) event: Local,
     pub(crate) range: OutOfRange,
 }
+
+#[cfg(test)]
+mod tests;

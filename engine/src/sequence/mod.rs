@@ -1,20 +1,21 @@
 //! Elements in FugueMax order, seen from two moments at once.
 //!
-//! A sequence holds every element of a stretch of history, deleted ones included, in the one order that all replicas agree on.
-//! Each element is seen from a *current* version, which walks back and forth ([`Sequence::retreat`], [`Sequence::advance`]) so that an
-//! event can be applied where it was made, and from the *end*, in which everything applied so far has happened. An event's index
-//! is one in the current version; what it does to the document is a position in the end.
+//! A sequence holds every element of a stretch of history, deleted ones included, in the one order that all replicas
+//! agree on. Each element is seen from a *current* version, which walks back and forth ([`Sequence::retreat`],
+//! [`Sequence::advance`]) so that an event can be applied where it was made, and from the *end*, in which everything
+//! applied so far has happened. An event's index is one in the current version; what it does to the document is a
+//! position in the end.
 //!
-//! Knows events only by their numbers and elements only by their ids; it does not know what stands in them (text, list items), nor
-//! why one event is before another: the tie-break T is handed in.
+//! Knows events only by their numbers and elements only by their ids; it does not know what stands in them (text, list
+//! items), nor why one event is before another: the tie-break T is handed in.
 //!
-//! Elements stand by runs in a B+tree with two sums (current and end length); an index by runs leads from an event to the leaf of
-//! the run that it inserted, or to the run that it removed. Every operation is O(log n) a run, and concurrent runs at the
-//! same spot are scanned one by one.
+//! Elements stand by runs in a B+tree with two sums (current and end length); an index by runs leads from an event to
+//! the leaf of the run that it inserted, or to the run that it removed. Every operation is O(log n) a run, and
+//! concurrent runs at the same spot are scanned one by one.
 //!
-//! Sources: FugueMax is Weidner & Kleppmann, "The Art of the Fugue" (2023), section 5; the scan for the place is that of YjsMod
-//! (Gentle, reference-crdts) with T in the place of agent ids; two-moment elements are the Eg-walker state (Gentle & Kleppmann,
-//! EuroSys 2025, section 3.2).
+//! Sources: FugueMax is Weidner & Kleppmann, "The Art of the Fugue" (2023), section 5; the scan for the place is that
+//! of YjsMod (Gentle, reference-crdts) with T in the place of agent ids; two-moment elements are the Eg-walker state
+//! (Gentle & Kleppmann, EuroSys 2025, section 3.2).
 
 use crate::id::{Local, Span};
 use crate::tree::{Index, Item, LeafId, Place, Tree};
@@ -22,8 +23,8 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::ops::{AddAssign, SubAssign};
 
-/// An element: one that an event inserted, by the event's local index, or one of the base, which was there before the stretch of
-/// history began and whose event nobody needs to know.
+/// An element: one that an event inserted, by the event's local index, or one of the base, which was there before the
+/// stretch of history began and whose event nobody needs to know.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) struct ElementId(u32);
 
@@ -59,8 +60,8 @@ impl fmt::Debug for ElementId {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 struct Origin(Option<ElementId>);
 
-/// How often a run has been inserted (0 or 1) plus how often it has been deleted, in the current version. A sum, so that
-/// retreating and advancing commute.
+/// How often a run has been inserted (0 or 1) plus how often it has been deleted, in the current version. A sum, so
+/// that retreating and advancing commute.
 type Count = u32;
 const NOT_YET: Count = 0;
 const VISIBLE: Count = 1;
@@ -170,8 +171,8 @@ impl Sequence {
         sequence
     }
 
-    /// A sequence whose base is as long as it has to be. Its length is told later, by [`Sequence::settle`]; until then indexes
-    /// are not checked.
+    /// A sequence whose base is as long as it has to be. Its length is told later, by [`Sequence::settle`]; until then
+    /// indexes are not checked.
     pub(crate) fn with_endless_base() -> Self {
         Self::with_base(Local::LIMIT - 1)
     }
@@ -187,8 +188,8 @@ impl Sequence {
         Lengths { current: total.current - self.excess, end: total.end - self.excess }
     }
 
-    /// Inserts the elements of `events` at an index of the current version. `before` tells whether one event is before another in T.
-    /// Returns their position in the end version.
+    /// Inserts the elements of `events` at an index of the current version. `before` tells whether one event is before
+    /// another in T. Returns their position in the end version.
     pub(crate) fn insert(
         &mut self,
         index: u32,
@@ -219,9 +220,9 @@ impl Sequence {
         Ok(self.put(place, elements))
     }
 
-    /// Removes the visible elements at `index`, … by one event each: forwards they all stand at `index` in turn, backwards the first event
-    /// removes the one at `index` and each other one the element before it. Tells each stretch that goes from the end version:
-    /// its position, its length and the events that remove it, in order.
+    /// Removes the visible elements at `index`, … by one event each: forwards they all stand at `index` in turn,
+    /// backwards the first event removes the one at `index` and each other one the element before it. Tells each
+    /// stretch that goes from the end version: its position, its length and the events that remove it, in order.
     pub(crate) fn remove(
         &mut self,
         index: u32,
@@ -322,6 +323,22 @@ impl Sequence {
         places.into_iter().map(|(_, id, count)| (id, count)).collect()
     }
 
+    /// What stands behind the element that an event inserted, from left to right up to the first run that is visible in
+    /// the end version, without that one.
+    pub(crate) fn deleted_behind(&self, event: Local) -> impl Iterator<Item = (ElementId, u32)> {
+        let id = ElementId::of(event);
+        let place = self.place_of(id);
+        let run = self.elements(place);
+        let rest = Some((id.plus(1), run.last().0 - id.0)).filter(|&(_, len)| run.gone && len > 0);
+        let mut next = self.tree.after(place);
+        let others = std::iter::from_fn(move || {
+            let run = self.tree.get(next).filter(|run| run.gone)?;
+            next = self.tree.after(next);
+            Some((run.id, run.len))
+        });
+        rest.into_iter().chain(others)
+    }
+
     /// The runs visible in the end version, from left to right.
     pub(crate) fn visible_runs(&self) -> impl Iterator<Item = (ElementId, u32)> {
         self.tree.iter().filter(|run| !run.gone).map(|run| (run.id, run.len))
@@ -335,7 +352,8 @@ impl Sequence {
         }
     }
 
-    /// The first run from `place` on that exists in the current version, deleted or not, and whether others are passed on the way.
+    /// The first run from `place` on that exists in the current version, deleted or not, and whether others are passed
+    /// on the way.
     fn next_existing(&self, place: Place) -> (Option<Place>, bool) {
         let (mut place, mut passed) = (place, false);
         while let Some(run) = self.tree.get(place) {
@@ -350,9 +368,9 @@ impl Sequence {
 
     /// The place among concurrent runs between the left neighbour and `end`, the right one.
     ///
-    /// Those with a left origin further to the left belong to what is before the gap, so the scan ends there; those with one
-    /// further to the right descend from another run of the gap and go where that one goes. Of those with the same left origin
-    /// the one whose right origin stands later comes first, and T decides the rest.
+    /// Those with a left origin further to the left belong to what is before the gap, so the scan ends there; those
+    /// with one further to the right descend from another run of the gap and go where that one goes. Of those with the
+    /// same left origin the one whose right origin stands later comes first, and T decides the rest.
     fn integrate(
         &self,
         start: Place,
@@ -403,12 +421,14 @@ impl Sequence {
         }
     }
 
-    fn compare(&self, a: ElementId, b: ElementId) -> Ordering {
+    /// Which of two elements stands first.
+    pub(crate) fn compare(&self, a: ElementId, b: ElementId) -> Ordering {
         let (place_a, place_b) = (self.place_of(a), self.place_of(b));
         if place_a == place_b { a.cmp(&b) } else { self.tree.compare(place_a, place_b) }
     }
 
-    /// Puts a new run at a place, joined to the one before it where it goes on from that. Returns its position in the end.
+    /// Puts a new run at a place, joined to the one before it where it goes on from that. Returns its position in the
+    /// end.
     fn put(&mut self, place: Place, elements: Elements) -> u32 {
         if let Some(slot) = place.slot.checked_sub(1) {
             let before = Place { leaf: place.leaf, slot };
@@ -466,8 +486,8 @@ impl Sequence {
         }
     }
 
-    /// The elements, `(first, length)` in order of ids, that the first of these events and those that belong to the same run
-    /// inserted or removed, one each.
+    /// The elements, `(first, length)` in order of ids, that the first of these events and those that belong to the
+    /// same run inserted or removed, one each.
     fn elements_of(&self, events: Span) -> (ElementId, u32) {
         let at = events.start;
         let run = self.effect_at(at);

@@ -1,7 +1,9 @@
-//! When remote clocks are adopted: the window around the caret in which the screen still equals the author's own branch.
+//! When remote clocks are adopted: the window around the caret in which the screen still equals the author's own
+//! branch.
 //!
-//! Knows visible positions only, in chars. The rules are those of the design, section 4, for single events; where a stretch of events
-//! comes at once the sums below are what the rules give one by one, whichever way the stretch is walked.
+//! Knows visible positions only, in chars. The rules are those of the design, section 4, for single events; where a
+//! stretch of events comes at once the sums below are what the rules give one by one, whichever way the stretch is
+//! walked.
 
 use crate::text::tracker::Change;
 
@@ -57,7 +59,8 @@ impl Deferral {
         self.touched || self.room(edit) == 0
     }
 
-    /// How many events of an edit can go before something must be adopted. (The edit is asked for with something pending.)
+    /// How many events of an edit can go before something must be adopted. (The edit is asked for with something
+    /// pending.)
     pub(super) fn room(&self, edit: LocalEdit) -> u32 {
         let room = match edit {
             LocalEdit::Insert if 0 < self.left && self.caret <= self.left => 0,

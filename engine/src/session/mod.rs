@@ -1,6 +1,7 @@
 //! A document being edited live by one agent: the caret, what is adopted when, and what undo needs.
 //!
-//! Knows who types and where. The rules of deferral are in `deferral`, the steps to take back in `undo`; here they are put together:
+//! Knows who types and where. The rules of deferral are in `deferral`, the steps to take back in `undo`; here they are
+//! put together:
 //!
 //! ```text
 //! local edit ──▶ adopt? ──▶ log (index in one's own branch) ──▶ text (index on the screen)
@@ -25,8 +26,8 @@ use std::ops::Range;
 
 /// A document in the hands of one person.
 ///
-/// Local edits are at a position in the unit of your choice, chosen per call; those at the caret are *typing* and keep the group
-/// going, whatever others send meanwhile. What others send comes back as patches.
+/// Local edits are at a position in the unit of your choice, chosen per call; those at the caret are *typing* and keep
+/// the group going, whatever others send meanwhile. What others send comes back as patches.
 ///
 /// ```
 /// use cede::{AgentId, Bytes, Session, Utf16};
@@ -134,8 +135,8 @@ impl Session {
         Ok(())
     }
 
-    /// Deletes a range. One that ends at the caret is backspaced, one that starts there is deleted forwards; for any other
-    /// one the caret moves to its start first.
+    /// Deletes a range. One that ends at the caret is backspaced, one that starts there is deleted forwards; for any
+    /// other one the caret moves to its start first.
     ///
     /// # Errors
     /// As [`insert`](Self::insert), or a range that ends before it starts.
@@ -146,7 +147,8 @@ impl Session {
         Ok(())
     }
 
-    /// Puts text in the place of a range, as typing over a selection does: the caret has moved, and one undo takes back both.
+    /// Puts text in the place of a range, as typing over a selection does: the caret has moved, and one undo takes back
+    /// both.
     ///
     /// # Errors
     /// As [`delete`](Self::delete).
@@ -154,8 +156,11 @@ impl Session {
         let range = self.range(range)?;
         self.check_room(text)?;
         self.go_to(range.end);
+        let joins = !range.is_empty() && !text.is_empty();
         self.delete_chars(range);
-        self.undo.join_next();
+        if joins {
+            self.undo.join_next();
+        }
         self.type_text(text);
         Ok(())
     }
@@ -208,6 +213,10 @@ impl Session {
     }
 
     fn type_text(&mut self, text: &str) {
+        self.type_as(Part::Typed, text);
+    }
+
+    fn type_as(&mut self, part_of_step: Part, text: &str) {
         let mut rest = text;
         while !rest.is_empty() {
             let group = self.begin(LocalEdit::Insert);
@@ -217,7 +226,7 @@ impl Session {
             self.document.type_in(self.agent, group.as_deref(), at, position, part, chars);
             self.branch_caret += chars;
             self.run.typed(chars);
-            self.made(Part::Typed, chars);
+            self.made(part_of_step, chars);
             rest = behind;
         }
     }
@@ -297,8 +306,8 @@ impl Session {
 
 /// Undo and redo.
 impl Session {
-    /// Takes back the last step of one's own: a typing run, a deletion, a paste or a replacement. What others have written
-    /// meanwhile stays. The caret goes back to where it was. `None` when there is nothing to take back.
+    /// Takes back the last step of one's own: a typing run, a deletion, a paste or a replacement. What others have
+    /// written meanwhile stays. The caret goes back to where it was. `None` when there is nothing to take back.
     ///
     /// The first undo of a session replays the whole history once; each later one costs what it changes.
     pub fn undo<U: Unit>(&mut self) -> Option<Vec<Patch<U>>> {
@@ -316,7 +325,7 @@ impl Session {
         let mut patches = Vec::new();
         for &(part, span) in step.parts().iter().rev() {
             match part {
-                Part::Typed => self.delete_typed(span, &mut patches),
+                Part::Typed | Part::Ahead => self.delete_typed(part, span, &mut patches),
                 Part::Backspaced | Part::Deleted => self.restore_deleted(part, span, &mut patches),
             }
         }
@@ -326,15 +335,19 @@ impl Session {
     }
 
     /// Deletes what is still there of the chars that these events typed, or of what has been put in their place since.
-    fn delete_typed<U: Unit>(&mut self, span: EventSpan, patches: &mut Vec<Patch<U>>) {
-        for span in self.undo.latest(span) {
-            for events in self.document.log().local_spans(&[span]) {
+    /// From right to left, so that the caret ends where the first one stood.
+    fn delete_typed<U: Unit>(&mut self, part: Part, span: EventSpan, patches: &mut Vec<Patch<U>>) {
+        for span in self.undo.latest(span).into_iter().rev() {
+            for events in self.document.log().local_spans(&[span]).into_iter().rev() {
                 let chars = self.document.elements().touched_by(events);
-                for events in chars {
+                for events in chars.into_iter().rev() {
                     let Some(standing) = self.document.elements().standing(events.start) else { continue };
                     self.go_to_quietly(standing.position);
                     if standing.visible {
                         let range = standing.position..standing.position + events.len();
+                        if part == Part::Typed {
+                            self.go_to_quietly(range.end);
+                        }
                         patches.push(self.patch(range.clone(), ""));
                         self.delete_chars(range);
                     }
@@ -343,30 +356,94 @@ impl Session {
         }
     }
 
-    /// Puts back the chars that these events deleted, where they stood.
+    /// Puts back the chars that these events deleted, where they stood. The caret ends in front of them where they were
+    /// deleted forwards, else behind them.
     fn restore_deleted<U: Unit>(&mut self, part: Part, span: EventSpan, patches: &mut Vec<Patch<U>>) {
-        let mut first = None;
+        let mut restored: Option<Range<u32>> = None;
         for events in self.document.log().local_spans(&[span]) {
-            let chars = self.document.elements().touched_by(events);
-            for events in chars {
-                let Some(standing) = self.document.elements().standing(events.start) else { continue };
-                if standing.visible {
-                    continue;
-                }
+            for (events, position) in self.places_of_deleted(events) {
                 let text: String =
                     events.numbers().filter_map(|event| self.document.log().contents().char_of(Local(event))).collect();
-                let position = standing.position;
-                first.get_or_insert(position);
                 patches.push(self.patch(position..position, &text));
                 self.go_to_quietly(position);
-                self.type_text(&text);
+                self.type_as(if part == Part::Deleted { Part::Ahead } else { Part::Typed }, &text);
                 self.note_replacement(events);
+                let end = position + events.len();
+                restored = Some(match restored {
+                    Some(before) if position <= before.end => before.start.min(position)..before.end + events.len(),
+                    Some(before) => before.start..end,
+                    None => position..end,
+                });
             }
         }
-        // A deletion forwards left the caret in front.
-        if let (Part::Deleted, Some(first)) = (part, first) {
-            self.go_to_quietly(first);
+        if let Some(restored) = restored {
+            self.go_to_quietly(if part == Part::Deleted { restored.start } else { restored.end });
         }
+    }
+
+    /// The deleted ones of the chars that these events deleted, from left to right, and where to put them back one
+    /// after the other.
+    ///
+    /// A char that comes back stands right behind the visible one on its left, so in front of all the deleted ones in
+    /// between. When one of these comes back later, it must stand before the chars that were behind it, wherever they
+    /// are now:
+    ///
+    /// ```text
+    /// a b c d     b is deleted, then c
+    /// a c′ b† c† d     c comes back: there is no index between b† and c†
+    /// a b′ c′ b† c† d     b comes back: before c′
+    /// ```
+    fn places_of_deleted(&mut self, events: Span) -> Vec<(Span, u32)> {
+        let chars = self.document.elements().touched_by(events);
+        let mut places: Vec<(Span, u32)> = Vec::with_capacity(chars.len());
+        for events in chars.into_iter().rev() {
+            let Some(standing) = self.document.elements().standing(events.start) else { continue };
+            if !standing.visible {
+                let place = self.place_before_copies(events, standing.position, places.last().copied());
+                places.push((events, place));
+            }
+        }
+        places.reverse();
+        let (mut shift, mut least) = (0, 0);
+        for (events, place) in &mut places {
+            *place = (*place + shift).max(least);
+            shift += events.len();
+            least = *place + events.len();
+        }
+        places
+    }
+
+    /// Where deleted chars go back to that would stand at `position`: before the first char behind them that has come
+    /// back already. `next` are others that come back now, and where they go.
+    fn place_before_copies(&mut self, events: Span, position: u32, next: Option<(Span, u32)>) -> u32 {
+        let behind: Vec<Span> = self.document.elements().deleted_behind(events.end - 1).collect();
+        for deleted in behind {
+            if let Some((_, place)) = next.filter(|(next, _)| deleted.numbers().contains(&next.start.0)) {
+                return place;
+            }
+            let graph = self.document.log().graph();
+            let parts = graph.runs_in(deleted).map(|run| graph.event_span(run.span.within(deleted)));
+            let copies: Vec<EventSpan> = parts.flat_map(|part| self.undo.latest(part)).collect();
+            let copies = self.document.log().local_spans(&copies);
+            if let Some(place) = copies.into_iter().filter_map(|copy| self.place_of_copy(copy, events.end - 1)).min() {
+                return place;
+            }
+        }
+        position
+    }
+
+    /// Where the first visible one of these chars stands, if it was first typed behind another char.
+    fn place_of_copy(&mut self, chars: Span, other: Local) -> Option<u32> {
+        let elements = self.document.elements();
+        let standings = elements.touched_by(chars).into_iter().map(|run| (run.start, elements.standing(run.start)));
+        let visible = standings.filter_map(|(char, standing)| Some((char, standing.filter(|at| at.visible)?)));
+        let (char, standing) = visible.min_by_key(|(_, standing)| standing.position)?;
+        let [first, other] = [char, other].map(|char| {
+            let graph = self.document.log().graph();
+            graph.local(self.undo.first_name(graph.id(char)))
+        });
+        let is_behind = self.document.elements().compare(first?, other?) == std::cmp::Ordering::Greater;
+        is_behind.then_some(standing.position)
     }
 
     /// The chars just typed stand for those that these events inserted.
@@ -417,8 +494,8 @@ impl Session {
         self.undo.take_changes()
     }
 
-    /// Restores the undo history of an earlier session of the same person: call it with each record in order, oldest first, whole
-    /// ones and changes alike.
+    /// Restores the undo history of an earlier session of the same person: call it with each record in order, oldest
+    /// first, whole ones and changes alike.
     ///
     /// # Errors
     /// A damaged record; then the undo history is what the records before it made.
@@ -431,7 +508,8 @@ impl Session {
 impl Session {
     /// A position that survives edits: it stays with the character on its left or right.
     ///
-    /// The first anchor of a session replays the whole history once, each later one costs what came since, and O(log n).
+    /// The first anchor of a session replays the whole history once, each later one costs what came since, and O(log
+    /// n).
     ///
     /// # Errors
     /// A position beyond the end or inside a character.

@@ -1,16 +1,16 @@
 //! A log file: records appended one after the other, each with its checksum, and a torn end repaired on opening.
 //!
-//! Knows records as kinds and bytes; what is in them, a document or session says. This is the only door of the engine to the file
-//! system.
+//! Knows records as kinds and bytes; what is in them, a document or session says. This is the only door of the engine
+//! to the file system.
 //!
 //! ```text
 //! file      magic "CEDElog" (7) version (1) records
 //! record    kind (1) length (4, little-endian) crc32 of kind, length and payload (4, little-endian) payload
 //! ```
 //!
-//! A writer that is stopped while it appends leaves a last record that is shorter than it says, or one that reaches the end of the file
-//! with bytes that never got to the disk. Such a tail is dropped with a notice. Anything else that does not fit is damage,
-//! an error with its offset, and nothing is written to a damaged file.
+//! A writer that is stopped while it appends leaves a last record that is shorter than it says, or one that reaches the
+//! end of the file with bytes that never got to the disk. Such a tail is dropped with a notice. Anything else that does
+//! not fit is damage, an error with its offset, and nothing is written to a damaged file.
 
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -136,11 +136,12 @@ impl LogFile {
         Ok(())
     }
 
-    /// Appends a record in one write. It is safe from a power cut after [`sync`](Self::sync), from a crash of the program at once.
+    /// Appends a record in one write. It is safe from a power cut after [`sync`](Self::sync), from a crash of the
+    /// program at once.
     ///
     /// # Errors
-    /// A payload of 4 GiB or more; what the file system says. After a failed write nothing more is appended until the file is
-    /// opened again, which drops the half-written record.
+    /// A payload of 4 GiB or more; what the file system says. After a failed write nothing more is appended until the
+    /// file is opened again, which drops the half-written record.
     pub fn append(&mut self, kind: Kind, payload: &[u8]) -> Result<(), StorageError> {
         if self.broken {
             return Err(StorageError::Broken { path: self.path.clone() });
@@ -168,7 +169,8 @@ impl LogFile {
         StorageError::Io { path: self.path.clone(), cause }
     }
 
-    /// Puts these records in the place of all that is there, at once: a reader or a power cut sees the file before or after.
+    /// Puts these records in the place of all that is there, at once: a reader or a power cut sees the file before or
+    /// after.
     ///
     /// # Errors
     /// What the file system says; then the file is as it was.
@@ -290,16 +292,16 @@ fn read_record(bytes: &[u8]) -> Option<Record> {
 fn is_torn(bytes: &[u8]) -> bool {
     let Some((head, rest)) = bytes.split_at_checked(HEAD) else { return true };
     let length = u32::from_le_bytes([head[1], head[2], head[3], head[4]]) as usize;
-    // Records are appended one at a time, so an unfinished one reaches to the end of the file. Blocks that were allocated but
-    // never written read as zeros.
+    // Records are appended one at a time, so an unfinished one reaches to the end of the file. Blocks that were
+    // allocated but never written read as zeros.
     if bytes.iter().all(|&byte| byte == 0) {
         return true;
     }
     Kind::from_code(head[0]).is_some() && length >= rest.len() && !holds_record(rest)
 }
 
-/// Whether a whole record starts somewhere here: then a damaged length, not an interruption, made the one before it reach beyond
-/// the end.
+/// Whether a whole record starts somewhere here: then a damaged length, not an interruption, made the one before it
+/// reach beyond the end.
 fn holds_record(bytes: &[u8]) -> bool {
     (0..bytes.len()).any(|at| Kind::from_code(bytes[at]).is_some() && read_record(&bytes[at..]).is_some())
 }

@@ -1,4 +1,5 @@
-//! META, DATA, DONE: what two replicas say to each other to hold the same events. Messages in, messages out; any carrier.
+//! META, DATA, DONE: what two replicas say to each other to hold the same events. Messages in, messages out; any
+//! carrier.
 //!
 //! Knows what each end holds by ranges of clocks. Does not look into events and applies nothing.
 //!
@@ -11,8 +12,8 @@
 //! DATA as it is made ──────────▶ ◀─────────── DATA as it is made
 //! ```
 //!
-//! What lies outside the other's ranges is sent without comparing a single event. A message may come twice, late or not at all: events
-//! are taken in once, in whatever order, and a new META asks for what is missing.
+//! What lies outside the other's ranges is sent without comparing a single event. A message may come twice, late or not
+//! at all: events are taken in once, in whatever order, and a new META asks for what is missing.
 
 use crate::codec::DecodeError;
 use crate::graph::Summary;
@@ -158,7 +159,8 @@ impl Exchange {
         }
     }
 
-    /// DATA for everything that the other end lacks by now; nothing before its META has come. O(1) when nothing has come.
+    /// DATA for everything that the other end lacks by now; nothing before its META has come. O(1) when nothing has
+    /// come.
     pub fn poll(&mut self, replica: &impl Replica) -> Vec<Message> {
         let Some(theirs) = &mut self.theirs else { return Vec::new() };
         if self.looked_at == replica.event_count() {

@@ -1,4 +1,5 @@
-//! Text: the visible characters, the operations that the log records of them, and the tracker that replays concurrent ones.
+//! Text: the visible characters, the operations that the log records of them, and the tracker that replays concurrent
+//! ones.
 //!
 //! Knows characters and positions. Does not know who made an operation or after what: that is the graph's.
 

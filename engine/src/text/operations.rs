@@ -53,8 +53,8 @@ struct Run {
     kind: Kind,
 }
 
-/// Invariant: runs are sorted by `start` and cover `0..len`; the text between two runs has as many chars as the insertion has
-/// events, and none for deletions.
+/// Invariant: runs are sorted by `start` and cover `0..len`; the text between two runs has as many chars as the
+/// insertion has events, and none for deletions.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Operations {
     runs: Vec<Run>,
@@ -307,7 +307,8 @@ impl Contents for Operations {
 }
 
 impl Operations {
-    /// Builds the runs again by our own rules, whatever the writer's were. `None` when the text does not fit the insertions.
+    /// Builds the runs again by our own rules, whatever the writer's were. `None` when the text does not fit the
+    /// insertions.
     fn assemble(runs: &[(Kind, u32, u32)], text: &str) -> Option<Self> {
         let (mut operations, mut rest) = (Self::default(), text);
         let ascii = text.is_ascii();

@@ -1,7 +1,8 @@
-//! Replays concurrent operations: from positions where they were made to positions in the document of everything so far.
+//! Replays concurrent operations: from positions where they were made to positions in the document of everything so
+//! far.
 //!
-//! Knows operations and the sequence. Does not know the graph: which events to retreat and advance, and in what order to apply, is
-//! told by `replay/merge`.
+//! Knows operations and the sequence. Does not know the graph: which events to retreat and advance, and in what order
+//! to apply, is told by `replay/merge`.
 
 use super::operations::{Action, Operation};
 use crate::id::{Local, Span};
@@ -79,14 +80,27 @@ impl Tracker {
         self.sequence.standing(event)
     }
 
-    /// The event that inserted the char at a position of the text of everything applied; `None` for a char of the base or beyond.
+    /// The event that inserted the char at a position of the text of everything applied; `None` for a char of the base
+    /// or beyond.
     pub(crate) fn event_at(&self, position: u32) -> Option<Local> {
         self.sequence.element_at(position)?.event()
     }
 
-    /// The insertions of the chars that these events inserted or deleted, from left to right; nothing stands within a span.
+    /// The insertions of the chars that these events inserted or deleted, from left to right; nothing stands within a
+    /// span.
     pub(crate) fn touched_by(&self, events: Span) -> Vec<Span> {
         self.sequence.touched_by(events).into_iter().filter_map(inserted).collect()
+    }
+
+    /// Which of two chars stands first, by the events that inserted them.
+    pub(crate) fn compare(&self, a: Local, b: Local) -> Ordering {
+        self.sequence.compare(ElementId::of(a), ElementId::of(b))
+    }
+
+    /// The insertions of the deleted chars that stand between the char that an event inserted and the next visible one,
+    /// from left to right.
+    pub(crate) fn deleted_behind(&self, event: Local) -> impl Iterator<Item = Span> {
+        self.sequence.deleted_behind(event).filter_map(inserted)
     }
 
     /// The insertions whose chars are visible, from left to right.

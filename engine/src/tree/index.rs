@@ -1,11 +1,12 @@
 //! A sorted map from numbers to values, by runs, in blocks.
 //!
-//! Each entry stands for the numbers from its start up to the start of the next one. Knows nothing of what is looked up.
+//! Each entry stands for the numbers from its start up to the start of the next one. Knows nothing of what is looked
+//! up.
 //!
-//! Entries stand in blocks of at most [`BLOCK`], the blocks in one `Vec` beside a `Vec` of their first starts: a look-up is two
-//! binary searches in dense arrays, appending is O(1), inserting shifts one block and, once in `BLOCK / 2` times, the list of
-//! blocks. For a million entries that shift is about 100 KiB, some ten nanoseconds an insertion; a search tree would
-//! follow pointers instead.
+//! Entries stand in blocks of at most [`BLOCK`], the blocks in one `Vec` beside a `Vec` of their first starts: a
+//! look-up is two binary searches in dense arrays, appending is O(1), inserting shifts one block and, once in `BLOCK /
+//! 2` times, the list of blocks. For a million entries that shift is about 100 KiB, some ten nanoseconds an insertion;
+//! a search tree would follow pointers instead.
 
 /// Entries of a block. Small in unit tests, so that blocks split.
 const BLOCK: usize = if cfg!(test) { 4 } else { 64 };

@@ -1,10 +1,11 @@
 //! A B+tree of small items in an order given from outside, with sums of their widths at every level.
 //!
-//! Knows how to find an item by a sum of widths, to insert beside an item, and to climb from an item to its position. Knows
-//! nothing of what the items are. Nodes live in two arenas and name each other by number; leaves know their parents, so that a
-//! place (leaf and slot) leads upwards. Items are never taken out.
+//! Knows how to find an item by a sum of widths, to insert beside an item, and to climb from an item to its position.
+//! Knows nothing of what the items are. Nodes live in two arenas and name each other by number; leaves know their
+//! parents, so that a place (leaf and slot) leads upwards. Items are never taken out.
 //!
-//! Costs, for n items: find, insert, update, prefix and compare are O(log n) with a constant of at most one node's width a level.
+//! Costs, for n items: find, insert, update, prefix and compare are O(log n) with a constant of at most one node's
+//! width a level.
 
 mod index;
 
@@ -14,8 +15,8 @@ use std::cmp::Ordering;
 use std::fmt::Debug;
 use std::ops::{AddAssign, SubAssign};
 
-/// Items of a leaf and children of a node. Small in unit tests, so that short histories split nodes at every level; in a
-/// build for use a leaf of 16 items of 24 bytes is six cache lines, which measured best among 8, 16, 32 and 64.
+/// Items of a leaf and children of a node. Small in unit tests, so that short histories split nodes at every level; in
+/// a build for use a leaf of 16 items of 24 bytes is six cache lines, which measured best among 8, 16, 32 and 64.
 const FANOUT: usize = if cfg!(test) { 4 } else { 16 };
 
 /// What a [`Tree`] holds.
@@ -46,8 +47,8 @@ pub(crate) struct Found<W> {
     pub(crate) before: W,
 }
 
-/// Invariant: a node's `widths[i]` is the sum of everything below `children[i]`; all leaves are equally deep; `next` links the
-/// leaves from left to right.
+/// Invariant: a node's `widths[i]` is the sum of everything below `children[i]`; all leaves are equally deep; `next`
+/// links the leaves from left to right.
 #[derive(Clone, Debug)]
 pub(crate) struct Tree<T: Item> {
     leaves: Vec<Leaf<T>>,
@@ -205,8 +206,8 @@ impl<T: Item> Tree<T> {
         }
     }
 
-    /// Puts an item before the one at `place` (or behind the last of its leaf). `moved` hears of every item that changes its
-    /// leaf. Returns the place of the new item.
+    /// Puts an item before the one at `place` (or behind the last of its leaf). `moved` hears of every item that
+    /// changes its leaf. Returns the place of the new item.
     pub(crate) fn insert(&mut self, place: Place, item: T, mut moved: impl FnMut(&T, LeafId)) -> Place {
         let mut place = place;
         if self.leaves[place.leaf.0 as usize].len == FANOUT {

@@ -1,0 +1,349 @@
+//! Replays of random concurrent histories, all ways that there are, against a model that takes the design at its word:
+//! start empty, apply all events in T, place each insertion in the FugueMax tree.
+
+use super::merge::Replay;
+use super::{TextLog, checkout, patch};
+use crate::graph::Heads;
+use crate::id::{AgentId, Clock, EventId, Local};
+use crate::log::Contents;
+use crate::text::buffer::Buffer;
+use crate::text::operations::Operations;
+use crate::text::unit::Chars;
+use std::collections::BTreeSet;
+
+/// SplitMix64 (Steele, Lea & Flood 2014).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % bound as u64) as usize
+    }
+
+    fn one_in(&mut self, bound: usize) -> bool {
+        self.below(bound) == 0
+    }
+}
+
+/// `SEED` from the environment alone, or `count` seeds (`HISTORIES` says otherwise); each is printed for the test that
+/// fails.
+fn seeds(count: u64) -> impl Iterator<Item = u64> {
+    let number = |name| std::env::var(name).ok().map(|text| text.parse().expect("SEED and HISTORIES are numbers"));
+    let seeds = match number("SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("HISTORIES").unwrap_or(count),
+    };
+    seeds.inspect(|seed| println!("SEED={seed}"))
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Op {
+    Insert(usize, char),
+    Delete(usize),
+}
+
+#[derive(Clone, Debug)]
+struct Event {
+    agent: AgentId,
+    clock: u32,
+    first: u32,
+    parents: BTreeSet<usize>,
+    past: BTreeSet<usize>,
+    op: Op,
+}
+
+impl Event {
+    fn rank(&self) -> (u32, AgentId, u32) {
+        (self.first, self.agent, self.clock)
+    }
+}
+
+/// A character in the FugueMax tree.
+#[derive(Clone, Debug)]
+struct Element {
+    /// Its parent and the side; `None` is the start, which has right children only.
+    parent: Option<usize>,
+    is_left: bool,
+    right_origin: Option<usize>,
+    deleted_by: Vec<usize>,
+}
+
+/// The events, and the tree of those applied. Everything is a scan.
+#[derive(Clone, Debug, Default)]
+struct Model {
+    events: Vec<Event>,
+    elements: Vec<Option<Element>>,
+    /// All elements from left to right.
+    order: Vec<usize>,
+}
+
+impl Model {
+    fn visible_at(&self, past: &BTreeSet<usize>) -> Vec<usize> {
+        let visible = |event: &usize| {
+            let element = self.elements[*event].as_ref().expect("it stands in the order");
+            past.contains(event) && !element.deleted_by.iter().any(|by| past.contains(by))
+        };
+        self.order.iter().copied().filter(visible).collect()
+    }
+
+    fn apply(&mut self, number: usize) {
+        let Event { op, past, .. } = self.events[number].clone();
+        let visible = self.visible_at(&past);
+        match op {
+            Op::Delete(index) => {
+                let element = self.elements[visible[index]].as_mut();
+                element.expect("it is visible").deleted_by.push(number);
+            }
+            Op::Insert(index, _) => self.insert(number, index.checked_sub(1).map(|left| visible[left]), &past),
+        }
+    }
+
+    fn insert(&mut self, number: usize, left: Option<usize>, past: &BTreeSet<usize>) {
+        let behind = left.map_or(0, |left| self.place(left) + 1);
+        let right = self.order[behind..].iter().copied().find(|other| past.contains(other));
+        let is_left = right.is_some_and(|right| self.descends(right, left));
+        let parent = if is_left { right } else { left };
+        self.elements.resize(self.events.len(), None);
+        self.elements[number] = Some(Element { parent, is_left, right_origin: right, deleted_by: Vec::new() });
+        let mut order = Vec::new();
+        self.visit_children(None, false, &mut order);
+        self.order = order;
+    }
+
+    fn place(&self, event: usize) -> usize {
+        self.order.iter().position(|other| *other == event).expect("an origin stands in the order")
+    }
+
+    fn descends(&self, event: usize, ancestor: Option<usize>) -> bool {
+        let mut at = Some(event);
+        while at != ancestor {
+            let Some(event) = at else { return false };
+            at = self.elements[event].as_ref().expect("it was applied").parent;
+        }
+        true
+    }
+
+    fn visit_children(&self, parent: Option<usize>, is_left: bool, order: &mut Vec<usize>) {
+        let is_child = |element: &Element| element.parent == parent && element.is_left == is_left;
+        let mut children: Vec<usize> =
+            (0..self.elements.len()).filter(|&event| self.elements[event].as_ref().is_some_and(is_child)).collect();
+        // The one whose right origin stands later comes first; the end stands last. T decides the rest.
+        children.sort_by_key(|&child| {
+            let right = self.elements[child].as_ref().and_then(|element| element.right_origin);
+            let from_end = right.map_or(0, |right| self.order.len() - self.place(right));
+            (if is_left { 0 } else { from_end }, self.events[child].rank())
+        });
+        for child in children {
+            self.visit_children(Some(child), true, order);
+            order.push(child);
+            self.visit_children(Some(child), false, order);
+        }
+    }
+
+    /// The text by the definition: from nothing, in T.
+    fn text_in_total_order(&self) -> String {
+        let mut fresh = Self { events: self.events.clone(), ..Self::default() };
+        let mut sorted: Vec<usize> = (0..self.events.len()).collect();
+        sorted.sort_by_key(|&event| self.events[event].rank());
+        sorted.into_iter().for_each(|event| fresh.apply(event));
+        let all = (0..self.events.len()).collect();
+        let char_of = |event: usize| match fresh.events[event].op {
+            Op::Insert(_, char) => char,
+            Op::Delete(_) => unreachable!("only insertions make elements"),
+        };
+        fresh.visible_at(&all).into_iter().map(char_of).collect()
+    }
+
+    fn minimal(&self, events: &BTreeSet<usize>) -> BTreeSet<usize> {
+        let seen = |event: &usize| events.iter().any(|other| self.events[*other].past.contains(event));
+        events.iter().copied().filter(|event| !seen(event)).collect()
+    }
+
+    fn push(&mut self, agent: AgentId, parents: BTreeSet<usize>, op: Op) {
+        let last = self.events.iter().rev().find(|event| event.agent == agent);
+        let own = self.events.iter().rposition(|event| event.agent == agent);
+        let next = parents.iter().map(|&parent| self.events[parent].clock + 1).max().unwrap_or(0);
+        let (clock, first) = match last {
+            Some(last) if own.is_some_and(|own| parents == BTreeSet::from([own])) => (last.clock + 1, last.first),
+            Some(last) if last.clock + 1 == next => (next + 1, next + 1),
+            _ => (next, next),
+        };
+        let past: BTreeSet<usize> =
+            parents.iter().flat_map(|&parent| self.events[parent].past.iter().copied().chain([parent])).collect();
+        self.events.push(Event { agent, clock, first, parents, past, op });
+        self.apply(self.events.len() - 1);
+    }
+}
+
+/// People who type and delete in runs, each on what is known to them, and merge now and then; at times all meet, which
+/// makes critical versions.
+fn random_history(random: &mut Random, events: usize) -> Model {
+    let mut model = Model::default();
+    let agents: Vec<AgentId> = (0..2 + random.below(3) as u128).map(|n| AgentId::new(n * 7 % 5 + 1)).collect();
+    let mut contexts: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); agents.len()];
+    while model.events.len() < events {
+        let number = random.below(agents.len());
+        if random.one_in(40) {
+            let all = (0..model.events.len()).collect();
+            contexts.fill(model.minimal(&all));
+        } else if random.one_in(3) {
+            let other = contexts[random.below(contexts.len())].clone();
+            contexts[number] = model.minimal(&(&contexts[number] | &other));
+        }
+        type_or_delete(random, &mut model, agents[number], &mut contexts[number]);
+    }
+    model
+}
+
+fn type_or_delete(random: &mut Random, model: &mut Model, agent: AgentId, context: &mut BTreeSet<usize>) {
+    let known = context.iter().flat_map(|&event| model.events[event].past.iter().copied().chain([event])).collect();
+    let len = model.visible_at(&known).len();
+    let (mut at, what) = (random.below(len + 1), random.below(5));
+    for _ in 0..1 + random.below(5) {
+        let op = match what {
+            0 if at > 0 => Op::Delete(at - 1),
+            1 if at < len => Op::Delete(at),
+            0 | 1 => return,
+            _ => Op::Insert(at, ['a', 'b', 'c', 'é', '漢', '\n'][random.below(6)]),
+        };
+        model.push(agent, context.clone(), op);
+        *context = BTreeSet::from([model.events.len() - 1]);
+        match what {
+            0 => at -= 1,
+            1 => return,
+            _ => at += 1,
+        }
+    }
+}
+
+/// An order in which parents come first: at each step any event that can be next, but rather one that goes on from the
+/// last.
+fn arrival(random: &mut Random, model: &Model) -> Vec<usize> {
+    let mut order: Vec<usize> = Vec::new();
+    let mut left: BTreeSet<usize> = (0..model.events.len()).collect();
+    while !left.is_empty() {
+        let ready: Vec<usize> =
+            left.iter().copied().filter(|&event| model.events[event].parents.is_disjoint(&left)).collect();
+        let next = order.last().map(|last| last + 1).filter(|next| ready.contains(next) && !random.one_in(8));
+        let next = next.unwrap_or_else(|| ready[random.below(ready.len())]);
+        left.remove(&next);
+        order.push(next);
+    }
+    order
+}
+
+/// Appends an event to a log as if it had been received.
+fn append(log: &mut TextLog, model: &Model, event: usize) {
+    let Event { agent, clock, first, ref parents, op, .. } = model.events[event];
+    let name = |event: usize| EventId::new(model.events[event].agent, Clock(model.events[event].clock));
+    let mut heads: Heads =
+        parents.iter().map(|&parent| log.graph().local(name(parent)).expect("parents come first")).collect();
+    heads.sort_unstable();
+    let group = (clock == first).then_some(heads.as_slice());
+    log.append(agent, group, 1, |operations: &mut Operations| match op {
+        Op::Insert(at, char) => operations.insert(at as u32, char.encode_utf8(&mut [0; 4])),
+        Op::Delete(at) => operations.delete(at as u32, 1, true),
+    });
+    assert_eq!(log.graph().id(log.len() - 1), name(event));
+}
+
+/// A log and the text that a replay keeps beside it.
+#[derive(Clone, Default)]
+struct Follower {
+    log: TextLog,
+    replay: Replay,
+    text: Buffer,
+}
+
+impl Follower {
+    fn receive(&mut self, model: &Model, events: &[usize]) {
+        let (from, heads) = (self.log.len(), self.log.graph().heads().clone());
+        events.iter().for_each(|&event| append(&mut self.log, model, event));
+        let len = self.text.len::<Chars>().0 as u32;
+        let mut changes = Vec::new();
+        let replayed = self.replay.advance(&self.log, from, heads, len, |change| changes.push(change));
+        assert_eq!(replayed, Ok(()));
+        changes.into_iter().for_each(|change| patch::apply(&mut self.text, self.log.contents(), change));
+        self.log.graph().assert_invariants();
+        self.log.contents().assert_invariants();
+        self.replay.assert_invariants();
+    }
+
+    /// What the elements of the whole history show.
+    fn whole_text(&mut self) -> String {
+        let len = self.text.len::<Chars>().0 as u32;
+        let elements = self.replay.whole(&self.log, len);
+        elements.assert_invariants();
+        let events = elements.visible().flat_map(|span| span.numbers());
+        events.filter_map(|event| self.log.contents().char_of(Local(event))).collect()
+    }
+}
+
+/// Incrementally in the order of the log, from nothing, with windows forgotten, and with the window opened to the
+/// start.
+#[test]
+fn every_way_to_replay_a_history_gives_the_text_of_its_definition() {
+    for seed in seeds(60) {
+        let mut random = Random(seed);
+        let size = 40 + random.below(260);
+        let model = random_history(&mut random, size);
+        let expected = model.text_in_total_order();
+        for _ in 0..2 {
+            let order = arrival(&mut random, &model);
+            let (mut plain, mut forgetful, mut whole) = (Follower::default(), Follower::default(), Follower::default());
+            let whole_from = random.below(order.len());
+            let mut at = 0;
+            while at < order.len() {
+                let end = (at + 1 + random.below(12)).min(order.len());
+                for follower in [&mut plain, &mut forgetful, &mut whole] {
+                    follower.receive(&model, &order[at..end]);
+                }
+                if random.one_in(3) {
+                    forgetful.replay.forget();
+                }
+                if end >= whole_from && random.one_in(2) {
+                    let shown = whole.whole_text();
+                    assert_eq!(whole.text, shown.as_str(), "the elements and the text differ");
+                }
+                let from_nothing = checkout::text_of(&plain.log).expect("the indexes fit");
+                assert_eq!(plain.text, from_nothing);
+                assert_eq!(forgetful.text, from_nothing);
+                assert_eq!(whole.text, from_nothing);
+                at = end;
+            }
+            assert_eq!(plain.text, expected.as_str());
+            assert_eq!(whole.whole_text(), expected);
+        }
+    }
+}
+
+/// What a refusal takes back must leave nothing behind.
+#[test]
+fn a_log_cut_back_and_filled_again_gives_the_same_text() {
+    for seed in seeds(40) {
+        let mut random = Random(seed);
+        let model = random_history(&mut random, 120);
+        let order = arrival(&mut random, &model);
+        let mut follower = Follower::default();
+        let mut at = 0;
+        while at < order.len() {
+            let end = (at + 1 + random.below(12)).min(order.len());
+            let mut ahead = follower.clone();
+            ahead.receive(&model, &order[at..end]);
+            ahead.log.truncate(follower.log.len());
+            ahead.log.graph().assert_invariants();
+            ahead.log.contents().assert_invariants();
+            assert_eq!(ahead.log.encode(&[]), follower.log.encode(&[]));
+            assert!(ahead.log.contents().same(0, follower.log.contents(), 0..follower.log.len().0));
+            ahead.replay.forget();
+            ahead.text = follower.text.clone();
+            ahead.receive(&model, &order[at..end]);
+            follower = ahead;
+            at = end;
+        }
+        assert_eq!(follower.text, model.text_in_total_order().as_str());
+    }
+}
