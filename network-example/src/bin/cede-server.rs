@@ -1,0 +1,59 @@
+//! `cede-server [--listen ADDRESS] [--store FILE] [--allow-origin ORIGIN]…`: serves rooms until it is asked to stop.
+
+#![forbid(unsafe_code)]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use cede_net::server::{self, Config};
+use cede_net::store::RedbStore;
+use tokio::net::TcpListener;
+
+const USAGE: &str = "usage: cede-server [--listen 127.0.0.1:4000] [--store rooms.redb] [--allow-origin https://…]…";
+
+struct Options {
+    listen: String,
+    store: PathBuf,
+    config: Config,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("cede-server: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve() -> Result<(), String> {
+    let Some(options) = options(std::env::args().skip(1))? else {
+        println!("{USAGE}");
+        return Ok(());
+    };
+    let store = RedbStore::open(&options.store).map_err(|error| format!("{}: {error}", options.store.display()))?;
+    let cannot_listen = |error| format!("cannot listen on {}: {error}", options.listen);
+    let listener = TcpListener::bind(&options.listen).await.map_err(cannot_listen)?;
+    let address = listener.local_addr().map_err(cannot_listen)?;
+    println!("serving ws://{address}/ROOM");
+    server::run(listener, options.config, store, server::asked_to_stop()).await.map_err(|error| error.to_string())
+}
+
+/// `None`: help was asked for.
+fn options(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>, String> {
+    let mut options =
+        Options { listen: "127.0.0.1:4000".to_owned(), store: PathBuf::from("rooms.redb"), config: Config::default() };
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value\n{USAGE}"));
+        match argument.as_str() {
+            "--listen" => options.listen = value()?,
+            "--store" => options.store = value()?.into(),
+            "--allow-origin" => options.config.allowed_origins.push(value()?),
+            "--help" | "-h" => return Ok(None),
+            _ => return Err(format!("{argument:?} is not known\n{USAGE}")),
+        }
+    }
+    Ok(Some(options))
+}

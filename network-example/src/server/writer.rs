@@ -1,0 +1,219 @@
+//! The thread that owns the store, and group commit: while one batch is being synced the next one gathers.
+
+use std::sync::Arc;
+use std::thread;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::room::RoomName;
+use crate::store::{Store, StoreError};
+
+/// Jobs that wait for the thread. When they are that many, rooms wait, then their connections, then the network.
+const JOBS: usize = 256;
+/// A batch is closed at this many bytes, so that a flood does not keep everybody's acks waiting.
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// Hands jobs to the thread; the thread ends when the last clone is dropped.
+#[derive(Clone, Debug)]
+pub(crate) struct Writer {
+    jobs: mpsc::Sender<Job>,
+}
+
+/// What the writer says to a room.
+#[derive(Clone, Debug)]
+pub(crate) enum Stored {
+    /// The piece with this number is durable, and all of the room's before it.
+    Durable(u64),
+    /// Nothing will be stored from here on.
+    Failed(Arc<str>),
+}
+
+enum Job {
+    Load { room: RoomName, reply: oneshot::Sender<Result<Vec<Vec<u8>>, StoreError>> },
+    Append { room: RoomName, piece: Vec<u8>, number: u64, reply: mpsc::UnboundedSender<Stored> },
+    Replace { room: RoomName, whole: Vec<u8> },
+}
+
+/// The thread's end: how the store failed, if it did.
+pub(crate) type WriterThread = thread::JoinHandle<Option<Arc<str>>>;
+
+/// The reason given when the store's thread is gone, which only a panic in the store can bring about.
+const GONE: &str = "the store has stopped working";
+
+impl Writer {
+    pub(crate) fn start(store: impl Store) -> std::io::Result<(Self, WriterThread)> {
+        let (jobs, queue) = mpsc::channel(JOBS);
+        let work = Work { store, failure: None, batch: Vec::new(), waiting: Vec::new(), bytes: 0 };
+        let thread = thread::Builder::new().name("cede-store".to_owned()).spawn(|| work.run(queue))?;
+        Ok((Self { jobs }, thread))
+    }
+
+    /// All pieces of a room, or why they cannot be had.
+    pub(crate) async fn load(&self, room: RoomName) -> Result<Vec<Vec<u8>>, String> {
+        let (reply, loaded) = oneshot::channel();
+        let sent = self.jobs.send(Job::Load { room, reply }).await;
+        let loaded = if sent.is_ok() { loaded.await.ok() } else { None };
+        loaded.ok_or_else(|| GONE.to_owned())?.map_err(|error| error.to_string())
+    }
+
+    /// Stores a piece in its own time and then says so.
+    pub(crate) async fn append(
+        &self,
+        room: &RoomName,
+        piece: Vec<u8>,
+        number: u64,
+        reply: &mpsc::UnboundedSender<Stored>,
+    ) {
+        let job = Job::Append { room: room.clone(), piece, number, reply: reply.clone() };
+        if self.jobs.send(job).await.is_err() {
+            // The room that asked is there to hear it, since it holds the other end.
+            let _ = reply.send(Stored::Failed(GONE.into()));
+        }
+    }
+
+    /// Puts one piece in the place of a room's many. Nobody waits for it, and failing changes nothing.
+    pub(crate) async fn replace(&self, room: RoomName, whole: Vec<u8>) {
+        let _ = self.jobs.send(Job::Replace { room, whole }).await;
+    }
+}
+
+/// The thread's own.
+struct Work<S> {
+    store: S,
+    failure: Option<Arc<str>>,
+    batch: Vec<(RoomName, Vec<u8>)>,
+    /// Who waits for the batch, and for which number.
+    waiting: Vec<(u64, mpsc::UnboundedSender<Stored>)>,
+    bytes: usize,
+}
+
+impl<S: Store> Work<S> {
+    fn run(mut self, mut queue: mpsc::Receiver<Job>) -> Option<Arc<str>> {
+        while let Some(first) = queue.blocking_recv() {
+            self.take(first);
+            while self.bytes < BATCH_BYTES
+                && let Ok(job) = queue.try_recv()
+            {
+                self.take(job);
+            }
+            self.commit();
+        }
+        self.failure
+    }
+
+    fn take(&mut self, job: Job) {
+        match job {
+            Job::Append { room, piece, number, reply } => {
+                self.bytes += piece.len();
+                self.batch.push((room, piece));
+                self.waiting.push((number, reply));
+            }
+            // A room that left memory a moment ago is loaded with everything that it had stored.
+            Job::Load { room, reply } => {
+                self.commit();
+                // Whoever asked may have gone.
+                let _ = reply.send(self.store.load(&room));
+            }
+            Job::Replace { room, whole } => {
+                self.commit();
+                if self.failure.is_none()
+                    && let Err(error) = self.store.replace(&room, &whole)
+                {
+                    self.failure = Some(error.to_string().into());
+                }
+            }
+        }
+    }
+
+    /// Makes the batch durable, or fails for good: what a failed sync left behind is unknown, so nothing after it
+    /// may be called durable.
+    fn commit(&mut self) {
+        if self.failure.is_none()
+            && !self.batch.is_empty()
+            && let Err(error) = self.store.append(&self.batch)
+        {
+            self.failure = Some(error.to_string().into());
+        }
+        self.batch.clear();
+        self.bytes = 0;
+        for (number, reply) in self.waiting.drain(..) {
+            let stored = match &self.failure {
+                None => Stored::Durable(number),
+                Some(reason) => Stored::Failed(reason.clone()),
+            };
+            // Whoever waited may have gone.
+            let _ = reply.send(stored);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Condvar, Mutex, PoisonError};
+
+    /// Records how large each batch was; the first waits until it is let go.
+    #[derive(Clone, Default)]
+    struct Gate {
+        open: Arc<(Mutex<bool>, Condvar)>,
+        batches: Arc<Mutex<Vec<usize>>>,
+        fails: bool,
+    }
+
+    impl Gate {
+        fn open(&self) {
+            *self.open.0.lock().unwrap() = true;
+            self.open.1.notify_all();
+        }
+    }
+
+    impl Store for Gate {
+        fn load(&mut self, _: &RoomName) -> Result<Vec<Vec<u8>>, StoreError> {
+            Ok(Vec::new())
+        }
+
+        fn append(&mut self, batch: &[(RoomName, Vec<u8>)]) -> Result<(), StoreError> {
+            let closed = self.open.0.lock().unwrap_or_else(PoisonError::into_inner);
+            drop(self.open.1.wait_while(closed, |open| !*open).unwrap());
+            self.batches.lock().unwrap().push(batch.len());
+            if self.fails { Err(StoreError::Write("disk full".into())) } else { Ok(()) }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_gathers_during_a_commit_shares_the_next_one() {
+        let gate = Gate::default();
+        let (writer, thread) = Writer::start(gate.clone()).unwrap();
+        let (reply, mut stored) = mpsc::unbounded_channel();
+        let room: RoomName = "r".parse().unwrap();
+        for number in 1..=100 {
+            writer.append(&room, vec![0], number, &reply).await;
+        }
+        gate.open();
+        for number in 1..=100 {
+            assert!(matches!(stored.recv().await, Some(Stored::Durable(found)) if found == number));
+        }
+        drop(writer);
+        assert!(thread.join().unwrap().is_none());
+        let batches = gate.batches.lock().unwrap();
+        assert_eq!(batches.iter().sum::<usize>(), 100);
+        assert!(batches.len() <= 2, "one that was held up and one with all that came meanwhile: {batches:?}");
+    }
+
+    #[tokio::test]
+    async fn after_a_failure_nothing_is_called_durable() {
+        let gate = Gate { fails: true, ..Gate::default() };
+        gate.open();
+        let (writer, thread) = Writer::start(gate.clone()).unwrap();
+        let (reply, mut stored) = mpsc::unbounded_channel();
+        let room: RoomName = "r".parse().unwrap();
+        for number in 1..=3 {
+            writer.append(&room, vec![0], number, &reply).await;
+            assert!(matches!(stored.recv().await, Some(Stored::Failed(_))));
+        }
+        drop(writer);
+        let failure = thread.join().unwrap().unwrap();
+        assert_eq!(&*failure, "the store cannot write: disk full");
+        assert_eq!(*gate.batches.lock().unwrap(), [1], "a failed store is not asked again");
+    }
+}

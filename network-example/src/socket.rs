@@ -1,0 +1,119 @@
+//! A WebSocket that is read and written at the same time by one task.
+//!
+//! Two ends that each finish a write before they read again can wait for each other for ever, once both directions
+//! are full. Here a write is only begun; it goes on while the socket is read.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+
+use futures_util::{Sink, Stream};
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+/// Frames are gathered up to this many bytes before the socket is asked to take them: several small frames share one
+/// system call. tungstenite keeps a buffer of at most this and one frame.
+const GATHER: usize = 16 * 1024;
+
+/// The limits of one WebSocket. tungstenite's own are 64 MiB a message, an unlimited write buffer, and a read buffer
+/// of 128 KiB that is the whole cost of an idle connection; 4 KiB carries as much.
+pub(crate) fn websocket_config(max_incoming: usize, max_outgoing: usize) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(4 * 1024)
+        .write_buffer_size(GATHER)
+        .max_write_buffer_size(2 * GATHER + max_outgoing)
+        .max_message_size(Some(max_incoming))
+        .max_frame_size(Some(max_incoming))
+}
+
+/// One connection after its handshake.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    stream: WebSocketStream<TcpStream>,
+    /// Bytes fed and not known to be flushed.
+    unflushed: usize,
+}
+
+/// What a socket is ready with.
+#[derive(Debug)]
+pub(crate) enum Ready {
+    /// A message, or how the connection ended.
+    Read(Result<Message, Error>),
+    /// Everything fed so far has left for the network.
+    Flushed,
+}
+
+impl Socket {
+    pub(crate) fn new(stream: WebSocketStream<TcpStream>) -> Self {
+        Self { stream, unflushed: 0 }
+    }
+
+    /// Whether [`Socket::feed`] may be called.
+    pub(crate) fn takes_more(&self) -> bool {
+        self.unflushed < GATHER
+    }
+
+    /// Begins to send a message; [`Socket::ready`] moves it on.
+    pub(crate) fn feed(&mut self, message: Message) -> Result<(), Error> {
+        // At least one, so that an empty message counts as something to flush.
+        self.unflushed += message.len().max(1);
+        Pin::new(&mut self.stream).start_send(message)
+    }
+
+    /// Waits for something to have been read, or for everything fed to have been written. Cancel-safe.
+    pub(crate) async fn ready(&mut self) -> Ready {
+        poll_fn(|context| {
+            if self.unflushed > 0 {
+                match Pin::new(&mut self.stream).poll_flush(context) {
+                    Poll::Ready(Ok(())) => {
+                        self.unflushed = 0;
+                        return Poll::Ready(Ready::Flushed);
+                    }
+                    Poll::Ready(Err(error)) => return Poll::Ready(Ready::Read(Err(error))),
+                    Poll::Pending => {}
+                }
+            }
+            let read = Pin::new(&mut self.stream).poll_next(context);
+            read.map(|message| Ready::Read(message.unwrap_or(Err(Error::ConnectionClosed))))
+        })
+        .await
+    }
+
+    /// Sends a last frame and closes, then reads on until the other end has closed too: a socket that is dropped with
+    /// unread bytes is reset, and the reason would be lost on its way. The caller sets the time limit.
+    pub(crate) async fn close(&mut self, frame: CloseFrame) {
+        // When the other end has begun to close, this fails, and only the answer is left to be flushed.
+        let _ = self.feed(Message::Close(Some(frame)));
+        loop {
+            match self.ready().await {
+                Ready::Read(Ok(_)) | Ready::Flushed => {}
+                // Nothing can be parsed any more, such as after an oversized frame; the rest is only thrown away.
+                Ready::Read(Err(Error::Capacity(_) | Error::Protocol(_) | Error::Utf8(_))) => break,
+                Ready::Read(Err(_)) => return,
+            }
+        }
+        self.drain().await;
+    }
+
+    /// Flushes what is left and reads bytes until the other end closes.
+    async fn drain(&mut self) {
+        let mut sink = [0; 4096];
+        while self.unflushed > 0 {
+            match poll_fn(|context| Pin::new(&mut self.stream).poll_flush(context)).await {
+                Ok(()) => self.unflushed = 0,
+                Err(_) => return,
+            }
+        }
+        let stream = self.stream.get_ref();
+        while stream.readable().await.is_ok() {
+            match stream.try_read(&mut sink) {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(_) => return,
+            }
+        }
+    }
+}

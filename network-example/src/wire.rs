@@ -1,0 +1,288 @@
+//! The control messages: JSON in text frames.
+//!
+//! Beside them, binary frames carry [`cede::sync::Message`]s. Unknown fields are ignored, so that a later version can
+//! add some; unknown messages are errors, so that nobody believes to have been understood.
+
+use std::fmt;
+
+use cede::sync::Message;
+use cede::{AgentId, Summary};
+use serde::{Deserialize, Serialize};
+
+use crate::presence::{Color, Peer, PeerId, Presence, VersionMark, text};
+
+/// The version of the protocol that this crate speaks. Both ends must agree.
+pub const PROTOCOL: u32 = 1;
+
+/// The largest frame of either kind that a server takes by default: 256 KiB.
+pub const MAX_MESSAGE: usize = 256 * 1024;
+
+/// The largest frame that a client takes: 16 MiB. A server's META is as long as its document has groups; this is enough
+/// for some four million.
+pub const MAX_FROM_SERVER: usize = 16 * 1024 * 1024;
+
+/// The largest control message that a server takes: 4 KiB. The longest honest one, `hello`, needs some 300 bytes.
+pub const MAX_CONTROL: usize = 4 * 1024;
+
+/// About how large one DATA frame is made, in bytes. A quarter of [`MAX_MESSAGE`], because the engine cuts where runs
+/// end, not at exact sizes.
+pub const CHUNK: usize = 64 * 1024;
+
+/// What a client says.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ClientControl {
+    /// The first message of a connection.
+    Hello {
+        /// [`PROTOCOL`] of the client.
+        protocol: u32,
+        /// What others see.
+        name: String,
+        /// What others see.
+        #[serde(with = "text")]
+        color: Color,
+        /// The agent under which this client edits.
+        #[serde(with = "text")]
+        agent: AgentId,
+    },
+    /// The caret or the selection moved.
+    Presence(Presence),
+    /// The client is at the version that the server named, with this text.
+    Report(VersionMark),
+}
+
+/// What the server says.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ServerControl {
+    /// The answer to `hello`.
+    Welcome {
+        /// The client's own number.
+        you: PeerId,
+        /// The others.
+        peers: Vec<Peer>,
+    },
+    /// Somebody came.
+    Joined {
+        /// Who.
+        peer: Peer,
+    },
+    /// Somebody went.
+    Left {
+        /// Who.
+        id: PeerId,
+    },
+    /// Somebody's caret or selection moved.
+    Presence {
+        /// Whose.
+        id: PeerId,
+        /// Where to.
+        presence: Presence,
+    },
+    /// Everybody else, once more: some of the messages above were dropped because this client read too slowly.
+    Roster {
+        /// The others.
+        peers: Vec<Peer>,
+    },
+    /// So many DATA frames of this connection are durable, and so is all that the server's META named.
+    Ack {
+        /// Number of frames.
+        frames: u64,
+    },
+    /// Some DATA was dropped because this client read too slowly: send META again.
+    Resync,
+    /// The room has been quiet for a moment and stands here.
+    Version {
+        /// What the server holds.
+        mark: VersionMark,
+        /// Who has reported the same version and text.
+        equal: Vec<PeerId>,
+        /// Who has reported the same version and another text.
+        differs: Vec<PeerId>,
+    },
+    /// The connection ends because of this.
+    Refused {
+        /// For programs.
+        code: Refusal,
+        /// For people.
+        reason: String,
+    },
+    /// Something that people should know; the connection goes on.
+    Notice {
+        /// For people.
+        text: String,
+    },
+}
+
+/// Why a server ends a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// Another protocol version.
+    Protocol,
+    /// A message that cannot be read, or that nobody expects now.
+    Malformed,
+    /// A message beyond the limit.
+    Oversized,
+    /// DATA that breaks a rule of the engine.
+    Invalid,
+    /// DATA before the events that it builds on.
+    Incomplete,
+    /// The stored room cannot be read.
+    Damaged,
+    /// Too many people in the room, or on the server.
+    Full,
+    /// The client does not read what it is sent.
+    Slow,
+    /// The server stops and will be back.
+    Restart,
+    /// A reason that a later version has invented.
+    #[serde(other)]
+    Other,
+}
+
+impl Refusal {
+    /// Whether trying again in the same way must fail in the same way.
+    pub fn is_final(self) -> bool {
+        match self {
+            Self::Protocol | Self::Malformed | Self::Oversized | Self::Invalid | Self::Damaged => true,
+            Self::Incomplete | Self::Full | Self::Slow | Self::Restart | Self::Other => false,
+        }
+    }
+
+    /// The close code of RFC 6455 (and its registry) that goes with it.
+    pub fn close_code(self) -> u16 {
+        match self {
+            Self::Protocol | Self::Malformed => 1002,
+            Self::Oversized => 1009,
+            Self::Invalid | Self::Incomplete | Self::Slow | Self::Other => 1008,
+            Self::Damaged => 1011,
+            Self::Restart => 1012,
+            Self::Full => 1013,
+        }
+    }
+}
+
+impl ClientControl {
+    /// As the text of a frame.
+    pub fn to_json(&self) -> String {
+        to_json(self)
+    }
+
+    /// From the text of a frame.
+    ///
+    /// # Errors
+    /// [`ControlError`] when it is too long, no JSON, or no message of this protocol.
+    pub fn from_json(json: &str) -> Result<Self, ControlError> {
+        if json.len() > MAX_CONTROL {
+            return Err(ControlError::TooLong { bytes: json.len() });
+        }
+        Ok(serde_json::from_str(json)?)
+    }
+}
+
+impl ServerControl {
+    /// As the text of a frame.
+    pub fn to_json(&self) -> String {
+        to_json(self)
+    }
+
+    /// From the text of a frame.
+    ///
+    /// # Errors
+    /// [`ControlError`] when it is no JSON or no message of this protocol.
+    pub fn from_json(json: &str) -> Result<Self, ControlError> {
+        Ok(serde_json::from_str(json)?)
+    }
+}
+
+fn to_json(message: &impl Serialize) -> String {
+    serde_json::to_string(message).expect("control messages have string keys and no failing parts")
+}
+
+/// A META that fits [`MAX_MESSAGE`]. A summary of very many groups (about 60,000) does not; then part of it is left
+/// out, and the other end sends again what this one holds: slower, never wrong.
+pub(crate) fn bounded_meta(summary: Summary) -> Message {
+    /// The most that one span can cost: an agent and three numbers of up to five bytes.
+    const SPAN: usize = 16 + 3 * 5;
+    let fits = summary.spans().count() < MAX_MESSAGE / SPAN || summary.encode().len() < MAX_MESSAGE - 64;
+    if fits {
+        return Message::Meta(summary);
+    }
+    let mut part = Summary::new();
+    summary.spans().take(MAX_MESSAGE / SPAN - 64).for_each(|span| part.insert(span));
+    Message::Meta(part)
+}
+
+/// Why a text frame is no control message.
+#[derive(Debug)]
+pub enum ControlError {
+    /// Longer than [`MAX_CONTROL`].
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
+    /// No JSON, or no message of this protocol; with line and column.
+    Json(serde_json::Error),
+}
+
+impl From<serde_json::Error> for ControlError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Json(error)
+    }
+}
+
+impl fmt::Display for ControlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong { bytes } => {
+                write!(f, "a control message of {bytes} bytes, at most {MAX_CONTROL} are allowed")
+            }
+            Self::Json(error) => write!(f, "no control message of protocol {PROTOCOL}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ControlError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::presence::Agreement;
+
+    #[test]
+    fn a_version_reads_as_it_is_documented() {
+        let message = ServerControl::Version {
+            mark: VersionMark { version: u64::MAX, text: 1 },
+            equal: vec![PeerId(1), PeerId(7)],
+            differs: vec![],
+        };
+        let json = r#"{"type":"version","mark":{"version":"ffffffffffffffff","text":"0000000000000001"},"equal":[1,7],"differs":[]}"#;
+        assert_eq!(message.to_json(), json);
+        assert_eq!(ServerControl::from_json(json).unwrap(), message);
+    }
+
+    #[test]
+    fn a_later_reason_is_understood_as_some_reason() {
+        let json = r#"{"type":"refused","code":"moon_phase","reason":"wait","since":3}"#;
+        let expected = ServerControl::Refused { code: Refusal::Other, reason: "wait".into() };
+        assert_eq!(ServerControl::from_json(json).unwrap(), expected);
+        assert!(!Refusal::Other.is_final());
+    }
+
+    #[test]
+    fn absent_presence_is_absent_in_json() {
+        assert_eq!(ClientControl::Presence(Presence::default()).to_json(), r#"{"type":"presence"}"#);
+        let back = ClientControl::from_json(r#"{"type":"presence"}"#).unwrap();
+        assert_eq!(back, ClientControl::Presence(Presence::default()));
+    }
+
+    #[test]
+    fn what_is_no_message_is_an_error() {
+        let long = format!(r#"{{"type":"presence","x":"{}"}}"#, "x".repeat(MAX_CONTROL));
+        for json in ["", "{", "[]", r#"{"type":"nonsense"}"#, r#"{"type":"hello","protocol":1}"#, &long] {
+            assert!(ClientControl::from_json(json).is_err(), "{json}");
+        }
+        assert_eq!(Agreement::default(), Agreement::Behind);
+    }
+}

@@ -1,0 +1,139 @@
+//! People in rooms: typing together, coming late, seeing each other, agreeing.
+
+use crate::cast::{Person, Server, soon, until};
+use cede::{Bias, Chars};
+use cede_net::client::State;
+use cede_net::presence::{Agreement, Color, Presence};
+use cede_net::store::MemoryStore;
+
+#[tokio::test]
+async fn two_people_type_at_once_and_words_stay_whole() {
+    let server = Server::start(MemoryStore::default()).await;
+    let mut ada = Person::new("Ada", server.target("notes"));
+    let mut ben = Person::new("Ben", server.target("notes"));
+    until("both to be online", [&mut ada, &mut ben], |people| {
+        people.iter().all(|person| *person.link.state() == State::Online)
+    })
+    .await;
+
+    ada.types("analytical ");
+    ben.types("benevolent ");
+    until("both to have both words", [&mut ada, &mut ben], |people| {
+        people.iter().all(|person| person.text().len() == 22 && person.is_settled())
+    })
+    .await;
+
+    assert_eq!(ada.text(), ben.text());
+    assert!(ada.text().contains("analytical ") && ada.text().contains("benevolent "), "{}", ada.text());
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn who_comes_late_gets_everything() {
+    let server = Server::start(MemoryStore::default()).await;
+    let mut ada = Person::new("Ada", server.target("notes"));
+    // Several chunks, so that the answer to META is more than one frame.
+    let long = "The quick brown fox. ".repeat(20_000);
+    ada.session.insert(Chars(0), &long).unwrap();
+    ada.flush();
+    until("the text to be stored", [&mut ada], |[ada]| ada.is_settled()).await;
+    ada.client.close().await;
+
+    let mut ben = Person::new("Ben", server.target("notes"));
+    until("the text to come", [&mut ben], |[ben]| *ben.link.state() == State::Online).await;
+    assert_eq!(ben.text(), long, "online means that everything is there");
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn rooms_do_not_mix() {
+    let server = Server::start(MemoryStore::default()).await;
+    let mut here = Person::new("Ada", server.target("here"));
+    let mut there = Person::new("Ben", server.target("there"));
+    here.types("here");
+    there.types("there");
+    until("both to be stored", [&mut here, &mut there], |people| people.iter().all(|person| person.is_settled())).await;
+    let mut late = Person::new("Cleo", server.target("here"));
+    until("the third to be online", [&mut late], |[late]| *late.link.state() == State::Online).await;
+    assert_eq!((late.text(), there.text()), ("here".to_owned(), "there".to_owned()));
+    assert_eq!(late.link.peers().len(), 1, "{:?}", late.link.peers());
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn carets_are_seen_and_vanish_with_their_connection() {
+    let server = Server::start(MemoryStore::default()).await;
+    let mut ada = Person::new("Ada", server.target("notes"));
+    let mut ben = Person::new("Ben", server.target("notes"));
+    ada.types("word");
+    let (start, end) =
+        (ada.session.anchor(Chars(0), Bias::Right).unwrap(), ada.session.anchor(Chars(4), Bias::Left).unwrap());
+    ada.link.set_presence(Presence { caret: Some(end), selection: Some((start, end)) });
+    ada.flush();
+    until("Ben to see Ada's selection", [&mut ada, &mut ben], |[_, ben]| {
+        ben.text() == "word" && ben.link.peers().iter().any(|peer| peer.presence.selection.is_some())
+    })
+    .await;
+    let seen = &ben.link.peers()[0];
+    assert_eq!((seen.name.as_str(), seen.color, seen.agent), ("Ada", Color(200, 100, 50), ada.session.agent()));
+    assert_eq!(seen.presence.caret, Some(end));
+    assert_eq!(ben.session.resolve::<Chars>(&end), Some(Chars(4)));
+
+    let mut cleo = Person::new("Cleo", server.target("notes"));
+    until("who comes late to see it too", [&mut cleo], |[cleo]| {
+        cleo.link.peers().iter().any(|peer| peer.name == "Ada" && peer.presence.caret.is_some())
+    })
+    .await;
+
+    // Ada's program is gone without a word.
+    drop(ada);
+    until("Ada to be gone", [&mut ben, &mut cleo], |people| {
+        people.iter().all(|person| person.link.peers().iter().all(|peer| peer.name != "Ada"))
+    })
+    .await;
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn everybody_learns_that_they_see_the_same() {
+    let server = Server::start(MemoryStore::default()).await;
+    let mut ada = Person::new("Ada", server.target("notes"));
+    let mut ben = Person::new("Ben", server.target("notes"));
+    ada.types("the same");
+    until("agreement", [&mut ada, &mut ben], |people| {
+        people.iter().all(|person| {
+            let peers = person.link.peers();
+            person.text() == "the same"
+                && person.link.in_sync(&person.session)
+                && peers.len() == 1
+                && peers[0].agreement == Agreement::Equal
+        })
+    })
+    .await;
+    ben.types("!");
+    assert!(!ben.link.in_sync(&ben.session), "what is under way is not in sync");
+    until("agreement again", [&mut ada, &mut ben], |people| {
+        people.iter().all(|person| person.text().contains('!') && person.link.in_sync(&person.session))
+    })
+    .await;
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_empty_room_leaves_memory_and_comes_back() {
+    let config = cede_net::server::Config { linger: std::time::Duration::ZERO, ..Default::default() };
+    let server = Server::start_with(MemoryStore::default(), config, "127.0.0.1:0").await;
+    for (round, text) in ["once ", "twice ", "thrice "].into_iter().enumerate() {
+        let mut ada = Person::new(&format!("Ada {round}"), server.target("notes"));
+        until("the room to come back", [&mut ada], |[ada]| *ada.link.state() == State::Online).await;
+        let end = ada.session.text().len::<Chars>();
+        ada.session.move_caret(end).unwrap();
+        ada.types(text);
+        until("the text to be stored", [&mut ada], |[ada]| ada.is_settled()).await;
+        soon("goodbye", ada.client.close()).await;
+    }
+    let mut ben = Person::new("Ben", server.target("notes"));
+    until("the room to come back", [&mut ben], |[ben]| *ben.link.state() == State::Online).await;
+    assert_eq!(ben.text(), "once twice thrice ");
+    server.stop().await.unwrap();
+}
