@@ -1,8 +1,8 @@
 //! Recorded sessions of real people come through whole: imported, read, exported, imported again, and lived once more.
 //!
-//! The traces are those of the folder that `CEDE_TRACES` names, else of `../shared/traces` beside the workspace, with all folders
-//! in them; without either, nothing is tested and a line says so. They come from <https://github.com/josephg/editing-traces>
-//! and <https://github.com/josephg/egwalker-paper>.
+//! The traces are those of the folder that `CEDE_TRACES` names, else of `../shared/traces` beside the workspace, with
+//! all folders in them; without either, nothing is tested and a line says so. They come from
+//! <https://github.com/josephg/editing-traces> and <https://github.com/josephg/egwalker-paper>.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -47,8 +47,8 @@ fn importing_twice_gives_the_same_file() {
     });
 }
 
-/// The promise of deferral in numbers: two people typed this with a second of latency between them, in 2,447 groups when everything
-/// received is adopted at once.
+/// The promise of deferral in numbers: two people typed this with a second of latency between them, in 2,447 groups
+/// when everything received is adopted at once.
 #[test]
 fn friendsforever_lived_through_carets_keeps_words_together() {
     let Some(path) = traces().into_iter().find(|path| path.ends_with("friendsforever.json.gz")) else {
@@ -60,9 +60,9 @@ fn friendsforever_lived_through_carets_keeps_words_together() {
     import(&path, &at_once, false);
     import(&path, &live, true);
 
-    assert_eq!(read(&at_once).groups().count(), 2447, "groups when clocks are adopted at once");
+    assert_eq!(read(&at_once).groups().len(), 2447, "groups when clocks are adopted at once");
     let lived = read(&live);
-    let groups = lived.groups().count();
+    let groups = lived.groups().len();
     println!("friendsforever: {groups} groups live");
     assert!(groups <= 1400, "{groups} groups live");
     assert!(lived.to_string() == Trace::read(&path).expect("a trace").end_content, "the live text is not endContent");
@@ -95,20 +95,33 @@ fn read(file: &Path) -> Document {
 /// Equal but for the names of the agents, which stand in the same order.
 fn same_events(one: &Document, other: &Document, path: &Path) {
     let numbers = |document: &Document| -> BTreeMap<AgentId, usize> {
-        let agents: std::collections::BTreeSet<AgentId> = document.groups().map(|group| group.span.agent).collect();
+        let agents: std::collections::BTreeSet<AgentId> =
+            document.groups().into_iter().map(|group| group.span.agent).collect();
         agents.into_iter().enumerate().map(|(number, agent)| (agent, number)).collect()
     };
     let (ones, others) = (numbers(one), numbers(other));
     let plain = |numbers: &BTreeMap<AgentId, usize>, ids: &[EventId]| -> Vec<(usize, u32)> {
         ids.iter().map(|id| (numbers[&id.agent], id.clock.0)).collect()
     };
-    for (a, b) in one.groups().zip(other.groups()) {
-        let same_span = (ones[&a.span.agent], a.span.start, a.span.end) == (others[&b.span.agent], b.span.start, b.span.end);
+    for (a, b) in one.groups().into_iter().zip(other.groups()) {
+        let same_span =
+            (ones[&a.span.agent], a.span.start, a.span.end) == (others[&b.span.agent], b.span.start, b.span.end);
         let same_parents = plain(&ones, a.parents.ids()) == plain(&others, b.parents.ids());
         assert!(same_span && same_parents, "{}: the groups {a:?} and {b:?} differ", path.display());
     }
-    assert_eq!(one.groups().count(), other.groups().count(), "groups of {}", path.display());
+    assert_eq!(one.groups().len(), other.groups().len(), "groups of {}", path.display());
+    assert!(changes(one).eq(changes(other)), "{}: the events differ", path.display());
     assert!(one.to_string() == other.to_string(), "{}: the texts differ", path.display());
+}
+
+/// What each event did, in the order of the log: where, and what it inserted if it did not delete.
+fn changes(document: &Document) -> impl Iterator<Item = (usize, Option<char>)> {
+    document.operations().flat_map(|run| run.edits).flat_map(|edit| {
+        let deletions = std::iter::repeat_n((edit.start.0, None), edit.deleted.0);
+        let inserted: Vec<char> = edit.inserted.chars().collect();
+        let insertions = inserted.into_iter().enumerate().map(move |(index, char)| (edit.start.0 + index, Some(char)));
+        deletions.chain(insertions)
+    })
 }
 
 fn for_each_trace(mut test: impl FnMut(&Path)) {

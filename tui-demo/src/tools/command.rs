@@ -1,0 +1,227 @@
+//! The command line of the subcommands.
+//!
+//! Knows names, options and operands. Does not know what they do.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+
+use lexopt::prelude::{Long, Value, ValueExt};
+
+use super::version::At;
+
+/// A synopsis and what it does, for the help of the program.
+pub const USAGE: [(&str, &str); 5] = [
+    (
+        "cede import [--live] [--lenient] TRACE FILE.cede",
+        "make a history from a recorded session (editing-traces JSON, also gzipped); --live: through a caret for each author; \
+         --lenient: cut patches that do not fit",
+    ),
+    ("cede export [--format trace|text] FILE.cede", "print a history as a recorded session, or its text"),
+    (
+        "cede cat [--at VERSION] FILE.cede",
+        "print the text, at a version: AGENT/CLOCK,… (as log names them), root, 1200 (events), 50%",
+    ),
+    ("cede log FILE.cede", "list the groups of a history in their total order"),
+    ("cede stats FILE.cede", "count what a history holds"),
+];
+
+/// One subcommand and what it works on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tool {
+    /// Makes a history from a recorded session.
+    Import {
+        /// The recorded session.
+        trace: PathBuf,
+        /// The history to be made.
+        into: PathBuf,
+        /// Through a session with a caret for each author, instead of at the parents.
+        live: bool,
+        /// Patches that do not fit are cut down and counted, and another end than the trace's is a notice.
+        lenient: bool,
+    },
+    /// Prints a history in another form.
+    Export {
+        /// The history.
+        file: PathBuf,
+        /// Which form.
+        format: Format,
+    },
+    /// Prints the text.
+    Cat {
+        /// The history.
+        file: PathBuf,
+        /// At which version; `None` is the last.
+        at: Option<At>,
+    },
+    /// Lists the groups in their total order.
+    Log {
+        /// The history.
+        file: PathBuf,
+    },
+    /// Counts what a history holds.
+    Stats {
+        /// The history.
+        file: PathBuf,
+    },
+}
+
+/// A form of a whole history.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// A concurrent trace in the JSON of editing-traces.
+    #[default]
+    Trace,
+    /// The text alone.
+    Text,
+}
+
+impl Tool {
+    /// Whether a subcommand has this name.
+    pub fn is_named(name: &str) -> bool {
+        matches!(name, "import" | "export" | "cat" | "log" | "stats")
+    }
+
+    /// Reads what follows the name of a subcommand.
+    ///
+    /// # Errors
+    /// When there is no such subcommand, an option is unknown or its value is, or a file is missing or too many.
+    pub fn parse(name: &str, arguments: impl IntoIterator<Item = OsString>) -> Result<Self, UsageError> {
+        let Arguments { files, live, lenient, format, at } = Arguments::read(name, arguments)?;
+        let mut files = files.into_iter();
+        let mut file = |operand| files.next().ok_or(UsageError::Missing { operand });
+        let tool = match name {
+            "import" => Self::Import { trace: file("TRACE")?, into: file("FILE.cede")?, live, lenient },
+            "export" => Self::Export { file: file("FILE.cede")?, format },
+            "cat" => Self::Cat { file: file("FILE.cede")?, at },
+            "log" => Self::Log { file: file("FILE.cede")? },
+            "stats" => Self::Stats { file: file("FILE.cede")? },
+            _ => return Err(UsageError::UnknownTool { name: name.to_owned() }),
+        };
+        match files.next() {
+            None => Ok(tool),
+            Some(extra) => Err(UsageError::Extra { operand: extra }),
+        }
+    }
+}
+
+/// What options and operands there may be.
+#[derive(Default)]
+struct Arguments {
+    files: Vec<PathBuf>,
+    live: bool,
+    lenient: bool,
+    format: Format,
+    at: Option<At>,
+}
+
+impl Arguments {
+    fn read(name: &str, arguments: impl IntoIterator<Item = OsString>) -> Result<Self, UsageError> {
+        let mut read = Self::default();
+        let mut parser = lexopt::Parser::from_args(arguments);
+        while let Some(argument) = parser.next()? {
+            match (name, argument) {
+                ("import", Long("live")) => read.live = true,
+                ("import", Long("lenient")) => read.lenient = true,
+                ("export", Long("format")) => read.format = parser.value()?.parse_with(format)?,
+                ("cat", Long("at")) => read.at = Some(parser.value()?.parse()?),
+                (_, Value(file)) => read.files.push(file.into()),
+                (_, unknown) => return Err(unknown.unexpected().into()),
+            }
+        }
+        Ok(read)
+    }
+}
+
+fn format(text: &str) -> Result<Format, &'static str> {
+    match text {
+        "trace" => Ok(Format::Trace),
+        "text" => Ok(Format::Text),
+        _ => Err("there is trace and there is text"),
+    }
+}
+
+/// What is wrong with a command line.
+#[derive(Debug)]
+pub enum UsageError {
+    /// An option that there is not, or a value that it cannot have.
+    Option(lexopt::Error),
+    /// A file has to be named.
+    Missing {
+        /// What for.
+        operand: &'static str,
+    },
+    /// One file too many.
+    Extra {
+        /// The first that is.
+        operand: PathBuf,
+    },
+    /// There is no subcommand of this name.
+    UnknownTool {
+        /// The name.
+        name: String,
+    },
+}
+
+impl From<lexopt::Error> for UsageError {
+    fn from(error: lexopt::Error) -> Self {
+        Self::Option(error)
+    }
+}
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Option(error) => error.fmt(f),
+            Self::Missing { operand } => write!(f, "{operand} is missing"),
+            Self::Extra { operand } => write!(f, "{operand:?} is one file too many"),
+            Self::UnknownTool { name } => write!(f, "there is no subcommand {name:?}"),
+        }
+    }
+}
+
+impl std::error::Error for UsageError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Option(error) => Some(error),
+            Self::Missing { .. } | Self::Extra { .. } | Self::UnknownTool { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{At, Format, Tool, USAGE, UsageError};
+
+    fn parse(line: &str) -> Result<Tool, UsageError> {
+        let mut words = line.split(' ');
+        Tool::parse(words.next().unwrap(), words.map(Into::into))
+    }
+
+    #[test]
+    fn options_stand_anywhere() {
+        let import = |live, lenient| Tool::Import { trace: "t.json".into(), into: "f.cede".into(), live, lenient };
+        assert_eq!(parse("import t.json f.cede").unwrap(), import(false, false));
+        assert_eq!(parse("import --live t.json --lenient f.cede").unwrap(), import(true, true));
+        assert_eq!(parse("cat f --at 50%").unwrap(), Tool::Cat { file: "f".into(), at: Some(At::Percent(50)) });
+        assert_eq!(parse("export --format=text f").unwrap(), Tool::Export { file: "f".into(), format: Format::Text });
+        assert_eq!(parse("log -- --odd").unwrap(), Tool::Log { file: "--odd".into() });
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        let lines =
+            ["import t", "log a b", "log --live a", "cat --at", "cat --at 101% f", "export --format pdf f", "paint f"];
+        for line in lines {
+            assert!(parse(line).is_err(), "{line:?} was taken");
+        }
+    }
+
+    #[test]
+    fn the_help_has_every_subcommand() {
+        for (synopsis, _) in USAGE {
+            let name = synopsis.split(' ').nth(1).unwrap();
+            assert!(Tool::is_named(name), "{name} is in the help only");
+        }
+    }
+}

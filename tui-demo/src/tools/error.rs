@@ -1,0 +1,146 @@
+//! Why a subcommand failed.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use cede::storage::StorageError;
+use cede::{AuthorError, EditError, ImportError, ParseIdError, VersionError};
+
+use super::trace::TraceError;
+use crate::files::history::HistoryError;
+
+/// Why a subcommand failed. Transactions and patches are counted from 0, positions in chars.
+#[derive(Debug)]
+pub enum ToolError {
+    /// The trace is none.
+    Trace(TraceError),
+    /// A patch reaches beyond the text at its transaction's parents.
+    Misfit {
+        /// Which transaction.
+        transaction: usize,
+        /// Which of its patches.
+        patch: usize,
+        /// Where it starts.
+        position: usize,
+        /// How much it deletes.
+        deleted: usize,
+        /// How long the text is there.
+        length: usize,
+    },
+    /// The engine refused a transaction for another reason than its positions.
+    Author {
+        /// Which transaction.
+        transaction: usize,
+        /// The engine's reason.
+        source: AuthorError,
+    },
+    /// A session refused an edit.
+    Edit {
+        /// Which transaction.
+        transaction: usize,
+        /// The engine's reason.
+        source: EditError,
+    },
+    /// A session refused what another made.
+    Delivery {
+        /// At which transaction.
+        transaction: usize,
+        /// The engine's reason.
+        source: ImportError,
+    },
+    /// The replay gives another text than the trace says.
+    EndContent {
+        /// How long the text should be.
+        expected: usize,
+        /// How long it is.
+        found: usize,
+        /// How many characters agree from the start on.
+        first: usize,
+    },
+    /// There is a history where one should be made.
+    HasHistory {
+        /// Where.
+        path: PathBuf,
+    },
+    /// The history file could not be made.
+    Storage {
+        /// Where.
+        path: PathBuf,
+        /// What is wrong.
+        source: StorageError,
+    },
+    /// There is no such file, or none that may be read.
+    Unreadable {
+        /// Where.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The history file is none.
+    History(HistoryError),
+    /// A version that the history does not have.
+    Version(VersionError),
+    /// A text that names no version.
+    VersionName {
+        /// What is wrong with it.
+        source: ParseIdError,
+    },
+    /// A version by a number beyond the events.
+    EventNumber {
+        /// The number.
+        asked: u64,
+        /// How many there are.
+        events: u64,
+    },
+    /// The output could not be written.
+    Output(io::Error),
+}
+
+impl fmt::Display for ToolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Trace(error) => error.fmt(f),
+            Self::Misfit { transaction, patch, position, deleted, length } => write!(
+                f,
+                "transaction {transaction}, patch {patch}: {deleted} characters deleted at {position} do not fit in a text of \
+                 {length} (--lenient cuts them down)"
+            ),
+            Self::Author { transaction, source } => write!(f, "transaction {transaction}: {source}"),
+            Self::Edit { transaction, source } => write!(f, "transaction {transaction}: {source}"),
+            Self::Delivery { transaction, source } => write!(f, "transaction {transaction}, delivery: {source}"),
+            Self::EndContent { expected, found, first } => write!(
+                f,
+                "the text ends with {found} characters and the trace's endContent has {expected}; they differ from character \
+                 {first} on"
+            ),
+            Self::HasHistory { path } => write!(f, "{} holds a history already", path.display()),
+            Self::Storage { path, source } => write!(f, "{}: {source}", path.display()),
+            Self::Unreadable { path, source } => write!(f, "{}: {source}", path.display()),
+            Self::History(error) => error.fmt(f),
+            Self::Version(error) => error.fmt(f),
+            Self::VersionName { source } => source.fmt(f),
+            Self::EventNumber { asked, events } => {
+                write!(f, "event {asked} was asked for, and the history has {events}")
+            }
+            Self::Output(error) => write!(f, "the output cannot be written: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ToolError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Trace(source) => Some(source),
+            Self::Author { source, .. } => Some(source),
+            Self::Edit { source, .. } => Some(source),
+            Self::Delivery { source, .. } => Some(source),
+            Self::Storage { source, .. } => Some(source),
+            Self::Unreadable { source, .. } | Self::Output(source) => Some(source),
+            Self::History(source) => Some(source),
+            Self::Version(source) => Some(source),
+            Self::VersionName { source } => Some(source),
+            Self::Misfit { .. } | Self::EndContent { .. } | Self::HasHistory { .. } | Self::EventNumber { .. } => None,
+        }
+    }
+}

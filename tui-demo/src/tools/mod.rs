@@ -1,0 +1,261 @@
+//! The subcommands for recorded sessions and for looking into a history: import, export, cat, log, stats.
+//!
+//! Knows which room does which of them, and how a history file is read and made. Does not know the terminal; a history is only
+//! ever read here, or made where none was.
+//!
+//! - [`Tool::parse`]: what the command line says;
+//! - [`trace`]: recorded sessions of other programs; `import` replays them at their parents, `live` through carets; `ancestry` is
+//!   what both need to know of their graph;
+//! - `export`, `inspect`: what a history holds; `version`: which version of it; `names`: short names of agents;
+//! - `visible`: text of strangers on a terminal.
+
+use std::fs;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::Path;
+
+use cede::Document;
+use cede::storage::{Kind, LogFile};
+
+use crate::files::history;
+
+mod ancestry;
+mod command;
+mod error;
+mod export;
+mod import;
+mod inspect;
+mod live;
+pub(crate) mod names;
+pub mod trace;
+mod version;
+mod visible;
+
+pub use command::{Format, Tool, USAGE, UsageError};
+pub use error::ToolError;
+pub use version::{At, AtError};
+
+use import::{Misfits, Replayed};
+use trace::Trace;
+
+/// Does what the command says. What it is about goes to `out`, byte for byte; what is worth knowing besides goes to `notices`.
+///
+/// # Errors
+/// [`ToolError`]; then no history has been made. That nobody reads `out` any more is no error.
+pub fn run(tool: &Tool, out: &mut impl Write, notices: &mut impl Write) -> Result<(), ToolError> {
+    let done = match tool {
+        Tool::Import { trace, into, live, lenient } => import(trace, into, *live, *lenient, out, notices),
+        Tool::Export { file, format } => {
+            let document = read(file, notices)?;
+            match format {
+                Format::Trace => export::write(&document, out).map_err(ToolError::Output),
+                Format::Text => inspect::cat(&document, None, out),
+            }
+        }
+        Tool::Cat { file, at } => inspect::cat(&read(file, notices)?, at.as_ref(), out),
+        Tool::Log { file } => inspect::log(&read(file, notices)?, out),
+        Tool::Stats { file } => {
+            let document = read(file, notices)?;
+            let bytes =
+                fs::metadata(file).map_err(|source| ToolError::Unreadable { path: file.clone(), source })?.len();
+            inspect::stats(&document, bytes, out)
+        }
+    };
+    match done.and_then(|()| out.flush().map_err(ToolError::Output)) {
+        Err(ToolError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        done => done,
+    }
+}
+
+/// Does what the command says on standard output, with notices on standard error. On a terminal, control and bidi characters are
+/// made visible.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_on_stdout(tool: &Tool) -> Result<(), ToolError> {
+    let (stdout, stderr) = (io::stdout().lock(), &mut io::stderr());
+    if stdout.is_terminal() {
+        run(tool, &mut visible::Visible::new(BufWriter::new(stdout)), stderr)
+    } else {
+        run(tool, &mut BufWriter::new(stdout), stderr)
+    }
+}
+
+/// Replays a trace and keeps it as a history, when it ends as the trace says.
+fn import(
+    path: &Path,
+    into: &Path,
+    live: bool,
+    lenient: bool,
+    out: &mut impl Write,
+    notices: &mut impl Write,
+) -> Result<(), ToolError> {
+    let mut trace = Trace::read(path).map_err(ToolError::Trace)?;
+    let transactions = trace.transactions.len();
+    let misfits = if lenient { Misfits::Clamp } else { Misfits::Refuse };
+    let replay = if live { live::replay } else { import::replay };
+    let Replayed { document, clamped } = replay(&mut trace, misfits)?;
+    match ending(&document, &trace.end_content) {
+        Err(difference) if lenient => writeln!(notices, "notice: {difference}").map_err(ToolError::Output)?,
+        ending => ending?,
+    }
+    keep(&document, into)?;
+    if clamped > 0 {
+        writeln!(notices, "notice: {clamped} patches did not fit and were cut down").map_err(ToolError::Output)?;
+    }
+    let stats = document.stats();
+    writeln!(
+        out,
+        "{transactions} transactions by {} authors: {} events of {} agents in {} groups",
+        trace.authors, stats.events, stats.agents, stats.groups
+    )
+    .map_err(ToolError::Output)
+}
+
+/// Does the document end as the trace says?
+fn ending(document: &Document, expected: &str) -> Result<(), ToolError> {
+    let found = document.to_string();
+    if found == expected {
+        return Ok(());
+    }
+    let first = found.chars().zip(expected.chars()).take_while(|(found, expected)| found == expected).count();
+    Err(ToolError::EndContent { expected: expected.chars().count(), found: found.chars().count(), first })
+}
+
+/// Makes the history file. One that has something in it stays as it is.
+fn keep(document: &Document, into: &Path) -> Result<(), ToolError> {
+    let storage = |source| ToolError::Storage { path: into.to_owned(), source };
+    let mut opened = LogFile::open(into).map_err(storage)?;
+    if !opened.records.is_empty() {
+        return Err(ToolError::HasHistory { path: into.to_owned() });
+    }
+    opened.file.append(Kind::Events, &document.encode()).map_err(storage)?;
+    opened.file.sync().map_err(storage)
+}
+
+/// The document of a history file. What is odd about the file is told in notices.
+pub(crate) fn read(path: &Path, notices: &mut impl Write) -> Result<Document, ToolError> {
+    fs::metadata(path).map_err(|source| ToolError::Unreadable { path: path.to_owned(), source })?;
+    let loaded = history::read(path).map_err(ToolError::History)?;
+    if let Some(torn) = loaded.torn {
+        let told = writeln!(notices, "notice: the last record, at byte {}, is unfinished and left out", torn.offset);
+        told.map_err(ToolError::Output)?;
+    }
+    let waiting = loaded.document.waiting();
+    if waiting > 0 {
+        let told = writeln!(notices, "notice: {waiting} events wait for others that the file does not hold");
+        told.map_err(ToolError::Output)?;
+    }
+    Ok(loaded.document)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use super::{At, Format, Tool, ToolError, run};
+
+    const DUET: &str = r#"{"kind":"concurrent","endContent":"kitten","numAgents":2,"txns":[
+        {"parents":[],"agent":0,"patches":[[0,0,"itt"]]},
+        {"parents":[0],"agent":1,"patches":[[0,0,"k"]]},
+        {"parents":[0],"agent":0,"patches":[[3,0,"en\u001b"],[5,1,""]]}]}"#;
+
+    struct Desk(tempfile::TempDir);
+
+    impl Desk {
+        fn with_trace(json: &str) -> Self {
+            let desk = Self(tempfile::tempdir().unwrap());
+            fs::write(desk.path("trace.json"), json).unwrap();
+            desk
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.path().join(name)
+        }
+
+        fn import(&self, live: bool, lenient: bool) -> Result<(String, String), ToolError> {
+            said(&Tool::Import { trace: self.path("trace.json"), into: self.path("out.cede"), live, lenient })
+        }
+
+        fn cat(&self, at: Option<At>) -> String {
+            said(&Tool::Cat { file: self.path("out.cede"), at }).unwrap().0
+        }
+    }
+
+    /// What the tool writes, and its notices.
+    fn said(tool: &Tool) -> Result<(String, String), ToolError> {
+        let (mut out, mut notices) = (Vec::new(), Vec::new());
+        run(tool, &mut out, &mut notices)?;
+        Ok((String::from_utf8(out).unwrap(), String::from_utf8(notices).unwrap()))
+    }
+
+    #[test]
+    fn what_is_imported_can_be_read_at_every_version() {
+        let desk = Desk::with_trace(DUET);
+        let (summary, notices) = desk.import(false, false).unwrap();
+        assert_eq!(summary, "3 transactions by 2 authors: 8 events of 2 agents in 2 groups\n");
+        assert_eq!(notices, "");
+        assert_eq!(desk.cat(None), "kitten");
+        assert_eq!(desk.cat(Some(At::Events(3))), "itt");
+        assert_eq!(desk.cat(Some(At::Percent(50))), "kitt");
+        let refused = said(&Tool::Cat { file: desk.path("out.cede"), at: Some(At::Events(9)) }).unwrap_err();
+        assert_eq!(refused.to_string(), "event 9 was asked for, and the history has 8");
+    }
+
+    #[test]
+    fn a_history_is_not_written_over() {
+        let desk = Desk::with_trace(DUET);
+        desk.import(false, false).unwrap();
+        let before = fs::read(desk.path("out.cede")).unwrap();
+        assert!(matches!(desk.import(true, false), Err(ToolError::HasHistory { .. })));
+        assert_eq!(fs::read(desk.path("out.cede")).unwrap(), before);
+    }
+
+    #[test]
+    fn another_end_is_an_error_or_a_notice() {
+        let desk = Desk::with_trace(&DUET.replace("kitten", "kittens"));
+        let refused = desk.import(false, false).unwrap_err();
+        assert!(matches!(refused, ToolError::EndContent { expected: 7, found: 6, first: 6 }), "{refused}");
+        assert!(!desk.path("out.cede").exists(), "a refused trace leaves no history");
+        assert_eq!(desk.import(false, true).unwrap().1, format!("notice: {refused}\n"));
+        assert_eq!(desk.cat(None), "kitten");
+    }
+
+    #[test]
+    fn the_log_shows_no_control_character() {
+        let desk = Desk::with_trace(DUET);
+        desk.import(false, false).unwrap();
+        let (log, _) = said(&Tool::Log { file: desk.path("out.cede") }).unwrap();
+        assert!(!log.contains('\u{1b}') && log.contains("itten"), "{log}");
+        assert_eq!(log.lines().count(), 3, "a heading and two groups: {log}");
+    }
+
+    #[test]
+    fn the_stats_count_what_there_is() {
+        let desk = Desk::with_trace(DUET);
+        desk.import(false, false).unwrap();
+        let (stats, _) = said(&Tool::Stats { file: desk.path("out.cede") }).unwrap();
+        let bytes = fs::metadata(desk.path("out.cede")).unwrap().len();
+        for (name, value) in
+            [("events", 8), ("inserts", 7), ("deletes", 1), ("groups", 2), ("agents", 2), ("bytes in the file", bytes)]
+        {
+            let line =
+                stats.lines().find(|line| line.trim_start().split_once("  ").is_some_and(|(found, _)| found == name));
+            assert!(line.is_some_and(|line| line.ends_with(&format!(" {value}"))), "{name} is not {value}:\n{stats}");
+        }
+    }
+
+    #[test]
+    fn an_export_as_text_is_the_text() {
+        let desk = Desk::with_trace(DUET);
+        desk.import(true, false).unwrap();
+        let file = desk.path("out.cede");
+        assert_eq!(said(&Tool::Export { file, format: Format::Text }).unwrap().0, "kitten");
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_an_error() {
+        let desk = Desk::with_trace(DUET);
+        assert!(matches!(said(&Tool::Log { file: desk.path("none.cede") }), Err(ToolError::Unreadable { .. })));
+    }
+}
