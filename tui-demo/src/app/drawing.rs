@@ -1,0 +1,240 @@
+//! From the editor's state to what is drawn, and from cells of the screen back to positions.
+//!
+//! Knows what each part of the state is called on the screen. Strings go as they are, strangers'
+//! too: making them safe is the business of whoever draws.
+
+use std::ops::Range;
+
+use cede::Chars;
+use ratatui::Frame;
+use ratatui::layout::Rect;
+
+use super::keeping::Home;
+use super::leaving::Concern;
+use super::{App, Mode, Role, keymap};
+use crate::screen::{
+    self, Help, Hit, Info, KeySection, Overlay, PeerList, PeerRow, Places, Question, Remote, Scene, Status,
+};
+
+/// What the message line says when there is nothing else.
+const HINT: &str = "F1 keys  ^S save  ^Q quit";
+
+impl App {
+    /// Draws everything.
+    pub fn draw(&self, frame: &mut Frame<'_>) {
+        let seats = self.company.seats();
+        let remotes: Vec<Remote<'_>> = seats
+            .iter()
+            .map(|seat| Remote {
+                name: &seat.name,
+                hue: seat.hue,
+                marker: seat.marker,
+                caret: seat.caret,
+                selection: seat.selection.clone(),
+            })
+            .collect();
+        let buffer = self.session.text();
+        let matches = match self.finder.query() {
+            Some(query) => query.matches_in(buffer, self.viewport.visible(buffer)),
+            None => Vec::new(),
+        };
+        let file = self.file_name();
+        let (connection, connection_severity, agreement) = self.connection();
+        let (line, column) = self.place_of(self.caret());
+        self.with_overlay(|overlay| {
+            let scene = Scene {
+                buffer,
+                viewport: &self.viewport,
+                caret: self.caret(),
+                selection: self.selection(),
+                matches: &matches,
+                current_match: self.finder.current(),
+                remotes: &remotes,
+                status: Status {
+                    file: &file,
+                    modified: self.keeping.is_modified(),
+                    peers: seats.len(),
+                    connection: &connection,
+                    connection_severity,
+                    agreement,
+                    unacknowledged: self.shown_unacknowledged(),
+                    role: self.role_name(),
+                    following: self.company.followed().map(|seat| seat.name.as_str()),
+                    join: self.join.as_deref().filter(|_| self.role == Role::Host),
+                    line,
+                    column,
+                    notice: self.notices.latest(),
+                    hint: HINT,
+                },
+                overlay,
+                palette: self.palette,
+            };
+            screen::draw(frame, &scene);
+        });
+    }
+
+    fn with_overlay(&self, draw: impl FnOnce(Overlay<'_>)) {
+        match &self.mode {
+            Mode::Text => draw(Overlay::None),
+            Mode::Prompt(prompt) => draw(Overlay::Prompt(screen::Prompt {
+                label: prompt.asked.label(),
+                input: prompt.input(),
+                caret: prompt.caret(),
+                note: &prompt.note,
+            })),
+            Mode::Leaving(concern) => self.with_question(*concern, draw),
+            Mode::Help { scroll } => with_help(*scroll, draw),
+            Mode::About { scroll } => draw(Overlay::Info(Info { title: ABOUT, text: &self.about(), scroll: *scroll })),
+            Mode::Peers { .. } => self.with_peers(draw),
+        }
+    }
+
+    fn with_question(&self, concern: Concern, draw: impl FnOnce(Overlay<'_>)) {
+        draw(Overlay::Question(Question { text: &self.question(concern), choices: &concern.choices() }));
+    }
+
+    fn with_peers(&self, draw: impl FnOnce(Overlay<'_>)) {
+        let Mode::Peers { chosen } = self.mode else {
+            return;
+        };
+        let followed = self.company.followed().map(|seat| seat.id);
+        let (hue, marker) = self.company.own();
+        let own = PeerRow {
+            name: &self.name,
+            hue,
+            marker,
+            place: Some(self.place_of(self.caret())),
+            following: false,
+            own: true,
+        };
+        let others = self.company.seats().iter().map(|seat| PeerRow {
+            name: &seat.name,
+            hue: seat.hue,
+            marker: seat.marker,
+            place: seat.caret.map(|at| self.place_of(at)),
+            following: followed == Some(seat.id),
+            own: false,
+        });
+        let rows: Vec<PeerRow<'_>> = std::iter::once(own).chain(others).collect();
+        let seat = |id| self.company.seats().iter().position(|seat| seat.id == id);
+        let selected = chosen.and_then(seat).map_or(0, |row| row + 1);
+        draw(Overlay::Peers(PeerList { rows: &rows, selected }));
+    }
+
+    /// As a person would say it.
+    fn file_name(&self) -> String {
+        let path = match &self.keeping.home {
+            Home::Named { path, .. } | Home::Elsewhere(path) => path,
+            Home::Nameless => return "(no name)".into(),
+        };
+        path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+    }
+
+    fn role_name(&self) -> &'static str {
+        match self.role {
+            _ if self.read_only => "read only",
+            Role::Alone if self.company.has_peers() => "host",
+            Role::Alone => "",
+            Role::Host => "host",
+            Role::Guest => "guest",
+        }
+    }
+
+    /// One's own server on this machine lags by a moment at most; that is nobody's concern.
+    fn shown_unacknowledged(&self) -> u64 {
+        match self.role {
+            Role::Guest => self.company.unacknowledged(&self.session),
+            Role::Alone | Role::Host => 0,
+        }
+    }
+
+    fn about(&self) -> String {
+        let text = self.session.text();
+        let mut lines = vec![match &self.keeping.home {
+            Home::Named { path, .. } => format!("File: {}", path.display()),
+            Home::Elsewhere(path) => format!("File: {} (kept by another editor)", path.display()),
+            Home::Nameless => "File: none yet".into(),
+        }];
+        lines.push(format!(
+            "Text: {} lines, {} characters, {} bytes",
+            text.line_count(),
+            text.len::<Chars>().0,
+            text.len::<cede::Bytes>().0,
+        ));
+        let stats = self.session.document().stats();
+        lines.push(format!("History: {} events in {} groups by {} agents", stats.events, stats.groups, stats.agents));
+        match (self.keeping.failure(), self.keeping.history_bytes()) {
+            (Some(reason), _) => lines.push(format!("History: cannot be written: {reason}")),
+            (None, 0) => {}
+            (None, bytes) => lines.push(format!("History file: {bytes} bytes")),
+        }
+        if let Some(join) = &self.join {
+            lines.push(match self.role {
+                Role::Guest => format!("Room: {join}"),
+                Role::Host => format!("Others join by: cede join {join}"),
+                Role::Alone => format!("On this machine: cede join {join}"),
+            });
+        }
+        let (connection, ..) = self.connection();
+        if !connection.is_empty() {
+            lines.push(format!("Connection: {connection}"));
+        }
+        lines.extend(self.company.trouble().map(|reason| format!("Reason: {reason}")));
+        lines.join("\n")
+    }
+
+    fn area(&self) -> Rect {
+        Rect::new(0, 0, self.size.0, self.size.1)
+    }
+
+    fn places(&self) -> Places {
+        Places::of(self.area(), self.session.text())
+    }
+
+    /// Gives the viewport the room that there is now: it depends on the terminal, and on how
+    /// many digits the last line's number has.
+    pub(super) fn fit(&mut self) {
+        self.places().fit(&mut self.viewport);
+    }
+
+    /// The rows of the terminal in which text stands.
+    pub(super) fn text_rows(&self) -> Range<u16> {
+        let text = self.places().text;
+        text.top()..text.bottom()
+    }
+
+    /// The position in the text that a cell of the terminal shows.
+    pub(super) fn position_at(&self, (column, row): (u16, u16)) -> Option<Chars> {
+        let buffer = self.session.text();
+        match self.places().hit(column, row) {
+            Hit::Text { column, row } => Some(self.viewport.position_at(buffer, column, row)),
+            Hit::Gutter { row } => Some(self.viewport.position_at(buffer, 0, row)),
+            _ => None,
+        }
+    }
+
+    /// How far the help or other information can be scrolled, in rows.
+    pub(super) fn reading_limit(&self) -> usize {
+        let mut limit = 0;
+        self.with_overlay(|overlay| {
+            limit = match overlay {
+                Overlay::Help(help) => screen::help_scroll_limit(self.area(), help.sections),
+                Overlay::Info(info) => screen::info_scroll_limit(self.area(), info.text),
+                _ => 0,
+            };
+        });
+        limit
+    }
+}
+
+/// The title of the overlay with [`App::about`].
+const ABOUT: &str = "This text";
+
+fn with_help(scroll: usize, draw: impl FnOnce(Overlay<'_>)) {
+    let table = keymap::help();
+    let rows: Vec<Vec<(&str, &str)>> =
+        table.iter().map(|(_, rows)| rows.iter().map(|(chords, says)| (chords.as_str(), *says)).collect()).collect();
+    let sections: Vec<KeySection<'_>> =
+        table.iter().zip(&rows).map(|((title, _), rows)| (*title, rows.as_slice())).collect();
+    draw(Overlay::Help(Help { sections: &sections, scroll }));
+}

@@ -1,0 +1,219 @@
+//! Others: who is in, where they are, what one tells them; by the messages of a server.
+
+use std::time::Duration;
+
+use cede::sync::Message;
+use cede::{AgentId, Anchor, Chars, Session, Summary};
+use cede_net::client::{Frame, Incoming, Link};
+use cede_net::presence::{Agreement, Color, Identity, Peer, PeerId, Presence};
+use cede_net::wire::{ClientControl, ServerControl};
+
+use super::{Desk, ME, OTHER, opening};
+use crate::app::{Effect, Event, Home, Role};
+
+/// An editor with a server in which these people are already.
+fn among(text: &str, people: &[&str], role: Role) -> Desk {
+    let mut author = Session::new(OTHER);
+    author.insert(Chars(0), text).expect("typed");
+    let mut opening = opening(Session::with_document(author.into_document(), ME));
+    opening.role = role;
+    opening.link = Some(Link::new(Identity { name: "Me".into(), color: Color(1, 2, 3) }));
+    let mut desk = Desk::opened(opening);
+    let peers = people.iter().zip(1..).map(|(name, id)| peer(id, name)).collect();
+    desk.hear(Incoming::Opened { connection: 1 });
+    desk.hear(Incoming::Control(ServerControl::Welcome { you: PeerId(0), peers }));
+    desk.hear(Incoming::Sync(Message::Meta(Summary::new())));
+    desk.hear(Incoming::Sync(Message::Done));
+    desk.effects.clear();
+    desk
+}
+
+fn peer(id: u64, name: &str) -> Peer {
+    Peer {
+        id: PeerId(id),
+        name: name.into(),
+        color: Color(9, 9, 9),
+        agent: AgentId::new(50 + u128::from(id)),
+        presence: Presence::default(),
+        agreement: Agreement::default(),
+    }
+}
+
+impl Desk {
+    fn hear(&mut self, incoming: Incoming) -> &mut Self {
+        self.tell(Event::Incoming(incoming))
+    }
+
+    /// The person with this number puts the caret there.
+    fn peer_at(&mut self, id: u64, at: usize) -> &mut Self {
+        let mut view = Session::with_document(self.app.session().document().clone(), OTHER);
+        let caret = view.anchor(Chars(at), cede::Bias::Left).expect("within the text");
+        let presence = Presence { caret: Some(caret), selection: None };
+        let id = PeerId(id);
+        self.hear(Incoming::Control(ServerControl::Presence { id, presence }))
+    }
+
+    /// What has been sent and not looked at yet.
+    fn sent(&mut self) -> Vec<Frame> {
+        let effects = std::mem::take(&mut self.effects);
+        let frames = effects.into_iter().filter_map(|effect| match effect {
+            Effect::Send(frames) => Some(frames.into_iter().map(|outgoing| outgoing.frame)),
+            _ => None,
+        });
+        frames.flatten().collect()
+    }
+}
+
+fn is_data(frame: &Frame) -> bool {
+    matches!(frame, Frame::Sync(Message::Data(_)))
+}
+
+#[test]
+fn the_list_goes_to_a_person_and_follows() {
+    let lines: String = (1..=60).map(|number| format!("line {number}\n")).collect();
+    let mut desk = among(&lines, &["Ada", "Ben"], Role::Guest);
+    desk.peer_at(1, 0).peer_at(2, 400);
+    desk.keys("<F2>");
+    desk.assert_shows("Ada");
+    desk.assert_shows("you");
+    desk.keys("<Down><Enter>");
+    assert_eq!(desk.app.caret(), Chars(400));
+
+    desk.keys("<C-Home><F2><Down>f");
+    desk.assert_shows("line 50");
+    assert_eq!(desk.app.caret(), Chars(0), "following moves the screen alone");
+    desk.peer_at(2, 200);
+    desk.assert_shows("line 27");
+    desk.keys("<Right>");
+    assert_eq!(desk.app.caret(), Chars(1));
+    desk.peer_at(2, 400);
+    assert!(!desk.shows("line 50"), "a key of one's own ends following");
+}
+
+#[test]
+fn the_choice_stays_on_a_person_when_others_come_and_go() {
+    let mut desk = among("abcdef", &["Ada", "Ben"], Role::Guest);
+    desk.peer_at(2, 5).keys("<F2><Down>");
+    desk.hear(Incoming::Control(ServerControl::Left { id: PeerId(1) }));
+    desk.hear(Incoming::Control(ServerControl::Joined { peer: peer(3, "Cy") }));
+    desk.keys("<Enter>");
+    desk.assert_marked("abcde|f");
+}
+
+#[test]
+fn the_next_person_is_the_next_in_the_text() {
+    let mut desk = among("abcdef", &["Ada", "Ben"], Role::Guest);
+    desk.keys("<F4>").assert_shows("nobody");
+    desk.peer_at(1, 4).peer_at(2, 2);
+    for expected in ["ab|cdef", "abcd|ef", "ab|cdef"] {
+        desk.keys("<F4>").assert_marked(expected);
+    }
+}
+
+#[test]
+fn comings_and_goings_are_told() {
+    let mut desk = among("", &[], Role::Host);
+    desk.hear(Incoming::Control(ServerControl::Joined { peer: peer(3, "Cy") }));
+    desk.assert_shows("Cy came in");
+    desk.hear(Incoming::Control(ServerControl::Left { id: PeerId(3) }));
+    desk.assert_shows("Cy left");
+}
+
+#[test]
+fn a_strangers_name_reaches_no_terminal_raw() {
+    let name = "\u{1b}]0;owned\u{7}\u{202e}evil\u{1b}[2J";
+    let mut desk = among("text", &[name], Role::Guest);
+    desk.peer_at(1, 2);
+    for keys in ["", "<F2>", "<Esc><F5>", "<Esc><F6>", "<C-q>"] {
+        desk.keys(keys);
+        for line in desk.screen() {
+            let raw = line.chars().find(|&c| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c));
+            assert_eq!(raw, None, "{line:?} after {keys}");
+        }
+    }
+}
+
+#[test]
+fn with_others_typing_is_sent_at_once_and_alone_after_a_pause() {
+    let mut desk = among("", &["Ada"], Role::Guest);
+    desk.keys("a").wait(Duration::from_millis(30));
+    assert_eq!(desk.sent().iter().filter(|frame| is_data(frame)).count(), 1);
+
+    let mut desk = among("", &[], Role::Alone);
+    desk.wait(Duration::from_secs(1)).sent();
+    desk.keys("a").wait(Duration::from_millis(190));
+    assert_eq!(desk.sent(), []);
+    desk.wait(Duration::from_millis(10));
+    assert_eq!(desk.sent().iter().filter(|frame| is_data(frame)).count(), 1);
+}
+
+#[test]
+fn others_are_told_where_one_is_when_it_changes() {
+    let presences = |desk: &mut Desk| -> Vec<Presence> {
+        desk.wait(Duration::from_millis(50));
+        let frames = desk.sent().into_iter();
+        frames
+            .filter_map(|frame| match frame {
+                Frame::Control(ClientControl::Presence(presence)) => Some(presence),
+                _ => None,
+            })
+            .collect()
+    };
+    let mut desk = among("abc", &["Ada"], Role::Guest);
+    presences(&mut desk);
+    desk.keys("<Right>");
+    let told = presences(&mut desk);
+    assert!(matches!(told[..], [Presence { caret: Some(Anchor::Behind(_)), selection: None }]), "{told:?}");
+    desk.keys("<S-Right>");
+    assert!(matches!(presences(&mut desk)[..], [Presence { selection: Some(_), .. }]));
+    desk.keys("<F1><Esc>");
+    assert_eq!(presences(&mut desk), []);
+}
+
+#[test]
+fn guests_events_are_taken_in_and_not_sent_back() {
+    let mut desk = among("abc", &["Ada"], Role::Host);
+    desk.remotely(|other| other.insert(Chars(3), "def").expect("typed"));
+    assert_eq!(desk.text(), "abcdef");
+    assert!(desk.effects.contains(&Effect::Record));
+    desk.wait(Duration::from_secs(1));
+    assert_eq!(desk.sent().iter().filter(|frame| is_data(frame)).count(), 0);
+}
+
+#[test]
+fn the_connection_is_told() {
+    let mut desk = among("", &[], Role::Guest);
+    desk.assert_shows("online");
+    desk.hear(Incoming::Closed { reason: "reset".into(), retry_in: Duration::from_secs(4) });
+    desk.assert_shows("offline, retry in 4 s");
+    desk.wait(Duration::from_millis(1500));
+    desk.assert_shows("offline, retry in 2 s");
+    desk.hear(Incoming::Connecting { attempt: 3 });
+    desk.assert_shows("connecting, attempt 3");
+    let reason = String::from("the room is full");
+    desk.hear(Incoming::Refused { reason });
+    desk.assert_shows("the room is full");
+}
+
+#[test]
+fn a_host_says_so_before_it_closes_on_others() {
+    let mut desk = among("", &["Ada", "Ben"], Role::Host);
+    desk.keys("<C-q>");
+    desk.assert_shows("2 others are in");
+    assert_eq!(desk.effects, []);
+    desk.keys("q");
+    assert_eq!(desk.effects, [Effect::Quit]);
+}
+
+#[test]
+fn a_guest_is_warned_of_what_nobody_else_has() {
+    let mut opening = opening(Session::new(ME));
+    opening.role = Role::Guest;
+    opening.home = Home::Nameless;
+    opening.link = Some(Link::new(Identity { name: "Me".into(), color: Color(1, 2, 3) }));
+    let mut desk = Desk::opened(opening);
+    desk.keys("typed<C-q>");
+    desk.assert_shows("has not got 5 of your changes");
+    desk.keys("q");
+    assert!(desk.effects.contains(&Effect::Quit));
+}

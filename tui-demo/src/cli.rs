@@ -1,0 +1,378 @@
+//! The command line: words in, a command out.
+//!
+//! Knows what can be typed behind `cede` and nothing of what it does. File names may be any
+//! bytes; everything else is text. The recorded-session tools read their own arguments.
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use cede_net::room::RoomName;
+use lexopt::prelude::*;
+
+use crate::tools::Tool;
+
+/// Where a server listens unless told otherwise: this machine alone.
+pub const LOOPBACK: &str = "127.0.0.1";
+
+/// The player of recorded sessions, which has the terminal and so is not among the tools.
+const REPLAY: &str = "replay";
+
+/// The port of `cede serve` unless told otherwise.
+pub const SERVE_PORT: u16 = 7171;
+
+/// What `--help` prints.
+pub const HELP: &str = "\
+cede: type together, words stay whole
+
+Usage
+  cede [FILE]                 edit FILE alone; its history is kept in FILE.cede
+  cede share FILE             edit FILE and let others in; prints how to join
+  cede join URL [FILE]        edit a shared text; with FILE it is kept here as well
+  cede serve                  keep rooms for others, without editing
+
+Recorded sessions
+  cede import TRACE FILE.cede     from the editing-traces format (.json, .json.gz)
+  cede export FILE.cede           to that format, or the text
+  cede cat FILE.cede              the text, at any version
+  cede log FILE.cede              who typed what, in order
+  cede stats FILE.cede            events, groups, runs, agents, bytes
+  cede replay FILE.cede           play it in the terminal
+  (--help behind any of them says more)
+
+Options
+  --name NAME        what others see you as (edit, share, join)     [your login]
+  --bind ADDR:PORT   where to listen (share, serve)                 [127.0.0.1]
+  --room NAME        the room's name (share)                        [not guessable]
+  --store PATH       where rooms are kept (serve)                   [cede-rooms.redb]
+  -h, --help         this
+  -V, --version      the version
+
+In the editor F1 shows the keys. CEDE_NAME stands for --name, NO_COLOR for no colours.";
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Edit.
+    Edit(Edit),
+    /// Keep rooms for others.
+    Serve(Serve),
+    /// One of the tools for recorded sessions.
+    Tool(Tool),
+    /// Play a recorded session.
+    Replay(PathBuf),
+    /// Print what the tools are, and how they are called.
+    ToolHelp,
+    /// Print [`HELP`].
+    Help,
+    /// Print the version.
+    Version,
+}
+
+/// How to edit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Edit {
+    /// The text file; none for a text without a name, or kept elsewhere.
+    pub file: Option<PathBuf>,
+    /// What others see.
+    pub name: Option<String>,
+    /// With whom.
+    pub company: Company,
+}
+
+/// With whom a text is edited.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Company {
+    /// Alone. The editor still listens on loopback, for a second one on this machine.
+    #[default]
+    Alone,
+    /// As its host.
+    Share {
+        /// Where to listen; loopback and any free port when it is not said.
+        bind: Option<SocketAddr>,
+        /// The room's name; not guessable when it is not said.
+        room: Option<RoomName>,
+    },
+    /// As a guest.
+    Join {
+        /// Where: `ws://HOST:PORT/ROOM`.
+        url: String,
+    },
+}
+
+/// How to keep rooms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Serve {
+    /// Where to listen.
+    pub bind: SocketAddr,
+    /// Where the rooms are kept.
+    pub store: PathBuf,
+}
+
+/// Reads the words behind the program's name.
+///
+/// # Errors
+/// [`UsageError`], for exit code 2.
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, UsageError> {
+    let mut parser = lexopt::Parser::from_args(words);
+    let mut found = Found::default();
+    let mut positional: Vec<OsString> = Vec::new();
+    let mut verb = Verb::Edit;
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Short('h') | Long("help") => return Ok(Command::Help),
+            Short('V') | Long("version") => return Ok(Command::Version),
+            Long("name") => found.name = Some(parser.value()?.string()?),
+            Long("bind") => found.bind = Some(address(&parser.value()?.string()?)?),
+            Long("room") => found.room = Some(room(&parser.value()?.string()?)?),
+            Long("store") => found.store = Some(PathBuf::from(parser.value()?)),
+            Value(word) if positional.is_empty() && verb == Verb::Edit && !found.any() => match word.to_str() {
+                Some(name) if name == REPLAY || Tool::is_named(name) => {
+                    return tool(name, parser.raw_args()?.collect());
+                }
+                Some("share") => verb = Verb::Share,
+                Some("join") => verb = Verb::Join,
+                Some("serve") => verb = Verb::Serve,
+                Some("help") => return Ok(Command::Help),
+                _ => positional.push(word),
+            },
+            Value(word) => positional.push(word),
+            _ => return Err(argument.unexpected().into()),
+        }
+    }
+    found.command(verb, positional)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Edit,
+    Share,
+    Join,
+    Serve,
+}
+
+#[derive(Default)]
+struct Found {
+    name: Option<String>,
+    bind: Option<SocketAddr>,
+    room: Option<RoomName>,
+    store: Option<PathBuf>,
+}
+
+impl Found {
+    fn any(&self) -> bool {
+        self.name.is_some() || self.bind.is_some() || self.room.is_some() || self.store.is_some()
+    }
+
+    fn command(self, verb: Verb, positional: Vec<OsString>) -> Result<Command, UsageError> {
+        self.refuse_strangers(verb)?;
+        let mut words = positional.into_iter();
+        let mut file = || words.next().map(PathBuf::from);
+        let (file, company) = match verb {
+            Verb::Serve => {
+                let serve = Serve {
+                    bind: self
+                        .bind
+                        .unwrap_or_else(|| SocketAddr::new(std::net::Ipv4Addr::LOCALHOST.into(), SERVE_PORT)),
+                    store: self.store.unwrap_or_else(|| "cede-rooms.redb".into()),
+                };
+                return no_more(words).map(|()| Command::Serve(serve));
+            }
+            Verb::Edit => (file(), Company::Alone),
+            Verb::Share => {
+                let file = file().ok_or(UsageError::Missing("share", "FILE"))?;
+                let (bind, room) = (self.bind, self.room);
+                (Some(file), Company::Share { bind, room })
+            }
+            Verb::Join => {
+                let url = words.next().ok_or(UsageError::Missing("join", "URL"))?.string()?;
+                (words.next().map(PathBuf::from), Company::Join { url })
+            }
+        };
+        no_more(words)?;
+        Ok(Command::Edit(Edit { file, name: self.name, company }))
+    }
+
+    /// An option that the command would pass over is a misunderstanding.
+    fn refuse_strangers(&self, verb: Verb) -> Result<(), UsageError> {
+        let given = [
+            ("--name", self.name.is_some(), verb != Verb::Serve),
+            ("--bind", self.bind.is_some(), matches!(verb, Verb::Share | Verb::Serve)),
+            ("--room", self.room.is_some(), verb == Verb::Share),
+            ("--store", self.store.is_some(), verb == Verb::Serve),
+        ];
+        match given.iter().find(|(_, given, taken)| *given && !taken) {
+            Some((option, ..)) => Err(UsageError::Misplaced(option)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn no_more(mut words: impl Iterator<Item = OsString>) -> Result<(), UsageError> {
+    words.next().map_or(Ok(()), |word| Err(UsageError::Extra(word)))
+}
+
+fn tool(name: &str, arguments: Vec<OsString>) -> Result<Command, UsageError> {
+    if arguments.iter().any(|word| word == "--help" || word == "-h") {
+        return Ok(Command::ToolHelp);
+    }
+    if name != REPLAY {
+        return Ok(Command::Tool(Tool::parse(name, arguments)?));
+    }
+    let mut parser = lexopt::Parser::from_args(arguments);
+    let mut files = Vec::new();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Value(word) => files.push(word),
+            _ => return Err(argument.unexpected().into()),
+        }
+    }
+    let mut files = files.into_iter();
+    let file = files.next().ok_or(UsageError::Missing(REPLAY, "FILE.cede"))?;
+    no_more(files)?;
+    Ok(Command::Replay(file.into()))
+}
+
+/// `ADDR:PORT`, `ADDR`, or `:PORT`. What is left out: loopback, any free port.
+fn address(text: &str) -> Result<SocketAddr, UsageError> {
+    let bare = |text: &str| text.parse().map(|ip| SocketAddr::new(ip, 0)).ok();
+    let port = |text: &str| format!("{LOOPBACK}{text}").parse().ok();
+    text.parse()
+        .ok()
+        .or_else(|| bare(text))
+        .or_else(|| text.starts_with(':').then(|| port(text)).flatten())
+        .ok_or_else(|| UsageError::Address(text.into()))
+}
+
+fn room(text: &str) -> Result<RoomName, UsageError> {
+    text.parse().map_err(|error| UsageError::Room(text.into(), error))
+}
+
+/// What is wrong with the words.
+#[derive(Debug)]
+pub enum UsageError {
+    /// An unknown option, a missing value, text that is not UTF-8.
+    Argument(lexopt::Error),
+    /// A command lacks a word: which, of which kind.
+    Missing(&'static str, &'static str),
+    /// A word too many.
+    Extra(OsString),
+    /// An option that this command does not take.
+    Misplaced(&'static str),
+    /// Not `ADDR:PORT`.
+    Address(String),
+    /// Not the name of a room.
+    Room(String, cede_net::room::RoomNameError),
+    /// One of the tools does not understand its words.
+    Tool(crate::tools::UsageError),
+}
+
+impl From<crate::tools::UsageError> for UsageError {
+    fn from(error: crate::tools::UsageError) -> Self {
+        Self::Tool(error)
+    }
+}
+
+impl From<lexopt::Error> for UsageError {
+    fn from(error: lexopt::Error) -> Self {
+        Self::Argument(error)
+    }
+}
+
+impl From<OsString> for UsageError {
+    fn from(word: OsString) -> Self {
+        Self::Argument(lexopt::Error::NonUnicodeValue(word))
+    }
+}
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Argument(error) => write!(f, "{error}"),
+            Self::Missing(command, word) => write!(f, "cede {command} needs {word}"),
+            Self::Extra(word) => write!(f, "one word too many: {}", word.display()),
+            Self::Misplaced(option) => write!(f, "{option} does not go with this command"),
+            Self::Address(text) => write!(f, "{text} is not ADDR:PORT, such as 0.0.0.0:7171"),
+            Self::Room(text, error) => write!(f, "{text} cannot name a room: {error}"),
+            Self::Tool(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl Error for UsageError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Argument(error) => Some(error),
+            Self::Room(_, error) => Some(error),
+            Self::Tool(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Command, String> {
+        parse(line.split_whitespace().map(OsString::from)).map_err(|error| error.to_string())
+    }
+
+    fn edit(file: Option<&str>, name: Option<&str>, company: Company) -> Command {
+        Command::Edit(Edit { file: file.map(PathBuf::from), name: name.map(String::from), company })
+    }
+
+    #[test]
+    fn lines_become_commands() {
+        let share = |bind: Option<&str>, room: Option<&str>| Company::Share {
+            bind: bind.map(|bind| bind.parse().expect("an address")),
+            room: room.map(|room| room.parse().expect("a room")),
+        };
+        let join = |url: &str| Company::Join { url: url.into() };
+        let serve = |bind: &str, store: &str| {
+            Command::Serve(Serve { bind: bind.parse().expect("an address"), store: store.into() })
+        };
+        let cases = [
+            ("", edit(None, None, Company::Alone)),
+            ("notes.md", edit(Some("notes.md"), None, Company::Alone)),
+            ("notes.md --name Ada", edit(Some("notes.md"), Some("Ada"), Company::Alone)),
+            ("share a.md", edit(Some("a.md"), None, share(None, None))),
+            ("share --bind 0.0.0.0:80 --room r a.md", edit(Some("a.md"), None, share(Some("0.0.0.0:80"), Some("r")))),
+            ("share a --bind :7000", edit(Some("a"), None, share(Some("127.0.0.1:7000"), None))),
+            ("share a --bind ::1", edit(Some("a"), None, share(Some("[::1]:0"), None))),
+            ("join ws://h:1/r", edit(None, None, join("ws://h:1/r"))),
+            ("join ws://h:1/r b.md", edit(Some("b.md"), None, join("ws://h:1/r"))),
+            ("serve", serve("127.0.0.1:7171", "cede-rooms.redb")),
+            ("serve --bind 0.0.0.0:1 --store x", serve("0.0.0.0:1", "x")),
+            ("--help", Command::Help),
+            ("share --help", Command::Help),
+            ("-V", Command::Version),
+            ("cat --help x", Command::ToolHelp),
+            ("stats a.cede", Command::Tool(Tool::Stats { file: "a.cede".into() })),
+            ("replay a.cede", Command::Replay("a.cede".into())),
+        ];
+        for (line, expected) in cases {
+            assert_eq!(parsed(line), Ok(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn misunderstandings_are_named() {
+        let cases = [
+            ("a b", "one word too many: b"),
+            ("share", "cede share needs FILE"),
+            ("join", "cede join needs URL"),
+            ("serve --name x", "--name does not go with this command"),
+            ("a --bind 1.2.3.4:5", "--bind does not go with this command"),
+            ("share a --bind nowhere", "nowhere is not ADDR:PORT"),
+            ("share a --room a/b", "a/b cannot name a room"),
+            ("--frob", "--frob"),
+        ];
+        for (line, expected) in cases {
+            let error = parsed(line).expect_err(line);
+            assert!(error.contains(expected), "{line}: {error}");
+        }
+    }
+}

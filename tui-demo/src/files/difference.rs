@@ -1,0 +1,160 @@
+//! What changed between two texts, as edits.
+//!
+//! Knows two strings and nothing else. Lines are compared first, which is fast and keeps edits
+//! inside the lines that differ; what differs is compared again by words, so that a changed word
+//! does not take its whole line along (somebody may be typing there). Both passes are Myers'
+//! algorithm (`similar`), O(length × differences), under one deadline: when it passes, what is
+//! left is taken as replaced, which is a larger edit and just as true.
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use cede::{Chars, Patch};
+use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
+
+/// Long enough for any file that people write by hand, short enough not to look like a hang.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// The edits that make `before` into `after`, in order, each in the text left by the one before.
+#[must_use]
+pub fn difference(before: &str, after: &str) -> Vec<Patch<Chars>> {
+    let mut edits = Edits { deadline: Instant::now() + PATIENCE, at: 0, patches: Vec::new() };
+    edits.compare(
+        &before.split_inclusive('\n').collect::<Vec<_>>(),
+        &after.split_inclusive('\n').collect::<Vec<_>>(),
+        Grain::Lines,
+    );
+    edits.patches
+}
+
+/// Into what the texts compared are cut.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Grain {
+    Lines,
+    Words,
+}
+
+struct Edits {
+    deadline: Instant,
+    /// Where the next piece stands in the text as edited so far, in chars.
+    at: usize,
+    patches: Vec<Patch<Chars>>,
+}
+
+impl Edits {
+    fn compare(&mut self, before: &[&str], after: &[&str], grain: Grain) {
+        let ops = capture_diff_slices_deadline(Algorithm::Myers, before, after, Some(self.deadline));
+        for op in ops {
+            let (former, latter) = (op.old_range(), op.new_range());
+            match op {
+                DiffOp::Equal { .. } => self.at += chars_in(&before[former]),
+                DiffOp::Replace { .. } if grain == Grain::Lines => {
+                    self.compare_words(&before[former], &after[latter]);
+                }
+                _ => self.replace(&before[former], &after[latter]),
+            }
+        }
+    }
+
+    fn compare_words(&mut self, before: &[&str], after: &[&str]) {
+        let (before, after) = (before.concat(), after.concat());
+        self.compare(&words(&before), &words(&after), Grain::Words);
+    }
+
+    fn replace(&mut self, before: &[&str], after: &[&str]) {
+        let inserted = after.concat();
+        let start = self.at;
+        self.at += inserted.chars().count();
+        self.patches.push(Patch { start: Chars(start), deleted: Chars(chars_in(before)), inserted });
+    }
+}
+
+fn chars_in(pieces: &[&str]) -> usize {
+    pieces.iter().map(|piece| piece.chars().count()).sum()
+}
+
+/// Cuts a text into runs of letters and digits, runs of blanks, and single other characters.
+fn words(text: &str) -> Vec<&str> {
+    #[derive(PartialEq, Eq)]
+    enum Class {
+        Word,
+        Blank,
+        Other,
+    }
+    let class = |c: char| match c {
+        c if c.is_alphanumeric() => Class::Word,
+        ' ' | '\t' => Class::Blank,
+        _ => Class::Other,
+    };
+    let mut pieces = Vec::new();
+    let mut piece: Range<usize> = 0..0;
+    let mut of = Class::Other;
+    for (at, c) in text.char_indices() {
+        let next = class(c);
+        if next == Class::Other || next != of {
+            if !piece.is_empty() {
+                pieces.push(&text[piece.clone()]);
+            }
+            piece.start = at;
+        }
+        piece.end = at + c.len_utf8();
+        of = next;
+    }
+    if !piece.is_empty() {
+        pieces.push(&text[piece]);
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn apply(text: &str, patches: &[Patch<Chars>]) -> String {
+        let mut chars: Vec<char> = text.chars().collect();
+        for patch in patches {
+            let range = patch.start.0..patch.start.0 + patch.deleted.0;
+            chars.splice(range, patch.inserted.chars());
+        }
+        chars.into_iter().collect()
+    }
+
+    /// (before, after, edits as start, deleted, inserted)
+    #[test]
+    fn edits_are_as_small_as_words() {
+        type Edit<'a> = (usize, usize, &'a str);
+        let cases: [(&str, &str, &[Edit<'_>]); 8] = [
+            ("", "", &[]),
+            ("same\n", "same\n", &[]),
+            ("", "new\n", &[(0, 0, "new\n")]),
+            ("gone\n", "", &[(0, 5, "")]),
+            ("a\nb\nc\n", "a\nc\n", &[(2, 2, "")]),
+            ("one two three\n", "one 2 three\n", &[(4, 3, "2")]),
+            ("é 日本 x\ny\n", "é 日本語 x\ny\nz\n", &[(2, 2, "日本語"), (10, 0, "z\n")]),
+            ("a b\nc\nd e\n", "A b\nc\nd E\n", &[(0, 1, "A"), (8, 1, "E")]),
+        ];
+        for (before, after, expected) in cases {
+            let found = difference(before, after);
+            let found: Vec<_> =
+                found.iter().map(|edit| (edit.start.0, edit.deleted.0, edit.inserted.as_str())).collect();
+            assert_eq!(found, expected, "{before:?} -> {after:?}");
+        }
+    }
+
+    #[test]
+    fn applying_the_edits_always_gives_the_second_text() {
+        let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(7_u64);
+        println!("SEED={seed}");
+        let pieces = ["a", "bb ", "\n", "ccc", " ", "é", "\t", "日", "\n\n", "."];
+        let mut state = seed;
+        let mut next = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            usize::try_from(state >> 33).expect("31 bits") % below
+        };
+        for _ in 0..500 {
+            let mut text = || (0..next(30)).map(|_| pieces[next(pieces.len())]).collect::<String>();
+            let (before, after) = (text(), text());
+            assert_eq!(apply(&before, &difference(&before, &after)), after);
+        }
+    }
+}

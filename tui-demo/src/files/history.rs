@@ -1,0 +1,442 @@
+//! The history file: every event, written as it is made.
+//!
+//! Knows the log file and which events it holds already; whatever a document has beyond that is
+//! appended, own events and those of others alike, each once. Does not know where events come
+//! from. Writing and syncing happen on a thread of their own, because a sync takes from
+//! milliseconds to a second and typing must not wait for it; the order of what is handed over
+//! is kept. When writing fails, the events stay in memory and the next attempt replaces the
+//! whole file, which also heals a half-written end.
+
+use std::error::Error;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use cede::storage::{Kind, LogFile, Record, StorageError, TornTail};
+use cede::{Document, Frontier, ImportError, Summary};
+
+use crate::files::resume::{Resume, ResumeError};
+
+/// About how large one record becomes: far below what the log takes, far above what its head
+/// costs.
+const RECORD_BYTES: usize = 16 << 20;
+
+/// A barrier that takes longer than this is a disk that hangs; the caller goes on without.
+const BARRIER_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a history file held when it was opened.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// All of its events.
+    pub document: Document,
+    /// The versions that the text file may hold, the surest first.
+    pub saved: Vec<Frontier>,
+    /// The undo history, for `Session::restore_undo` piece by piece.
+    pub undo: Vec<Vec<u8>>,
+    /// The end of the file was an unfinished record, which is dropped.
+    pub torn: Option<TornTail>,
+    /// A record beside the events was not understood; what it said is missing.
+    pub resume_error: Option<ResumeError>,
+    /// How many records the file had.
+    pub records: usize,
+}
+
+impl Loaded {
+    fn from_records(records: &[Record], torn: Option<TornTail>) -> Result<Self, ImportError> {
+        let mut loaded = Self { torn, records: records.len(), ..Self::default() };
+        for record in records {
+            match record.kind {
+                Kind::Events => {
+                    loaded.document.import::<cede::Chars>(&record.payload)?;
+                }
+                Kind::Undo => match Resume::decode(&record.payload) {
+                    Ok(Resume { saved, undo }) => {
+                        loaded.saved = saved;
+                        loaded.undo.push(undo);
+                    }
+                    Err(error) => loaded.resume_error = Some(error),
+                },
+            }
+        }
+        loaded.undo.retain(|piece| !piece.is_empty());
+        Ok(loaded)
+    }
+}
+
+/// Reads a history without locking or changing it; an empty one when there is no such file.
+///
+/// # Errors
+/// [`HistoryError`], never `Locked`.
+pub fn read(path: &Path) -> Result<Loaded, HistoryError> {
+    if !path.exists() {
+        return Ok(Loaded::default());
+    }
+    let (records, torn) = LogFile::read(path).map_err(HistoryError::from_storage)?;
+    Loaded::from_records(&records, torn).map_err(|source| HistoryError::refused(path, source))
+}
+
+/// An open history: the only writer of its file.
+#[derive(Debug)]
+pub struct History {
+    jobs: mpsc::Sender<Job>,
+    writer: Option<JoinHandle<()>>,
+    /// Events handed to the writer, on disk or on their way.
+    written: Summary,
+}
+
+/// What the writer has to say when it was not asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// Everything handed over so far is on disk, which now has this many bytes.
+    Kept {
+        /// The size of the history file.
+        bytes: u64,
+    },
+    /// Writing failed. What was handed over since the last `Kept` is in memory alone; call
+    /// [`History::rewrite`] to try again.
+    Failed {
+        /// The system's reason.
+        reason: String,
+    },
+}
+
+enum Job {
+    Append(Kind, Vec<u8>),
+    Rewrite(Vec<Record>),
+    /// To be answered when everything before it is synced, with whether it is.
+    Barrier(Box<dyn FnOnce(bool) + Send>),
+}
+
+impl History {
+    /// Opens or creates the history at `path` and locks it against other editors. `report` is
+    /// called on the writer's thread.
+    ///
+    /// # Errors
+    /// [`HistoryError`]; the file is as it was.
+    pub fn open(path: &Path, report: impl FnMut(Report) + Send + 'static) -> Result<(Self, Loaded), HistoryError> {
+        let opened = LogFile::open(path).map_err(HistoryError::from_storage)?;
+        let loaded =
+            Loaded::from_records(&opened.records, opened.torn).map_err(|source| HistoryError::refused(path, source))?;
+        drop(opened.records);
+        let (jobs, inbox) = mpsc::channel();
+        let writer = Writer { file: opened.file, report, sound: true };
+        let writer = std::thread::Builder::new()
+            .name("history".into())
+            .spawn(move || writer.run(&inbox))
+            .map_err(|source| HistoryError::NoThread { source })?;
+        let written = loaded.document.summary();
+        let history = Self { jobs, writer: Some(writer), written };
+        Ok((history, loaded))
+    }
+
+    /// Appends the events of `document` that the file does not hold. Returns at once; costs
+    /// nothing when there are none.
+    pub fn record(&mut self, document: &Document) {
+        let summary = document.summary();
+        if summary == self.written {
+            return;
+        }
+        for events in document.chunks_since(&self.written, RECORD_BYTES) {
+            self.hand_over(Job::Append(Kind::Events, events));
+        }
+        self.written = summary;
+    }
+
+    /// Appends what the next session needs besides the events. Returns at once.
+    pub fn keep(&self, resume: &Resume) {
+        self.hand_over(Job::Append(Kind::Undo, resume.encode()));
+    }
+
+    /// Replaces the whole file: after a failure, or to make it smaller. `resume` is to hold the
+    /// whole undo history. Returns at once.
+    pub fn rewrite(&mut self, document: &Document, resume: &Resume) {
+        let pieces = document.chunks_since(&Summary::new(), RECORD_BYTES).into_iter();
+        let events = pieces.map(|payload| Record { kind: Kind::Events, payload });
+        let beside = Record { kind: Kind::Undo, payload: resume.encode() };
+        self.hand_over(Job::Rewrite(events.chain([beside]).collect()));
+        self.written = document.summary();
+    }
+
+    /// Calls `done` on the writer's thread when everything handed over so far is on disk, with
+    /// `true`, or has failed to get there, with `false`.
+    pub fn when_synced(&self, done: impl FnOnce(bool) + Send + 'static) {
+        self.hand_over(Job::Barrier(Box::new(done)));
+    }
+
+    /// Waits until everything handed over so far is on disk. Says whether it is.
+    #[must_use]
+    pub fn sync(&self) -> bool {
+        let (answer, answered) = mpsc::channel();
+        self.when_synced(move |kept| {
+            // The asker may have lost patience.
+            let _ = answer.send(kept);
+        });
+        answered.recv_timeout(BARRIER_PATIENCE).unwrap_or(false)
+    }
+
+    fn hand_over(&self, job: Job) {
+        // The writer ends only when this sender is dropped; were it gone by a panic, the panic
+        // has been reported and every barrier answers `false` by not answering.
+        let _ = self.jobs.send(job);
+    }
+}
+
+/// Waits for the writer: what was handed over is on disk when this returns, if the disk lets it.
+impl Drop for History {
+    fn drop(&mut self) {
+        let (closed, _) = mpsc::channel();
+        drop(std::mem::replace(&mut self.jobs, closed));
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
+}
+
+struct Writer<F> {
+    file: LogFile,
+    report: F,
+    /// Invariant: false from a failure until a whole rewrite; nothing is appended meanwhile,
+    /// because the end of the file may be half a record.
+    sound: bool,
+}
+
+impl<F: FnMut(Report)> Writer<F> {
+    fn run(mut self, inbox: &mpsc::Receiver<Job>) {
+        while let Ok(first) = inbox.recv() {
+            // One sync serves everything that has gathered meanwhile.
+            let mut waiting = Vec::new();
+            for job in std::iter::once(first).chain(inbox.try_iter()) {
+                match job {
+                    Job::Append(kind, payload) => self.append(kind, &payload),
+                    Job::Rewrite(records) => self.rewrite(&records),
+                    Job::Barrier(done) => waiting.push(done),
+                }
+            }
+            self.sync();
+            for done in waiting {
+                done(self.sound);
+            }
+        }
+    }
+
+    fn append(&mut self, kind: Kind, payload: &[u8]) {
+        if self.sound {
+            let result = self.file.append(kind, payload);
+            self.note(result);
+        }
+    }
+
+    fn rewrite(&mut self, records: &[Record]) {
+        self.sound = true;
+        let result = self.file.rewrite(records);
+        self.note(result);
+    }
+
+    fn sync(&mut self) {
+        if self.sound {
+            let result = self.file.sync();
+            self.note(result);
+        }
+        if self.sound {
+            let bytes = self.file.size();
+            (self.report)(Report::Kept { bytes });
+        }
+    }
+
+    fn note(&mut self, result: Result<(), StorageError>) {
+        if let Err(error) = result {
+            self.sound = false;
+            let reason = error.to_string();
+            (self.report)(Report::Failed { reason });
+        }
+    }
+}
+
+/// Moves a history that cannot be read out of the way, to a name that is free, and returns that
+/// name. Nothing is overwritten and nothing deleted.
+///
+/// # Errors
+/// The system's reason.
+pub fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    for number in 1_u32.. {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".damaged-{number}"));
+        let aside = PathBuf::from(name);
+        // A hard link fails when the name is taken, where a rename would overwrite.
+        match fs::hard_link(path, &aside) {
+            Ok(()) => return fs::remove_file(path).map(|()| aside),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(_) if aside.symlink_metadata().is_ok() => {}
+            // File systems without hard links: the name was free a moment ago.
+            Err(_) => return fs::rename(path, &aside).map(|()| aside),
+        }
+    }
+    Err(io::Error::other("no free name"))
+}
+
+/// Why a history could not be opened.
+#[derive(Debug)]
+pub enum HistoryError {
+    /// Another editor has it open.
+    Locked,
+    /// It is not a history, or damaged, or of a later version; not a matter of access.
+    Unreadable {
+        /// What is wrong, and where.
+        source: StorageError,
+    },
+    /// Its records are whole but the engine refuses what they say.
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// Which rule failed.
+        source: ImportError,
+    },
+    /// The system refused.
+    Io {
+        /// The system's reason.
+        source: StorageError,
+    },
+    /// No thread to write it with.
+    NoThread {
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+impl HistoryError {
+    fn from_storage(source: StorageError) -> Self {
+        match source {
+            StorageError::Locked { .. } => Self::Locked,
+            StorageError::Io { .. } => Self::Io { source },
+            _ => Self::Unreadable { source },
+        }
+    }
+
+    fn refused(path: &Path, source: ImportError) -> Self {
+        let path = path.into();
+        Self::Refused { path, source }
+    }
+
+    /// Is it the content that is wrong, so that a fresh history beside it would help?
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Unreadable { .. } | Self::Refused { .. })
+    }
+}
+
+impl fmt::Display for HistoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Locked => write!(f, "the history is open in another editor"),
+            Self::Unreadable { source } => write!(f, "this history cannot be read: {source}"),
+            Self::Refused { path, source } => {
+                write!(f, "the history {} is refused: {source}", path.display())
+            }
+            Self::Io { source } => write!(f, "cannot open the history: {source}"),
+            Self::NoThread { source } => write!(f, "cannot start the history's writer: {source}"),
+        }
+    }
+}
+
+impl Error for HistoryError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Locked => None,
+            Self::Unreadable { source } | Self::Io { source } => Some(source),
+            Self::Refused { source, .. } => Some(source),
+            Self::NoThread { source } => Some(source),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cede::{AgentId, Chars, Frontier, Session};
+
+    const ME: AgentId = AgentId::new(1);
+
+    fn open(path: &Path) -> (History, Loaded) {
+        History::open(path, |_| {}).expect("opened")
+    }
+
+    #[test]
+    fn what_was_recorded_is_there_at_the_next_opening() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.cede");
+        let (mut history, loaded) = open(&path);
+        let mut session = Session::with_document(loaded.document, ME);
+        for word in ["one", " two", " three"] {
+            session.insert(session.caret::<Chars>(), word).expect("typed");
+            history.record(session.document());
+        }
+        let saved = vec![session.document().frontier()];
+        for undo in [b"first".to_vec(), b"".to_vec(), b"second".to_vec()] {
+            history.keep(&Resume { saved: saved.clone(), undo });
+        }
+        assert!(history.sync());
+        drop(history);
+        let (_, loaded) = open(&path);
+        assert_eq!(loaded.document.to_string(), "one two three");
+        assert_eq!(loaded.saved, saved);
+        assert_eq!(loaded.undo, [b"first".to_vec(), b"second".to_vec()]);
+        assert_eq!(loaded.records, 6);
+    }
+
+    #[test]
+    fn events_are_appended_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.cede");
+        let (mut history, _) = open(&path);
+        let mut session = Session::new(ME);
+        session.insert(Chars(0), "once").expect("typed");
+        history.record(session.document());
+        history.record(session.document());
+        drop(history);
+        assert_eq!(read(&path).expect("read").records, 1);
+    }
+
+    #[test]
+    fn a_rewritten_history_says_the_same_in_fewer_records() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.cede");
+        let (mut history, _) = open(&path);
+        let mut session = Session::new(ME);
+        for _ in 0..40 {
+            session.insert(session.caret::<Chars>(), "x").expect("typed");
+            history.record(session.document());
+        }
+        history.rewrite(session.document(), &Resume::default());
+        drop(history);
+        let loaded = read(&path).expect("read");
+        assert_eq!(loaded.records, 2);
+        assert_eq!(loaded.document.to_string(), session.text().to_string());
+    }
+
+    #[test]
+    fn a_second_editor_is_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.cede");
+        let (_history, _) = open(&path);
+        assert!(matches!(History::open(&path, |_| {}), Err(HistoryError::Locked)));
+        assert_eq!(read(&path).expect("read").document.frontier(), Frontier::root());
+    }
+
+    #[test]
+    fn a_damaged_history_is_set_aside_under_a_free_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.cede");
+        for number in 1..3 {
+            fs::write(&path, "this is no history at all").expect("written");
+            let error = History::open(&path, |_| {}).expect_err("not a history");
+            assert!(error.is_damage(), "{error}");
+            let aside = set_aside(&path).expect("moved");
+            assert!(aside.to_string_lossy().ends_with(&format!(".damaged-{number}")));
+            assert!(!path.exists());
+        }
+    }
+}

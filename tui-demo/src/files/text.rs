@@ -1,0 +1,374 @@
+//! The text file: what the user named on the command line.
+//!
+//! Knows bytes on disk: encoding, line endings, and how to replace a file so that every moment
+//! shows either the whole former content or the whole next one. Knows nothing of events,
+//! history or the screen. Reading and writing cost one pass over the content.
+
+use std::error::Error;
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// The largest text that is opened, in bytes. Positions are kept in 31 bits by the engine, one
+/// event a character, and deletions need room as well.
+pub const MAX_BYTES: u64 = 512 * 1024 * 1024;
+
+const BOM: &str = "\u{feff}";
+
+/// How a text is spelled in its file, apart from its characters. Kept from reading to writing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Form {
+    /// Every line ends in CR LF. Files with mixed endings are left as they are, so their CRs are
+    /// characters of the text.
+    pub crlf: bool,
+    /// A byte order mark comes first.
+    pub bom: bool,
+}
+
+impl Form {
+    /// Takes bytes apart into the text (lines end in LF) and its form.
+    ///
+    /// # Errors
+    /// The offset of the first byte that is not UTF-8.
+    pub fn decode(bytes: Vec<u8>) -> Result<(String, Form), usize> {
+        let mut text = String::from_utf8(bytes).map_err(|error| error.utf8_error().valid_up_to())?;
+        let bom = text.starts_with(BOM);
+        if bom {
+            text.drain(..BOM.len());
+        }
+        let endings = text.matches('\n').count();
+        let crlf = endings > 0 && text.matches("\r\n").count() == endings;
+        if crlf {
+            text = text.replace("\r\n", "\n");
+        }
+        Ok((text, Form { crlf, bom }))
+    }
+
+    /// The bytes of `text` in this form. Total: what `decode` takes apart, this puts together.
+    #[must_use]
+    pub fn encode(self, text: &str) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(text.len() + BOM.len());
+        if self.bom {
+            bytes.extend_from_slice(BOM.as_bytes());
+        }
+        if self.crlf {
+            bytes.extend_from_slice(text.replace('\n', "\r\n").as_bytes());
+        } else {
+            bytes.extend_from_slice(text.as_bytes());
+        }
+        bytes
+    }
+}
+
+/// What makes a file look touched without reading it: cheap to take every second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    modified: Option<std::time::SystemTime>,
+    bytes: u64,
+    inode: u64,
+}
+
+impl Stamp {
+    /// The stamp of a file, or `None` when there is no such file.
+    ///
+    /// # Errors
+    /// [`TextError::Io`] when its state cannot be asked for.
+    pub fn of(path: &Path) -> Result<Option<Self>, TextError> {
+        match fs::metadata(path) {
+            Ok(metadata) => Ok(Some(Self::from_metadata(&metadata))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(TextError::io(path, Doing::Read, error)),
+        }
+    }
+
+    fn from_metadata(metadata: &fs::Metadata) -> Self {
+        Self { modified: metadata.modified().ok(), bytes: metadata.len(), inode: inode(metadata) }
+    }
+}
+
+#[cfg(unix)]
+fn inode(metadata: &fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(metadata)
+}
+
+#[cfg(not(unix))]
+fn inode(_: &fs::Metadata) -> u64 {
+    0
+}
+
+/// A text file as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The text, its lines ending in LF.
+    pub text: String,
+    /// How it was spelled.
+    pub form: Form,
+    /// Taken before the content was read, so that a change in between shows at the next look.
+    pub stamp: Stamp,
+}
+
+/// Reads a text file; `None` when there is none.
+///
+/// # Errors
+/// Every variant of [`TextError`]; nothing is touched.
+pub fn read(path: &Path) -> Result<Option<Snapshot>, TextError> {
+    let Some(stamp) = Stamp::of(path)? else {
+        return Ok(None);
+    };
+    let io = |error| TextError::io(path, Doing::Read, error);
+    if !fs::metadata(path).map_err(io)?.is_file() {
+        return Err(TextError::NotAFile { path: path.into() });
+    }
+    let too_large = |bytes| TextError::TooLarge { path: path.into(), bytes };
+    if stamp.bytes > MAX_BYTES {
+        return Err(too_large(stamp.bytes));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(stamp.bytes).unwrap_or(0));
+    // The file may grow while it is read; one byte above the limit is enough to tell.
+    let mut limited = File::open(path).map_err(io)?.take(MAX_BYTES + 1);
+    limited.read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(too_large(bytes.len() as u64));
+    }
+    let (text, form) = Form::decode(bytes).map_err(|offset| TextError::NotUtf8 { path: path.into(), offset })?;
+    Ok(Some(Snapshot { text, form, stamp }))
+}
+
+/// Writes a text file atomically: a temporary file beside it, fsync, rename, fsync of the folder.
+/// A symbolic link stays one (its target is replaced), and permissions and owner are kept as
+/// far as the system lets us; a hard link to the former content keeps the former content.
+/// Returns the stamp of the file written.
+///
+/// # Errors
+/// [`TextError::Io`], [`TextError::NotAFile`]; the file is then as it was.
+pub fn write(path: &Path, text: &str, form: Form) -> Result<Stamp, TextError> {
+    let target = follow_links(path);
+    let former = fs::metadata(&target).ok();
+    if former.as_ref().is_some_and(|metadata| !metadata.is_file()) {
+        return Err(TextError::NotAFile { path: path.into() });
+    }
+    let temporary = temporary_beside(&target);
+    let written = fill(&temporary, &form.encode(text), former.as_ref())
+        .and_then(|()| fs::rename(&temporary, &target))
+        .and_then(|()| sync_folder(&target))
+        .and_then(|()| fs::metadata(&target));
+    match written {
+        Ok(metadata) => Ok(Stamp::from_metadata(&metadata)),
+        Err(error) => {
+            // Best effort: after a failed rename the temporary file is of no use to anybody.
+            let _ = fs::remove_file(&temporary);
+            Err(TextError::io(path, Doing::Write, error))
+        }
+    }
+}
+
+fn fill(temporary: &Path, bytes: &[u8], former: Option<&fs::Metadata>) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).open(temporary)?;
+    // Before the content, so that a private text is never readable by others, not for a moment.
+    if let Some(former) = former {
+        keep_owner(temporary, former);
+        fs::set_permissions(temporary, former.permissions())?;
+    }
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Only root may give files away; everybody else writes files of their own anyway, or of a group
+/// that they are in. So a refusal is no reason not to save.
+#[cfg(unix)]
+fn keep_owner(temporary: &Path, former: &fs::Metadata) {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let _ = chown(temporary, Some(former.uid()), Some(former.gid()));
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_: &Path, _: &fs::Metadata) {}
+
+/// Where a chain of symbolic links ends, whether or not a file stands there yet. The same path when
+/// it is no link.
+#[must_use]
+pub fn follow_links(path: &Path) -> PathBuf {
+    // As many as Linux follows; a longer chain or a ring fails in the calls after this one.
+    const LINKS_MAX: usize = 40;
+    let mut target = path.to_path_buf();
+    for _ in 0..LINKS_MAX {
+        let Ok(next) = fs::read_link(&target) else {
+            break;
+        };
+        target = folder_of(&target).join(next);
+    }
+    target
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+fn temporary_beside(target: &Path) -> PathBuf {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(target.file_name().unwrap_or_default());
+    name.push(format!(".{}.cede-tmp", std::process::id()));
+    folder_of(target).join(name)
+}
+
+fn sync_folder(target: &Path) -> io::Result<()> {
+    // A folder cannot be opened as a file everywhere; where it can, the rename must last.
+    if cfg!(unix) {
+        File::open(folder_of(target))?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// What was being done to a file when it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// Reading, or asking for its state.
+    Read,
+    /// Writing or replacing.
+    Write,
+}
+
+/// Why a text file could not be read or written.
+#[derive(Debug)]
+pub enum TextError {
+    /// The content is not UTF-8 from this byte on.
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// Of the first byte that does not fit, counted from 0.
+        offset: usize,
+    },
+    /// More than [`MAX_BYTES`].
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+    },
+    /// A folder, a device, a pipe.
+    NotAFile {
+        /// What it was taken for.
+        path: PathBuf,
+    },
+    /// The system refused.
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What was being done.
+        doing: Doing,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+impl TextError {
+    fn io(path: &Path, doing: Doing, source: io::Error) -> Self {
+        Self::Io { path: path.into(), doing, source }
+    }
+}
+
+impl fmt::Display for TextError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotUtf8 { path, offset } => {
+                write!(f, "{} is not UTF-8 text: the byte at offset {offset} does not fit", path.display())
+            }
+            Self::TooLarge { path, bytes } => {
+                write!(f, "{} has {bytes} bytes; texts up to {MAX_BYTES} bytes are opened", path.display())
+            }
+            Self::NotAFile { path } => write!(f, "{} is not a plain file", path.display()),
+            Self::Io { path, doing, source } => {
+                let verb = match doing {
+                    Doing::Read => "read",
+                    Doing::Write => "write",
+                };
+                write!(f, "cannot {verb} {}: {source}", path.display())
+            }
+        }
+    }
+}
+
+impl Error for TextError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decoding_then_encoding_gives_the_same_bytes() {
+        let cases: [(&[u8], &str, Form); 8] = [
+            (b"", "", Form { crlf: false, bom: false }),
+            (b"a\nb\n", "a\nb\n", Form { crlf: false, bom: false }),
+            (b"no end", "no end", Form { crlf: false, bom: false }),
+            (b"a\r\nb\r\n", "a\nb\n", Form { crlf: true, bom: false }),
+            (b"a\r\nb", "a\nb", Form { crlf: true, bom: false }),
+            (b"a\r\nb\n", "a\r\nb\n", Form { crlf: false, bom: false }),
+            (b"a\r\r\nb\r\n", "a\r\nb\n", Form { crlf: true, bom: false }),
+            (b"\xef\xbb\xbfa\r\n", "a\n", Form { crlf: true, bom: true }),
+        ];
+        for (bytes, text, form) in cases {
+            let decoded = Form::decode(bytes.to_vec()).expect("UTF-8");
+            assert_eq!(decoded, (text.to_owned(), form), "{bytes:?}");
+            assert_eq!(form.encode(text), bytes, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_utf8_is_refused_with_its_offset() {
+        assert_eq!(Form::decode(b"caf\xe9 au lait".to_vec()), Err(3));
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("latin.txt");
+        fs::write(&path, b"caf\xe9").expect("written");
+        let error = read(&path).expect_err("not UTF-8");
+        assert!(error.to_string().contains("offset 3"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_file_is_none_and_a_folder_is_an_error() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert!(matches!(read(&folder.path().join("none")), Ok(None)));
+        assert!(matches!(read(folder.path()), Err(TextError::NotAFile { .. })));
+    }
+
+    #[test]
+    fn a_written_file_reads_back_and_leaves_nothing_beside_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("notes.md");
+        let form = Form { crlf: true, bom: true };
+        let stamp = write(&path, "one\ntwo", form).expect("written");
+        let snapshot = read(&path).expect("read").expect("there");
+        assert_eq!(snapshot.text, "one\ntwo");
+        assert_eq!(snapshot.form, form);
+        assert_eq!(snapshot.stamp, stamp);
+        let names: Vec<_> = fs::read_dir(folder.path()).expect("listed").collect();
+        assert_eq!(names.len(), 1, "{names:?}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_and_permissions_are_kept() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("real.txt");
+        let link = folder.path().join("link.txt");
+        fs::write(&path, "before").expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("set");
+        symlink("real.txt", &link).expect("linked");
+        write(&link, "after", Form::default()).expect("written");
+        assert!(fs::symlink_metadata(&link).expect("there").is_symlink());
+        assert_eq!(fs::read_to_string(&path).expect("read"), "after");
+        let mode = fs::metadata(&path).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o640);
+    }
+}

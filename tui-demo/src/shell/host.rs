@@ -1,0 +1,270 @@
+//! The server inside the editor: others join the text that is open here.
+//!
+//! Knows the network crate's server and how to lend it the editor's document. The server keeps
+//! nothing of its own: what guests send is handed to the editor, which takes it in and writes it
+//! to its one history, and only then does the server call it durable. So there is one file and
+//! one writer, and every event is in it once.
+//!
+//! ```text
+//!   guest ══ server ── Lent (a Store, on the server's writer thread)
+//!                       │ Asked::Keep, answered when the history is synced
+//!                      editor ── History ── FILE.cede
+//! ```
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use cede_net::client::Target;
+use cede_net::room::RoomName;
+use cede_net::server::{self, Config};
+use cede_net::store::{Store, StoreError};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+/// How long the server waits before it asks again for something that the disk refused.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Hexadecimal digits of a room's name that nobody guesses: 4 bits each, 128 in all.
+const ROOM_DIGITS: usize = 32;
+
+/// A running server and the way to end it.
+#[derive(Debug)]
+pub struct Host {
+    address: SocketAddr,
+    room: RoomName,
+    asked: mpsc::UnboundedReceiver<Asked>,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Result<(), server::ServerError>>,
+}
+
+/// What the server wants of the editor.
+#[derive(Debug)]
+pub enum Asked {
+    /// The whole document, in the engine's encoding.
+    Whole(oneshot::Sender<Vec<u8>>),
+    /// To take in these events of guests and say when they are on disk, or that they are not.
+    Keep(Vec<Vec<u8>>, oneshot::Sender<bool>),
+}
+
+impl Host {
+    /// Starts listening at `bind` for guests of `room`.
+    ///
+    /// # Errors
+    /// The system's reason, when it cannot listen there.
+    pub async fn start(bind: SocketAddr, room: RoomName) -> io::Result<Self> {
+        let listener = TcpListener::bind(bind).await?;
+        let address = listener.local_addr()?;
+        let (ask, asked) = mpsc::unbounded_channel();
+        let (stop, stopped) = oneshot::channel();
+        let store = Lent { room: room.clone(), ask };
+        let shutdown = async {
+            // Told to, or the editor is gone: the same to the server.
+            let _ = stopped.await;
+        };
+        let task = tokio::spawn(server::run(listener, Config::default(), store, shutdown));
+        Ok(Self { address, room, asked, stop, task })
+    }
+
+    /// What the server wants next; `None` when it has ended.
+    pub async fn asked(&mut self) -> Option<Asked> {
+        self.asked.recv().await
+    }
+
+    /// Where this process and this machine join.
+    #[must_use]
+    pub fn here(&self) -> Target {
+        let ip = match self.address.ip() {
+            ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            ip => ip,
+        };
+        self.target(ip)
+    }
+
+    /// Where others join: the address that was bound, or when that is every address of this
+    /// machine, the one that its traffic leaves by.
+    #[must_use]
+    pub fn elsewhere(&self) -> Target {
+        let ip = match self.address.ip() {
+            ip if ip.is_unspecified() => outward().unwrap_or(ip),
+            ip => ip,
+        };
+        self.target(ip)
+    }
+
+    fn target(&self, ip: IpAddr) -> Target {
+        Target::new(ip.to_string(), self.address.port(), self.room.clone())
+    }
+
+    /// Tells the guests that the server goes, and ends it.
+    pub async fn stop(self) {
+        // The server may have ended by itself; then there is nobody to tell.
+        let _ = self.stop.send(());
+        // Whoever waits for the editor now is answered by its absence.
+        drop(self.asked);
+        let _ = self.task.await;
+    }
+}
+
+/// The address from which this machine would reach others. Connecting a datagram socket sends
+/// nothing; it only asks the routing table.
+fn outward() -> Option<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    // An address set aside for documentation: it stands for anywhere.
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}
+
+/// A room's name that nobody guesses.
+///
+/// # Errors
+/// The system has no randomness to give.
+pub fn unguessable_room() -> Result<RoomName, getrandom::Error> {
+    let mut bytes = [0_u8; ROOM_DIGITS / 2];
+    getrandom::fill(&mut bytes)?;
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(digits.parse().expect("hexadecimal digits name a room"))
+}
+
+/// The editor's document as the server sees it: a store with one room.
+struct Lent {
+    room: RoomName,
+    ask: mpsc::UnboundedSender<Asked>,
+}
+
+/// The editor is gone, or the room is not the one that is lent.
+#[derive(Debug)]
+enum Refusal {
+    Closing,
+    AnotherRoom,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Closing => "the editor is closing",
+            Self::AnotherRoom => "there is no such room here",
+        })
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl Lent {
+    /// Waits for the editor's answer. The server calls its store on a thread made for waiting.
+    fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Asked) -> Result<T, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        self.ask.send(question(answer)).map_err(|_| Refusal::Closing)?;
+        answered.blocking_recv().map_err(|_| Refusal::Closing)
+    }
+}
+
+impl Store for Lent {
+    fn load(&mut self, room: &RoomName) -> Result<Vec<Vec<u8>>, StoreError> {
+        let whole = if *room == self.room { self.ask(Asked::Whole) } else { Err(Refusal::AnotherRoom) };
+        whole.map(|whole| vec![whole]).map_err(|refusal| StoreError::Read { room: room.clone(), cause: refusal.into() })
+    }
+
+    fn append(&mut self, batch: &[(RoomName, Vec<u8>)]) -> Result<(), StoreError> {
+        // A full disk is no reason to turn guests away: their events are safe in two memories,
+        // and unacknowledged, until it has room again.
+        loop {
+            let pieces = batch.iter().map(|(_, piece)| piece.clone()).collect();
+            let kept = self.ask(|answer| Asked::Keep(pieces, answer));
+            match kept {
+                Ok(true) => return Ok(()),
+                Ok(false) => std::thread::sleep(RETRY),
+                Err(refusal) => return Err(StoreError::Write(refusal.into())),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cede::{AgentId, Chars, Document, Session};
+    use cede_net::client::{Client, Link};
+    use cede_net::presence::{Color, Identity};
+
+    /// A guest with its connection.
+    struct Guest {
+        session: Session,
+        link: Link,
+        client: Client,
+    }
+
+    impl Guest {
+        fn of(host: &Host) -> Self {
+            let identity = Identity { name: "Guest".into(), color: Color(1, 2, 3) };
+            Self {
+                session: Session::new(AgentId::new(2)),
+                link: Link::new(identity),
+                client: Client::spawn(host.here()),
+            }
+        }
+
+        async fn step(&mut self) {
+            let incoming = self.client.next().await.expect("not closed");
+            self.link.handle(&mut self.session, incoming).expect("an honest server");
+            self.client.send(self.link.flush(&self.session));
+        }
+    }
+
+    fn written(text: &str) -> Document {
+        let mut session = Session::new(AgentId::new(1));
+        session.insert(Chars(0), text).expect("typed");
+        session.into_document()
+    }
+
+    async fn host() -> Host {
+        let bind = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0);
+        Host::start(bind, unguessable_room().expect("randomness")).await.expect("a free port")
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_guest_is_acknowledged_when_the_editor_has_kept_what_it_typed() {
+        let mut host = host().await;
+        let mut document = written("The host's text");
+        let mut guest = Guest::of(&host);
+        let mut refusals = 1;
+        let mut typed = false;
+        while !typed || guest.link.unacknowledged(&guest.session) > 0 {
+            tokio::select! {
+                asked = host.asked() => match asked.expect("a running server") {
+                    Asked::Whole(answer) => answer.send(document.encode()).expect("asked for"),
+                    Asked::Keep(_, answer) if refusals > 0 => {
+                        refusals -= 1;
+                        answer.send(false).expect("asked for");
+                        assert!(guest.link.unacknowledged(&guest.session) > 0);
+                    }
+                    Asked::Keep(pieces, answer) => {
+                        for piece in pieces {
+                            document.import::<Chars>(&piece).expect("honest events");
+                        }
+                        answer.send(true).expect("asked for");
+                    }
+                },
+                () = guest.step() => {
+                    if !typed && guest.session.text() == "The host's text" {
+                        guest.session.insert(Chars(0), "Hello. ").expect("typed");
+                        guest.client.send(guest.link.flush(&guest.session));
+                        typed = true;
+                    }
+                }
+            }
+        }
+        assert_eq!(document.to_string(), "Hello. The host's text");
+        guest.client.close().await;
+        host.stop().await;
+    }
+
+    #[test]
+    fn rooms_are_different_and_long() {
+        let [first, second] = [(); 2].map(|()| unguessable_room().expect("randomness"));
+        assert_ne!(first, second);
+        assert_eq!(first.as_str().len(), ROOM_DIGITS);
+    }
+}

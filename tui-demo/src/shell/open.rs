@@ -1,0 +1,371 @@
+//! Opening: what there is on disk, what there is to ask about it, and how an editor begins.
+//!
+//! Knows files, the locks on them, and addresses. Asks on the plain terminal, before the editor
+//! takes it over. Nothing is changed on disk but the history, which is created if there is none.
+
+use std::env;
+use std::io::{self, IsTerminal};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+use cede::{AgentId, Document, Session};
+use cede_net::client::{Client, Link, Target};
+use cede_net::presence::{Color, Identity};
+use cede_net::room::RoomName;
+use tokio::sync::mpsc;
+
+use super::ShellError;
+use super::host::{Host, unguessable_room};
+use super::question::{choose, say};
+use crate::app::{Home, Role};
+use crate::cli::{Company, Edit};
+use crate::files::history::{self, History, HistoryError, Loaded, Report};
+use crate::files::instance::{Instance, Posted};
+use crate::files::text::{self, Form, Snapshot};
+use crate::files::{history_path, instance_path};
+use crate::palette::Hue;
+
+/// Everything that an editor needs to run.
+pub(super) struct Ready {
+    pub(super) session: Session,
+    pub(super) name: String,
+    pub(super) role: Role,
+    pub(super) home: Home,
+    pub(super) read_only: bool,
+    pub(super) records: usize,
+    /// The text file as it is, to be compared with the history.
+    pub(super) snapshot: Option<Snapshot>,
+    pub(super) history: Option<History>,
+    pub(super) connected: Option<Connected>,
+    /// What the person should know, the most important last.
+    pub(super) notices: Vec<String>,
+}
+
+/// The way to a room, and the room itself when it is here.
+pub(super) struct Connected {
+    pub(super) link: Link,
+    pub(super) client: Client,
+    /// How others join.
+    pub(super) join: String,
+    pub(super) host: Option<Host>,
+    pub(super) posted: Option<Posted>,
+}
+
+/// The file side of an opening.
+struct Kept {
+    document: Document,
+    undo: Vec<Vec<u8>>,
+    /// How many records the history has.
+    records: usize,
+    home: Home,
+    snapshot: Option<Snapshot>,
+    history: Option<History>,
+    read_only: bool,
+    notices: Vec<String>,
+}
+
+/// How the person wants to go on with a file that cannot simply be opened.
+enum Way {
+    Open(Box<Kept>),
+    /// Another editor has it; be its guest.
+    Join(Target),
+    Leave,
+}
+
+/// Finds out what there is, asks what has to be asked, and starts what has to run. `None`: the
+/// person has changed their mind.
+///
+/// # Errors
+/// [`ShellError`]; nothing runs then.
+pub(super) async fn open(edit: Edit, reports: &mpsc::UnboundedSender<Report>) -> Result<Option<Ready>, ShellError> {
+    let name = edit.name.unwrap_or_else(own_name);
+    let joining = match &edit.company {
+        Company::Join { url } => Some(target(url)?),
+        _ => None,
+    };
+    if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
+        return Err(ShellError::NoTerminal);
+    }
+    // By whatever link it is opened, a text has one history, beside the file itself.
+    let Some(file) = edit.file.map(|file| text::follow_links(&file)) else {
+        let guest = joining.map(|target| (target, Home::Nameless));
+        return Ok(Some(match guest {
+            Some((target, home)) => guest_of(target, home, name)?,
+            None => nameless(name)?,
+        }));
+    };
+    let kept = match find(&file, joining.as_ref(), reports)? {
+        Way::Leave => return Ok(None),
+        Way::Join(target) => return guest_of(target, Home::Elsewhere(file), name).map(Some),
+        Way::Open(kept) => *kept,
+    };
+    let mut ready = begin(kept, name)?;
+    match (edit.company, joining) {
+        _ if ready.read_only => {}
+        (_, Some(target)) => {
+            ready.role = Role::Guest;
+            let posted = post(&file, &target);
+            ready.connected = Some(Connected { posted, ..connect(&ready.name, target) });
+        }
+        (Company::Share { bind, room }, None) => {
+            ready.role = Role::Host;
+            ready.connected = Some(share(&file, &ready.name, bind, room).await?);
+        }
+        (_, None) => match listen(&file, &ready.name).await {
+            Ok(connected) => ready.connected = Some(connected),
+            Err(error) => ready.notices.push(format!("a second editor cannot join: {error}")),
+        },
+    }
+    Ok(Some(ready))
+}
+
+/// A text without a name, alone.
+fn nameless(name: String) -> Result<Ready, ShellError> {
+    begin(Kept::empty(Home::Nameless), name)
+}
+
+/// Somebody else's text, kept by somebody else.
+fn guest_of(target: Target, home: Home, name: String) -> Result<Ready, ShellError> {
+    let mut ready = begin(Kept::empty(home), name)?;
+    ready.role = Role::Guest;
+    ready.connected = Some(connect(&ready.name, target));
+    Ok(ready)
+}
+
+impl Kept {
+    fn empty(home: Home) -> Self {
+        Self {
+            document: Document::new(),
+            undo: Vec::new(),
+            records: 0,
+            home,
+            snapshot: None,
+            history: None,
+            read_only: false,
+            notices: Vec::new(),
+        }
+    }
+}
+
+fn begin(kept: Kept, name: String) -> Result<Ready, ShellError> {
+    let mut session = Session::with_document(kept.document, fresh_agent()?);
+    let mut notices = kept.notices;
+    if kept.undo.iter().any(|piece| session.restore_undo(piece).is_err()) {
+        notices.push("some of what was to be undone is not understood".into());
+    }
+    Ok(Ready {
+        session,
+        name,
+        role: Role::Alone,
+        home: kept.home,
+        read_only: kept.read_only,
+        records: kept.records,
+        snapshot: kept.snapshot,
+        history: kept.history,
+        connected: None,
+        notices,
+    })
+}
+
+/// The file and its history, or what the person wants instead.
+fn find(file: &Path, joining: Option<&Target>, reports: &mpsc::UnboundedSender<Report>) -> Result<Way, ShellError> {
+    if file.extension().is_some_and(|extension| extension == "cede") {
+        return Err(ShellError::NamedHistory(file.into()));
+    }
+    // Before the history is made: a file that cannot be edited gets none.
+    let snapshot = text::read(file).map_err(ShellError::Text)?;
+    let path = history_path(file);
+    let has_text = snapshot.as_ref().is_some_and(|snapshot| !snapshot.text.is_empty());
+    if joining.is_some() && has_text && !path.exists() {
+        return Err(ShellError::TextWithoutHistory(file.into()));
+    }
+    match open_history(&path, reports) {
+        Ok((history, loaded)) => {
+            let kept = kept(file, snapshot, loaded, Some(history));
+            Ok(Way::Open(Box::new(kept)))
+        }
+        Err(HistoryError::Locked) => ask_about_lock(file, snapshot),
+        Err(error) if error.is_damage() => ask_about_damage(file, snapshot, error, reports),
+        Err(error @ HistoryError::Io { .. }) => ask_about_refusal(file, snapshot, error),
+        Err(error) => Err(ShellError::History(error)),
+    }
+}
+
+pub(super) fn open_history(
+    path: &Path,
+    reports: &mpsc::UnboundedSender<Report>,
+) -> Result<(History, Loaded), HistoryError> {
+    let reports = reports.clone();
+    History::open(path, move |report| {
+        // Nobody listens any more once the editor is leaving.
+        let _ = reports.send(report);
+    })
+}
+
+fn kept(file: &Path, snapshot: Option<Snapshot>, loaded: Loaded, history: Option<History>) -> Kept {
+    let mut notices = Vec::new();
+    if let Some(error) = loaded.resume_error {
+        notices.push(format!("undo starts anew: {error}"));
+    }
+    if let Some(torn) = loaded.torn {
+        notices.push(format!(
+            "the history ended in an unfinished record at byte {}; its {} bytes were dropped",
+            torn.offset, torn.dropped
+        ));
+    }
+    if snapshot.is_none() && !loaded.document.text().is_empty() {
+        notices.push("there is no text file; this is the text of its history".into());
+    }
+    Kept {
+        home: Home::Named {
+            path: file.into(),
+            form: snapshot.as_ref().map_or_else(Form::default, |snapshot| snapshot.form),
+            versions: loaded.saved,
+        },
+        document: loaded.document,
+        undo: loaded.undo,
+        records: loaded.records,
+        snapshot,
+        read_only: history.is_none(),
+        history,
+        notices,
+    }
+}
+
+fn ask_about_lock(file: &Path, snapshot: Option<Snapshot>) -> Result<Way, ShellError> {
+    let instance = Instance::read(&instance_path(file));
+    let join = instance.as_ref().and_then(|instance| Target::parse(&instance.join).ok());
+    let who = instance.map_or_else(String::new, |instance| format!(" (process {})", instance.pid));
+    let question = format!("{} is open in another editor{who}.", file.display());
+    let all = [('j', "join it"), ('r', "read only"), ('q', "quit")];
+    let choices = if join.is_some() { &all[..] } else { &all[1..] };
+    match (choose(&question, choices).map_err(ShellError::Terminal)?, join) {
+        ('j', Some(target)) => Ok(Way::Join(target)),
+        ('r', _) => read_only(file, snapshot),
+        _ => Ok(Way::Leave),
+    }
+}
+
+fn ask_about_damage(
+    file: &Path,
+    snapshot: Option<Snapshot>,
+    error: HistoryError,
+    reports: &mpsc::UnboundedSender<Report>,
+) -> Result<Way, ShellError> {
+    let choices =
+        [('f', "put it aside and begin a fresh history with the text file"), ('q', "quit and change nothing")];
+    if choose(&error.to_string(), &choices).map_err(ShellError::Terminal)? != 'f' {
+        return Ok(Way::Leave);
+    }
+    let path = history_path(file);
+    let aside = history::set_aside(&path).map_err(|source| ShellError::SetAside { path: path.clone(), source })?;
+    let (history, loaded) = open_history(&path, reports).map_err(ShellError::History)?;
+    let mut kept = kept(file, snapshot, loaded, Some(history));
+    kept.notices.push(format!("the damaged history is kept as {}", aside.display()));
+    Ok(Way::Open(Box::new(kept)))
+}
+
+/// The system does not let us write beside the text: somebody else's file, perhaps.
+fn ask_about_refusal(file: &Path, snapshot: Option<Snapshot>, error: HistoryError) -> Result<Way, ShellError> {
+    if snapshot.is_none() {
+        return Err(ShellError::History(error));
+    }
+    let choices = [('r', "read only"), ('q', "quit")];
+    match choose(&error.to_string(), &choices).map_err(ShellError::Terminal)? {
+        'r' => read_only(file, snapshot),
+        _ => Ok(Way::Leave),
+    }
+}
+
+fn read_only(file: &Path, snapshot: Option<Snapshot>) -> Result<Way, ShellError> {
+    let loaded = match history::read(&history_path(file)) {
+        Ok(loaded) => loaded,
+        // What may not be written may not be read either; the text is what was asked for.
+        Err(HistoryError::Io { .. }) => Loaded::default(),
+        Err(error) => return Err(ShellError::History(error)),
+    };
+    let mut kept = kept(file, snapshot, loaded, None);
+    kept.notices.push("opened for reading only".into());
+    Ok(Way::Open(Box::new(kept)))
+}
+
+/// Shares the text, and says how to join before the editor takes the terminal.
+async fn share(
+    file: &Path,
+    name: &str,
+    bind: Option<SocketAddr>,
+    room: Option<RoomName>,
+) -> Result<Connected, ShellError> {
+    let address = bind.unwrap_or(LOOPBACK);
+    let room = match room {
+        Some(room) => room,
+        None => unguessable_room().map_err(ShellError::Random)?,
+    };
+    let host = Host::start(address, room).await.map_err(|source| ShellError::Bind { address, source })?;
+    let join = host.elsewhere().to_string();
+    say(&format!("Others join by:  cede join {join}"));
+    Ok(Connected { join, ..welcome(file, name, host) })
+}
+
+/// Any free port of this machine, for this machine alone.
+const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// Listens on loopback for a second editor on this machine. Editing goes on without.
+pub(super) async fn listen(file: &Path, name: &str) -> io::Result<Connected> {
+    let room = unguessable_room().map_err(io::Error::other)?;
+    let host = Host::start(LOOPBACK, room).await?;
+    Ok(welcome(file, name, host))
+}
+
+/// Joins one's own server, as everybody does.
+fn welcome(file: &Path, name: &str, host: Host) -> Connected {
+    let here = host.here();
+    Connected { posted: post(file, &here), host: Some(host), ..connect(name, here) }
+}
+
+/// A note that cannot be left only means that a second editor is told less.
+fn post(file: &Path, join: &Target) -> Option<Posted> {
+    let instance = Instance { pid: std::process::id(), join: join.to_string() };
+    Posted::post(&instance_path(file), instance).ok()
+}
+
+fn connect(name: &str, target: Target) -> Connected {
+    let identity = Identity { name: name.into(), color: color(Hue::of(name)) };
+    Connected {
+        link: Link::new(identity),
+        join: target.to_string(),
+        client: Client::spawn(target),
+        host: None,
+        posted: None,
+    }
+}
+
+/// For viewers that know nothing of hues: spread around the circle of colours, readable on black
+/// and on white.
+fn color(hue: Hue) -> Color {
+    let third = |step: u8| match (hue.index() + step) % Hue::COUNT {
+        0..=3 => 190,
+        4..=5 | 10..=11 => 110,
+        _ => 50,
+    };
+    Color(third(0), third(8), third(4))
+}
+
+fn target(url: &str) -> Result<Target, ShellError> {
+    Target::parse(url).map_err(|source| ShellError::Target { url: url.into(), source })
+}
+
+/// What others see, unless told otherwise.
+fn own_name() -> String {
+    ["CEDE_NAME", "USER", "LOGNAME", "USERNAME"]
+        .iter()
+        .find_map(|variable| env::var(variable).ok().filter(|name| !name.trim().is_empty()))
+        .unwrap_or_else(|| "somebody".into())
+}
+
+/// A new identity, as every editing session needs.
+pub(super) fn fresh_agent() -> Result<AgentId, ShellError> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).map_err(ShellError::Random)?;
+    Ok(AgentId::new(u128::from_be_bytes(bytes)))
+}

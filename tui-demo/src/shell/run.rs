@@ -1,0 +1,510 @@
+//! The loop: waits for whatever comes first, tells the editor, does what it wants done, draws.
+//!
+//! Knows the order in which things must reach the disk. Decides nothing about the text. A screen
+//! is drawn after everything that has already arrived is taken in, so a burst costs one screen.
+
+use std::future::pending;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use cede::Frontier;
+use cede_net::client::{Client, Incoming};
+use crossterm::event::Event as TerminalEvent;
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
+
+use super::ShellError;
+use super::host::{Asked, Host};
+use super::input::Input;
+use super::open::{self, Connected, Ready};
+use super::terminal::Screen;
+use crate::app::{App, Effect, Event, Home, Opening};
+use crate::cli::Edit;
+use crate::files::history::{History, Loaded, Report};
+use crate::files::history_path;
+use crate::files::instance::Posted;
+use crate::files::text::{self, Form};
+use crate::files::watch::{self, Seen, Watch};
+use crate::palette::Palette;
+
+/// How many events are taken in before a screen is drawn. A paste that the terminal does not
+/// bracket comes as so many keys.
+const BURST: usize = 512;
+
+/// How long guests and servers are waited for on the way out.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// A clipboard that is longer stays inside the editor: terminals cut it or hang.
+const CLIPBOARD_MAX: usize = 100_000;
+
+/// A history of so many records is written anew when it is opened: each record has a head of its
+/// own, and in one piece they are a fraction and open faster.
+const RECORDS_WORTH_COMPACTING: usize = 1024;
+
+/// How an editing session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// As the person wished.
+    Left,
+    /// By this signal; everything has been written.
+    Signalled(i32),
+}
+
+/// Edits until the person leaves.
+///
+/// # Errors
+/// [`ShellError`]; what had been typed is in the history.
+pub async fn edit(edit: Edit) -> Result<Ended, ShellError> {
+    let (reporter, reports) = mpsc::unbounded_channel();
+    let Some(ready) = open::open(edit, &reporter).await? else {
+        return Ok(Ended::Left);
+    };
+    let mut shell = Shell::start(ready, reporter, reports)?;
+    let ended = shell.run().await;
+    shell.close().await;
+    ended
+}
+
+struct Shell {
+    app: App,
+    screen: Screen,
+    input: Input,
+    signals: Signals,
+    history: Option<History>,
+    watch: Option<Watch>,
+    client: Option<Client>,
+    host: Option<Host>,
+    posted: Option<Posted>,
+    name: String,
+    reporter: mpsc::UnboundedSender<Report>,
+    reports: mpsc::UnboundedReceiver<Report>,
+    leaving: bool,
+    /// The screen does not show what there is.
+    stale: bool,
+}
+
+/// What came first.
+enum Arrival {
+    Input(Option<io::Result<TerminalEvent>>),
+    Incoming(Option<Incoming>),
+    Asked(Option<Asked>),
+    Report(Report),
+    Look,
+    Tick,
+    Signal(i32),
+}
+
+impl Shell {
+    fn start(
+        ready: Ready,
+        reporter: mpsc::UnboundedSender<Report>,
+        reports: mpsc::UnboundedReceiver<Report>,
+    ) -> Result<Self, ShellError> {
+        let agent = open::fresh_agent()?;
+        let signals = Signals::listen().map_err(ShellError::Signals)?;
+        let input = Input::listen().map_err(ShellError::Runtime)?;
+        let screen = Screen::enter().map_err(ShellError::Terminal)?;
+        let size = crossterm::terminal::size().map_err(ShellError::Terminal)?;
+        let now = Instant::now();
+        let watch = match &ready.home {
+            Home::Named { path, .. } => {
+                let stamp = ready.snapshot.as_ref().map(|snapshot| snapshot.stamp);
+                Some(Watch::new(path, stamp))
+            }
+            _ => None,
+        };
+        let (link, join, client, host, posted) = match ready.connected {
+            Some(Connected { link, client, join, host, posted }) => {
+                (Some(link), Some(join), Some(client), host, posted)
+            }
+            None => (None, None, None, None, None),
+        };
+        let opening = Opening {
+            session: ready.session,
+            name: ready.name.clone(),
+            link,
+            role: ready.role,
+            home: ready.home,
+            join,
+            read_only: ready.read_only,
+            palette: Palette::detect(|variable| std::env::var(variable).ok()),
+            size,
+        };
+        let mut shell = Self {
+            app: App::new(opening, now),
+            screen,
+            input,
+            signals,
+            history: ready.history,
+            watch,
+            client,
+            host,
+            posted,
+            name: ready.name,
+            reporter,
+            reports,
+            leaving: false,
+            stale: true,
+        };
+        if let Some(snapshot) = ready.snapshot {
+            let effects = shell.app.handle(Event::Disk(Seen::Content(snapshot), agent), now);
+            shell.apply(effects);
+        }
+        if ready.records >= RECORDS_WORTH_COMPACTING {
+            shell.apply(vec![Effect::RewriteHistory]);
+        }
+        for notice in ready.notices {
+            shell.app.warn(notice);
+        }
+        Ok(shell)
+    }
+
+    async fn run(&mut self) -> Result<Ended, ShellError> {
+        let mut looks = interval(watch::INTERVAL);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !self.leaving {
+            if std::mem::take(&mut self.stale) {
+                let app = &self.app;
+                self.screen.terminal().draw(|frame| app.draw(frame)).map_err(ShellError::Terminal)?;
+            }
+            let wake = self.app.wakes_at();
+            let arrival = tokio::select! {
+                input = self.input.next() => Arrival::Input(input),
+                incoming = next_incoming(&mut self.client) => Arrival::Incoming(incoming),
+                asked = next_asked(&mut self.host) => Arrival::Asked(asked),
+                Some(report) = self.reports.recv() => Arrival::Report(report),
+                _ = looks.tick(), if self.watch.is_some() => Arrival::Look,
+                () = until(wake) => Arrival::Tick,
+                signal = self.signals.next() => Arrival::Signal(signal),
+            };
+            match arrival {
+                // A terminal that is gone, without a signal.
+                Arrival::Input(None | Some(Err(_))) => return Ok(Ended::Signalled(SIGHUP)),
+                Arrival::Signal(signal) => return Ok(Ended::Signalled(signal)),
+                arrival => self.take_in(arrival).await,
+            }
+            self.take_in_burst().await;
+        }
+        Ok(Ended::Left)
+    }
+
+    async fn take_in(&mut self, arrival: Arrival) {
+        match arrival {
+            Arrival::Input(Some(Ok(input))) => self.hear_input(input).await,
+            Arrival::Incoming(Some(incoming)) => self.tell(Event::Incoming(incoming)).await,
+            Arrival::Incoming(None) => self.client = None,
+            Arrival::Asked(Some(asked)) => self.answer(asked),
+            Arrival::Asked(None) => self.lose_host().await,
+            Arrival::Report(report) => self.tell(Event::History(report)).await,
+            Arrival::Look => {
+                if let Some(seen) = self.watch.as_mut().and_then(Watch::look) {
+                    self.see(seen).await;
+                }
+            }
+            Arrival::Tick => self.tell(Event::Tick).await,
+            Arrival::Input(_) | Arrival::Signal(_) => {}
+        }
+    }
+
+    /// What has arrived already.
+    async fn take_in_burst(&mut self) {
+        for _ in 0..BURST {
+            if self.leaving {
+                return;
+            }
+            match self.input.try_next() {
+                Some(Ok(input)) => self.hear_input(input).await,
+                // The next wait finds the channel closed.
+                Some(Err(_)) | None => break,
+            }
+        }
+        for _ in 0..BURST {
+            match self.client.as_mut().and_then(Client::try_next) {
+                Some(incoming) => self.tell(Event::Incoming(incoming)).await,
+                None => break,
+            }
+        }
+    }
+
+    async fn hear_input(&mut self, input: TerminalEvent) {
+        let event = match input {
+            TerminalEvent::Key(key) => Event::Key(key),
+            TerminalEvent::Mouse(mouse) => Event::Mouse(mouse),
+            TerminalEvent::Paste(text) => Event::Paste(text),
+            TerminalEvent::Resize(columns, rows) => Event::Resize(columns, rows),
+            TerminalEvent::FocusGained | TerminalEvent::FocusLost => return,
+        };
+        self.tell(event).await;
+    }
+
+    /// Tells the editor, and does what it wants done.
+    async fn tell(&mut self, event: Event) {
+        self.stale = true;
+        let effects = self.app.handle(event, Instant::now());
+        for effect in effects {
+            match effect {
+                Effect::Save => self.save(),
+                Effect::Settle(path) => self.settle(path).await,
+                effect => self.apply(vec![effect]),
+            }
+        }
+    }
+
+    /// Does what can be done at once.
+    fn apply(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Send(frames) => {
+                    if let Some(client) = &self.client {
+                        client.send(frames);
+                    }
+                }
+                Effect::Record => self.record(),
+                Effect::KeepResume => self.keep_resume(),
+                Effect::RewriteHistory => {
+                    if let Some(history) = &mut self.history {
+                        history.rewrite(self.app.session().document(), &self.app.whole_resume());
+                    }
+                }
+                Effect::Copy(text) => self.copy(&text),
+                Effect::Quit => self.leaving = true,
+                Effect::Save => self.save(),
+                // Comes of a key only, and is done there.
+                Effect::Settle(_) => {}
+            }
+        }
+    }
+
+    fn record(&mut self) {
+        if let Some(history) = &mut self.history {
+            history.record(self.app.session().document());
+        }
+    }
+
+    /// After the events, always: it speaks of versions that must be known when it is read.
+    fn keep_resume(&mut self) {
+        self.record();
+        if let Some(history) = &self.history
+            && let Some(resume) = self.app.next_resume()
+        {
+            history.keep(&resume);
+        }
+    }
+
+    fn copy(&mut self, text: &str) {
+        if text.len() <= CLIPBOARD_MAX && self.screen.set_clipboard(text).is_err() {
+            self.app.warn("the terminal's clipboard cannot be reached");
+        }
+    }
+
+    async fn see(&mut self, seen: Seen) {
+        match open::fresh_agent() {
+            Ok(agent) => self.tell(Event::Disk(seen, agent)).await,
+            Err(error) => self.app.warn(error.to_string()),
+        }
+    }
+
+    /// Writes the text file. What another program has left there is taken in first; then the
+    /// history is made to know both versions that the file may hold, and only then is the file
+    /// replaced: whenever this is cut short, the next opening understands what it finds.
+    fn save(&mut self) {
+        let Some(watch) = &mut self.watch else {
+            return;
+        };
+        if let Some(seen) = watch.look_now() {
+            let refused = matches!(seen, Seen::Unreadable(_));
+            match open::fresh_agent() {
+                Ok(agent) => {
+                    let effects = self.app.handle(Event::Disk(seen, agent), Instant::now());
+                    self.apply(effects);
+                }
+                Err(error) => return self.app.warn(error.to_string()),
+            }
+            if refused {
+                return;
+            }
+        }
+        let Some(save) = self.app.begin_save() else {
+            return;
+        };
+        self.keep_resume();
+        let kept = self.history.as_ref().is_none_or(History::sync);
+        let written = text::write(&save.path, &save.text, save.form);
+        let result = written.map(|stamp| {
+            if let Some(watch) = &mut self.watch {
+                watch.leave(stamp);
+            }
+        });
+        let saved = result.is_ok();
+        let effects = self.app.handle(Event::Saved(result), Instant::now());
+        self.apply(effects);
+        if saved && !kept {
+            self.app.warn("the text is saved, its history could not be written");
+        }
+    }
+
+    /// Keeps the text in a file from now on: in a new one, or in one whose editor is gone. What
+    /// that one had in its history is taken in; what stands in the text file is, before it is
+    /// written.
+    async fn settle(&mut self, path: PathBuf) {
+        let result = match open::open_history(&history_path(&path), &self.reporter) {
+            Ok((history, loaded)) => self.move_in(&path, history, loaded).await,
+            Err(error) => Err(error.to_string()),
+        };
+        let effects = self.app.handle(Event::Settled(result), Instant::now());
+        self.apply(effects);
+    }
+
+    async fn move_in(&mut self, path: &Path, history: History, loaded: Loaded) -> Result<Home, String> {
+        if loaded.document.frontier() != Frontier::root() {
+            let effects = self.app.admit(vec![loaded.document.encode()], Instant::now());
+            self.apply(effects.map_err(|error| error.to_string())?);
+        }
+        self.history = Some(history);
+        self.watch = Some(Watch::new(path, None));
+        // A guest of somebody else's room stays one.
+        if self.client.is_none() || matches!(self.app.home(), Home::Elsewhere(_)) {
+            self.let_in(path).await;
+        }
+        Ok(Home::Named { path: path.into(), form: Form::default(), versions: loaded.saved })
+    }
+
+    /// A second editor on this machine can join from now on, if anything lets it.
+    async fn let_in(&mut self, path: &Path) {
+        if let Ok(connected) = open::listen(path, &self.name).await {
+            self.app.connect(connected.link, connected.join);
+            self.client = Some(connected.client);
+            self.host = connected.host;
+            self.posted = connected.posted;
+        }
+    }
+
+    /// The server inside wants something.
+    fn answer(&mut self, asked: Asked) {
+        self.stale = true;
+        match asked {
+            Asked::Whole(answer) => {
+                self.record();
+                // A server that has given up asking needs no answer; so below.
+                let _ = answer.send(self.app.session().document().encode());
+            }
+            Asked::Keep(pieces, answer) => match self.app.admit(pieces, Instant::now()) {
+                Ok(effects) => {
+                    self.apply(effects);
+                    self.record();
+                    match &self.history {
+                        Some(history) => history.when_synced(move |kept| {
+                            let _ = answer.send(kept);
+                        }),
+                        None => {
+                            let _ = answer.send(false);
+                        }
+                    }
+                }
+                Err(error) => {
+                    self.app.warn(format!("what a guest typed is refused: {error}"));
+                    let _ = answer.send(false);
+                }
+            },
+        }
+    }
+
+    async fn lose_host(&mut self) {
+        if let Some(host) = self.host.take() {
+            host.stop().await;
+            self.stale = true;
+            self.app.warn("the server inside has ended; nobody can join any more");
+        }
+    }
+
+    /// Writes what is to be written, gives the terminal back, says goodbye.
+    async fn close(mut self) {
+        self.keep_resume();
+        // Waits for the disk.
+        drop(self.history.take());
+        drop(self.posted.take());
+        drop(self.screen);
+        let goodbye = async {
+            if let Some(client) = self.client.take() {
+                client.close().await;
+            }
+            if let Some(host) = self.host.take() {
+                host.stop().await;
+            }
+        };
+        // Whoever does not answer is left to find out.
+        let _ = timeout(FAREWELL, goodbye).await;
+    }
+}
+
+async fn next_incoming(client: &mut Option<Client>) -> Option<Incoming> {
+    match client {
+        Some(client) => client.next().await,
+        None => pending().await,
+    }
+}
+
+async fn next_asked(host: &mut Option<Host>) -> Option<Asked> {
+    match host {
+        Some(host) => host.asked().await,
+        None => pending().await,
+    }
+}
+
+async fn until(wake: Option<Instant>) {
+    match wake {
+        Some(wake) => sleep_until(wake.into()).await,
+        None => pending().await,
+    }
+}
+
+const SIGHUP: i32 = 1;
+
+/// The signals that ask a program to end.
+#[cfg(unix)]
+pub(super) struct Signals {
+    hangup: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    pub(super) fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// The number of the next signal.
+    pub(super) async fn next(&mut self) -> i32 {
+        tokio::select! {
+            _ = self.hangup.recv() => SIGHUP,
+            _ = self.interrupt.recv() => 2,
+            _ = self.terminate.recv() => 15,
+        }
+    }
+}
+
+/// The signals that ask a program to end.
+#[cfg(not(unix))]
+pub(super) struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    pub(super) fn listen() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    /// The number of the next signal.
+    pub(super) async fn next(&mut self) -> i32 {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => 2,
+            Err(_) => pending().await,
+        }
+    }
+}

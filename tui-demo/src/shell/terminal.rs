@@ -1,0 +1,119 @@
+//! The terminal: taken over on entry, given back on every way out.
+//!
+//! Knows which modes the editor switches on and how to switch them off again: when this value is
+//! dropped, when the program panics, and by name for signals. Nothing of anybody's text is ever
+//! written to the terminal from here.
+
+use std::io::{self, Write};
+use std::sync::Once;
+
+use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
+use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use crossterm::{cursor, execute, queue};
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+
+static RESTORE_ON_PANIC: Once = Once::new();
+
+/// The terminal while the editor has it.
+pub struct Screen {
+    terminal: Terminal<CrosstermBackend<io::Stdout>>,
+}
+
+impl Screen {
+    /// Takes the terminal over: raw mode, alternate screen, bracketed paste, mouse.
+    ///
+    /// # Errors
+    /// The system's reason; the terminal is then as before.
+    pub fn enter() -> io::Result<Self> {
+        RESTORE_ON_PANIC.call_once(|| {
+            let report = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |panic| {
+                // First the terminal, so that the report can be read.
+                leave();
+                report(panic);
+            }));
+        });
+        enable_raw_mode()?;
+        let entered = execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, EnableMouseCapture,)
+            .and_then(|()| Terminal::new(CrosstermBackend::new(io::stdout())));
+        match entered {
+            Ok(terminal) => Ok(Self { terminal }),
+            Err(error) => {
+                leave();
+                Err(error)
+            }
+        }
+    }
+
+    /// What to draw on.
+    pub fn terminal(&mut self) -> &mut Terminal<CrosstermBackend<io::Stdout>> {
+        &mut self.terminal
+    }
+
+    /// Puts `text` into the clipboard of the terminal's user (OSC 52), if the terminal lets it.
+    ///
+    /// # Errors
+    /// The terminal cannot be written to.
+    pub fn set_clipboard(&mut self, text: &str) -> io::Result<()> {
+        let mut out = io::stdout();
+        // Base 64 has no character that a terminal could take for anything else.
+        write!(out, "\x1b]52;c;{}\x1b\\", base64(text.as_bytes()))?;
+        out.flush()
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        leave();
+    }
+}
+
+/// Gives the terminal back. Harmless when it was never taken, or is given back already; what
+/// fails here fails because the terminal is gone.
+fn leave() {
+    let mut out = io::stdout();
+    let _ = queue!(out, DisableMouseCapture, DisableBracketedPaste, LeaveAlternateScreen, cursor::Show,);
+    let _ = out.flush();
+    let _ = disable_raw_mode();
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut encoded = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for digit in 0..4 {
+            if digit <= group.len() {
+                let index = (bits >> (18 - 6 * digit)) & 63;
+                encoded.push(char::from(DIGITS[index as usize]));
+            } else {
+                encoded.push('=');
+            }
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_that_of_rfc_4648() {
+        let cases = [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("fooba", "Zm9vYmE="),
+            ("foobar", "Zm9vYmFy"),
+            ("\u{1b}]0;é", "G10wO8Op"),
+        ];
+        for (plain, encoded) in cases {
+            assert_eq!(base64(plain.as_bytes()), encoded, "{plain:?}");
+        }
+    }
+}
