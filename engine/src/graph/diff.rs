@@ -25,18 +25,10 @@ impl Graph {
         if a == b {
             return diff;
         }
-        if let (&[a], &[b]) = (a, b) {
-            // On one run, which is the usual case, one of them is the past of the other.
-            let run = self.run_at(a.max(b));
-            if run.span.start <= a.min(b) {
-                let between = Span::new(a.min(b) + 1, a.max(b) + 1);
-                if a > b {
-                    diff.only_a.push(between)
-                } else {
-                    diff.only_b.push(between)
-                }
-                return diff;
-            }
+        if let (&[a], &[b]) = (a, b)
+            && self.diff_of_branches(a, b, &mut diff)
+        {
+            return diff;
         }
         let mut heap: BinaryHeap<(Local, u8)> = BinaryHeap::with_capacity(a.len() + b.len());
         heap.extend(a.iter().map(|&event| (event, A)));
@@ -69,6 +61,27 @@ impl Graph {
             }
         }
         diff
+    }
+
+    /// The difference of two events on branches that have not merged anything since they parted: the usual case, for which no heap
+    /// is needed. False, with nothing found, when there is a merge on the way.
+    fn diff_of_branches(&self, mut a: Local, mut b: Local, diff: &mut Diff) -> bool {
+        while a != b {
+            let (newer, older) = (a.max(b), a.min(b));
+            let run = self.run_at(newer);
+            let side = if newer == a { &mut diff.only_a } else { &mut diff.only_b };
+            if run.span.start <= older {
+                add_below(side, Span::new(older + 1, newer + 1));
+                return true;
+            }
+            let &[parent] = run.parents else {
+                *diff = Diff::default();
+                return false;
+            };
+            add_below(side, Span::new(run.span.start, newer + 1));
+            *(if newer == a { &mut a } else { &mut b }) = parent;
+        }
+        true
     }
 
     /// Whether a version has seen an event.

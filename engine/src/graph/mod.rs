@@ -23,7 +23,7 @@ pub use order::Group;
 pub use summary::Summary;
 
 use crate::id::{AgentId, Clock, EventId, EventSpan, Local, Span};
-use crate::rle::RangeSet;
+use crate::rle::{RangeSet, Signposts};
 use smallvec::SmallVec;
 use std::collections::HashMap;
 
@@ -41,6 +41,7 @@ pub(crate) struct Graph {
     agents: Vec<Agent>,
     agent_numbers: HashMap<AgentId, AgentIndex>,
     runs: Vec<GroupRun>,
+    posts: Signposts,
     /// The parents of all runs, one after the other.
     parents: Vec<Local>,
     len: u32,
@@ -124,7 +125,15 @@ impl Graph {
 
     pub(crate) fn local(&self, id: EventId) -> Option<Local> {
         let agent = &self.agents[self.agent_index(id.agent)?.0 as usize];
-        let after = agent.runs.partition_point(|&run| self.runs[run as usize].clock <= id.clock.0);
+        // Parents are mostly recent, so the search goes back from the end in steps that double.
+        let starts_before = |&run: &u32| self.runs[run as usize].clock <= id.clock.0;
+        let (mut known, mut step) = (agent.runs.len(), 1);
+        while known > 0 && !starts_before(&agent.runs[known - 1]) {
+            known = known.saturating_sub(step);
+            step *= 2;
+        }
+        let rest = &agent.runs[known..agent.runs.len().min(known + step)];
+        let after = known + rest.partition_point(starts_before);
         let number = *agent.runs[..after].last()? as usize;
         let event = self.runs[number].start + (id.clock.0 - self.runs[number].clock);
         (event < self.run_end(number)).then_some(event)
@@ -223,6 +232,7 @@ impl Graph {
     fn grow(&mut self, count: u32, concurrent: bool) {
         let start = self.len();
         self.len += count;
+        self.posts.cover(self.runs.len() - 1, self.len);
         let last = self.heads.len() - 1;
         self.heads[last] = self.len() - 1;
         if concurrent {
@@ -271,7 +281,10 @@ impl Graph {
         match self.runs.last() {
             // Most questions are about what came last.
             Some(run) if run.start <= event => self.runs.len() - 1,
-            _ => self.runs.partition_point(|run| run.start <= event) - 1,
+            _ => {
+                let among = self.posts.around(event.0, self.runs.len());
+                among.start + self.runs[among].partition_point(|run| run.start <= event) - 1
+            }
         }
     }
 

@@ -1,6 +1,10 @@
-//! Sorted runs: sets of numbers kept as disjoint ranges.
+//! Sorted runs: sets of numbers kept as disjoint ranges, and where in a list of runs a number is.
 //!
 //! Knows numbers only. The ranges stand in a sorted `Vec`: appending at the end is O(1), a look-up O(log runs).
+
+mod signpost;
+
+pub(crate) use signpost::Signposts;
 
 use std::ops::Range;
 

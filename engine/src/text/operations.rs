@@ -14,6 +14,7 @@
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::id::{Local, Span};
 use crate::log::Contents;
+use crate::rle::Signposts;
 use std::ops::Range;
 
 /// Chars of a run that is not ASCII: about what a look-up among a million runs costs to scan.
@@ -58,6 +59,7 @@ struct Run {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Operations {
     runs: Vec<Run>,
+    posts: Signposts,
     text: String,
     len: u32,
 }
@@ -106,29 +108,33 @@ impl Operations {
         }
         self.text.push_str(text);
         self.len += chars;
+        self.posts.cover(self.runs.len() - 1, self.len);
     }
 
     /// Records `count` deletions: all at `at`, or from there backwards.
     pub(crate) fn delete(&mut self, at: u32, count: u32, backward: bool) {
-        let start = self.len;
-        self.len += count;
-        if let Some(run) = self.runs.last_mut() {
-            let held = start - run.start;
-            let forward_on = (count == 1 || !backward) && run.at == at;
-            let backward_on = (count == 1 || backward) && run.at.checked_sub(held) == Some(at);
-            match run.kind {
-                Kind::Delete if forward_on => return,
-                Kind::Delete if held == 1 && backward_on => {
-                    run.kind = Kind::Backspace;
-                    return;
-                }
-                Kind::Backspace if backward_on => return,
-                _ => {}
-            }
+        if !self.goes_on_deleting(at, count, backward) {
+            self.push(if backward && count > 1 { Kind::Backspace } else { Kind::Delete }, at);
         }
-        let text = self.text.len() as u32;
-        let kind = if backward && count > 1 { Kind::Backspace } else { Kind::Delete };
-        self.runs.push(Run { start, at, text, kind });
+        self.len += count;
+        self.posts.cover(self.runs.len() - 1, self.len);
+    }
+
+    /// Whether these deletions go on with the last run. A single one goes either way, and so does a run of one.
+    fn goes_on_deleting(&mut self, at: u32, count: u32, backward: bool) -> bool {
+        let Some(run) = self.runs.last_mut() else { return false };
+        let held = self.len - run.start;
+        let forward_on = (count == 1 || !backward) && run.at == at;
+        let backward_on = (count == 1 || backward) && run.at.checked_sub(held) == Some(at);
+        match run.kind {
+            Kind::Delete if forward_on => true,
+            Kind::Delete if held == 1 && backward_on => {
+                run.kind = Kind::Backspace;
+                true
+            }
+            Kind::Backspace => backward_on,
+            Kind::Insert | Kind::Delete => false,
+        }
     }
 
     fn push(&mut self, kind: Kind, at: u32) {
@@ -155,7 +161,10 @@ impl Operations {
     fn run_number(&self, event: u32) -> usize {
         match self.runs.last() {
             Some(run) if run.start <= event => self.runs.len() - 1,
-            _ => self.runs.partition_point(|run| run.start <= event).saturating_sub(1),
+            _ => {
+                let among = self.posts.around(event, self.runs.len());
+                among.start + self.runs[among].partition_point(|run| run.start <= event).saturating_sub(1)
+            }
         }
     }
 
