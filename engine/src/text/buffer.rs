@@ -103,6 +103,10 @@ impl Buffer {
     ///
     /// When `at` is beyond the end or inside a character.
     pub fn convert<A: Unit, B: Unit>(&self, at: A) -> Result<B, PositionError> {
+        // Chars have no inside, so only the end has to be looked at.
+        if A::KIND == UnitKind::Chars && B::KIND == UnitKind::Chars && at.get() <= self.len::<Chars>().0 {
+            return Ok(B::at(at.get()));
+        }
         self.byte_of(at).map(|byte| B::at(self.count_before(B::KIND, byte)))
     }
 
