@@ -6,7 +6,7 @@
 use crate::codec::DecodeError;
 use crate::graph::{Frontier, Group, Heads, Summary};
 use crate::id::{AgentId, EventId, EventSpan, Local, Span};
-use crate::log::{Full, Pending, Refusal, Rule, Update, VersionError};
+use crate::log::{Full, Pending, Piece, Refusal, Rule, Update, VersionError};
 use crate::replay::merge::Replay;
 use crate::replay::patch::{self, Patch};
 use crate::replay::{Misplaced, TextLog, checkout};
@@ -16,6 +16,10 @@ use crate::text::operations::{Action, Operations};
 use crate::text::tracker::{Change, Tracker};
 use crate::text::unit::{Chars, Unit};
 use std::fmt;
+
+/// After so many pieces that waited and broke a rule, all others that the same message lets in are dropped with them and asked for
+/// again: taking one back costs a walk over the log, and a stranger may have left thousands.
+const MOST_REFUSED: u32 = 8;
 
 /// The event log of one text and the text of everything known.
 ///
@@ -191,7 +195,7 @@ impl Document {
     pub fn chunks_since(&self, summary: &Summary, max_bytes: usize) -> Vec<Vec<u8>> {
         let spans = self.log.spans_since(summary);
         // A char takes at most four bytes, a piece with its parents rarely more than sixteen.
-        let most_events = (max_bytes / 4).max(1) as u32;
+        let most_events = (max_bytes / 4).clamp(1, Local::LIMIT as usize) as u32;
         let most_spans = (max_bytes / 32).max(1);
         let (mut chunks, mut chunk, mut events) = (Vec::new(), Vec::new(), 0);
         for mut span in spans {
@@ -304,23 +308,32 @@ impl Document {
     /// Lets in what has waited for the events from `from` on. What turns out to break a rule is dropped: its sender was
     /// somebody else than the one whose message is being taken in.
     fn release_from(&mut self, from: Local, changes: &mut Vec<Change>) {
-        let mut at = from;
+        let (mut at, mut refused) = (from, 0);
         while at < self.log.len() {
             let end = self.log.graph().run_at(at).span.end;
             let released = self.waiting.release(self.log.graph().event_span(Span::new(at, end)));
             for (piece, contents) in released {
-                let (start, heads, known) = (self.log.len(), self.log.graph().heads().clone(), changes.len());
-                let mut waiting = Pending::default();
-                let taken = self.log.take_piece(&piece, &contents, &mut waiting).map_err(ImportError::from);
-                if taken.and_then(|()| self.replay_from(start, heads, changes)).is_ok() {
-                    self.waiting.extend(waiting);
-                } else {
-                    self.take_back(start);
-                    changes.truncate(known);
+                if refused < MOST_REFUSED && !self.let_in(&piece, &contents, changes) {
+                    refused += 1;
                 }
             }
             at = end;
         }
+    }
+
+    /// Takes in a piece that has waited, unless it breaks a rule.
+    fn let_in(&mut self, piece: &Piece, contents: &Operations, changes: &mut Vec<Change>) -> bool {
+        let (start, heads, known) = (self.log.len(), self.log.graph().heads().clone(), changes.len());
+        let mut waiting = Pending::default();
+        let taken = self.log.take_piece(piece, contents, &mut waiting).map_err(ImportError::from);
+        let taken = taken.and_then(|()| self.replay_from(start, heads, changes)).is_ok();
+        if taken {
+            self.waiting.extend(waiting);
+        } else {
+            self.take_back(start);
+            changes.truncate(known);
+        }
+        taken
     }
 
     /// Forgets the events from `from` on. The tracker may have seen some of them, so it begins anew.
@@ -510,11 +523,13 @@ fn whole_text(log: &TextLog) -> Buffer {
 }
 
 fn record(operations: &mut Operations, edit: &Patch<Chars>) -> Result<(), AuthorError> {
-    let small = |number: usize| u32::try_from(number).ok().filter(|&number| number < Local::LIMIT);
-    let (Some(at), Some(deleted), Some(_)) = (small(edit.start.0), small(edit.deleted.0), small(edit.inserted.len()))
-    else {
-        return Err(AuthorError::Full(Full { limit: Local::LIMIT }));
-    };
+    let limit = Local::LIMIT;
+    let room = (limit - crate::log::Contents::len(operations)) as usize;
+    let count = edit.deleted.0.checked_add(edit.inserted.len());
+    if edit.start.0 >= limit as usize || count.is_none_or(|count| count >= room) {
+        return Err(AuthorError::Full(Full { limit }));
+    }
+    let (at, deleted) = (edit.start.0 as u32, edit.deleted.0 as u32);
     if deleted > 0 {
         operations.delete(at, deleted, false);
     }

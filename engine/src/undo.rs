@@ -153,8 +153,6 @@ pub(crate) struct UndoHistory {
     joined: bool,
     /// By the first name: the length, and the first new name.
     replaced: BTreeMap<EventId, (u32, EventId)>,
-    /// The same the other way round.
-    replaces: BTreeMap<EventId, (u32, EventId)>,
     /// Replacements in the order in which they were made, those not yet written down.
     replaced_since: Vec<(EventSpan, EventId)>,
 }
@@ -224,23 +222,7 @@ impl UndoHistory {
 
     fn note(&mut self, of: EventSpan, by: EventId) {
         // A character is replaced once: it is put back under a new name, and that one is deleted the next time.
-        let first = EventId::new(of.agent, of.start);
-        self.replaced.insert(first, (of.len(), by));
-        self.replaces.insert(by, (of.len(), first));
-    }
-
-    /// The name under which a character was first typed.
-    pub(crate) fn first_name(&self, mut id: EventId) -> EventId {
-        // In a history that nobody tampered with no name comes up twice.
-        for _ in 0..=self.replaces.len() {
-            let before = self.replaces.range(..=id).next_back();
-            let Some((by, (_, of))) = before.filter(|(by, (len, _))| by.agent == id.agent && id.clock.0 - by.clock.0 < *len)
-            else {
-                break;
-            };
-            id = EventId::new(of.agent, Clock(of.clock.0 + (id.clock.0 - by.clock.0)));
-        }
-        id
+        self.replaced.insert(EventId::new(of.agent, of.start), (of.len(), by));
     }
 
     /// The names under which the characters of a span go now.

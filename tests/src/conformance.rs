@@ -1,7 +1,7 @@
 //! The conformance cases: where they are, and how they read.
 //!
-//! Knows the format of `graphs.jsonl` and `sessions.jsonl`, one JSON object a line, and which folder holds them. Does not
-//! know what the cases mean; ids are `[agent, clock]`, positions count Unicode scalar values.
+//! Knows the format of `graphs.jsonl` and `sessions.jsonl`, one JSON object a line, and which folder holds them. Does
+//! not know what the cases mean; ids are `[agent, clock]`, positions count Unicode scalar values.
 
 use std::error::Error;
 use std::ffi::OsStr;

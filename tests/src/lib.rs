@@ -3,9 +3,14 @@
 //! - [`oracle`] computes what every replica must show, slowly and literally, and shares no code with the engine;
 //! - [`random`] gives seeded numbers and the `SEED` habit of every random test;
 //! - [`conformance`] finds and reads the cases that any implementation must pass.
-//! - [`live`] runs them on the engine.
+//! - [`forge`] writes updates that break the rules;
+//! - [`live`] runs them on the engine;
+//! - `terminal` puts real programs into pseudo-terminals, driven by keys and seen as screens.
 
 pub mod conformance;
+pub mod forge;
 pub mod live;
 pub mod oracle;
 pub mod random;
+#[cfg(unix)]
+pub mod terminal;

@@ -1,7 +1,7 @@
 //! Seeded numbers for random tests, and the habit of printing the seed of a failure.
 //!
-//! Knows: SplitMix64 (Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", 2014), O(1) a number, and the
-//! variable `SEED`. Does not know what is made from the numbers.
+//! Knows: SplitMix64 (Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", 2014), O(1) a number, and
+//! the variable `SEED`. Does not know what is made from the numbers.
 //!
 //! ```
 //! use cede_tests::random::{Random, seeds};

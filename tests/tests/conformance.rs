@@ -73,8 +73,8 @@ fn op_of(op: OpCase) -> Op {
     }
 }
 
-/// The events of a case: in orders in which parents come first (rounds 0 and 1), or in any order (2 and 3); one by one, or by
-/// pieces of up to four; some of them twice.
+/// The events of a case: in orders in which parents come first (rounds 0 and 1), or in any order (2 and 3); one by one,
+/// or by pieces of up to four; some of them twice.
 fn shuffled(case: &GraphCase, document: &Document, random: &mut Random, round: usize) -> Vec<Vec<u8>> {
     let mut pieces = Vec::new();
     for group in &case.groups {

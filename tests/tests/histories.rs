@@ -1,7 +1,8 @@
-//! The promises of live sessions, on random histories of 2 to 5 replicas over a network that delays, loses, repeats and reorders.
+//! The promises of live sessions, on random histories of 2 to 5 replicas over a network that delays, loses, repeats and
+//! reorders.
 //!
-//! The oracle runs along in every history and shares no code with the engine, so each step says what must be seen: the ids and
-//! parents of the events made, the text, the caret. `HISTORIES=n` runs that many.
+//! The oracle runs along in every history and shares no code with the engine, so each step says what must be seen: the
+//! ids and parents of the events made, the text, the caret. `HISTORIES=n` runs that many.
 
 use cede::{AgentId, Chars, EventId, Session};
 use cede_tests::live::{Edit, Host, edit, encoded, name_of, parents_of};
@@ -19,8 +20,8 @@ fn histories() -> u64 {
     }
 }
 
-/// Promises 1 (what you type is what merges: the oracle's text after each local edit is the state of all known events), 3 (the network
-/// does not cut runs: exact ids and parents say where groups start) and 4 (equal events, equal text).
+/// Promises 1 (what you type is what merges: the oracle's text after each local edit is the state of all known events),
+/// 3 (the network does not cut runs: exact ids and parents say where groups start) and 4 (equal events, equal text).
 #[test]
 fn every_step_of_every_history_is_what_the_oracle_says() {
     let (mut events, mut steps) = (0, 0);

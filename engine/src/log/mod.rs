@@ -305,13 +305,17 @@ impl<C: Contents> Log<C> {
     pub(crate) fn local_spans(&self, spans: &[EventSpan]) -> Vec<Span> {
         let mut found = Vec::new();
         for span in spans {
-            let mut clock = span.start;
-            while clock < span.end {
-                let Some(start) = self.graph.local(EventId::new(span.agent, clock)) else { break };
-                let run = self.graph.run_at(start);
-                let count = (run.span.end - start).min(span.end.0 - clock.0);
-                found.push(Span::new(start, start + count));
-                clock.0 += count;
+            let Some(agent) = self.graph.agent_index(span.agent) else { continue };
+            // Clocks leave gaps, so the span is cut to what is held.
+            for held in self.graph.held_in(agent, *span) {
+                let mut clock = held.start;
+                while clock < held.end {
+                    let Some(start) = self.graph.local(EventId::new(held.agent, clock)) else { break };
+                    let run = self.graph.run_at(start);
+                    let count = (run.span.end - start).min(held.end.0 - clock.0);
+                    found.push(Span::new(start, start + count));
+                    clock.0 += count;
+                }
             }
         }
         found.sort_unstable_by_key(|span| span.start);

@@ -21,6 +21,7 @@ use crate::id::{Local, Span};
 use crate::tree::{Index, Item, LeafId, Place, Tree};
 use std::cmp::Ordering;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::ops::{AddAssign, SubAssign};
 
 /// An element: one that an event inserted, by the event's local index, or one of the base, which was there before the
@@ -75,12 +76,28 @@ struct Elements {
     right: Origin,
     count: Count,
     /// Deleted by an event applied so far, whatever the current version.
-    gone: bool,
+    gone: Option<GoneBy>,
+}
+
+/// The first event of the run that removed an element, of several the earliest in the log; one more than its number, so that nothing
+/// but the option takes room.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct GoneBy(NonZeroU32);
+
+impl GoneBy {
+    fn event(event: Local) -> Self {
+        Self(NonZeroU32::MIN.saturating_add(event.0))
+    }
 }
 
 impl Elements {
     fn last(&self) -> ElementId {
         self.id.plus(self.len - 1)
+    }
+
+    /// The elements from this one on.
+    fn from(mut self, id: ElementId) -> Option<Self> {
+        (id <= self.last()).then(|| self.split_off(id.0 - self.id.0))
     }
 
     /// Cuts off and returns what is behind the first `at` elements.
@@ -119,7 +136,10 @@ impl Item for Elements {
     type Width = Lengths;
 
     fn width(&self) -> Lengths {
-        Lengths { current: if self.count == VISIBLE { self.len } else { 0 }, end: if self.gone { 0 } else { self.len } }
+        Lengths {
+            current: if self.count == VISIBLE { self.len } else { 0 },
+            end: if self.gone.is_some() { 0 } else { self.len },
+        }
     }
 }
 
@@ -255,12 +275,13 @@ impl Sequence {
                 Effect::RemovedForward(run.id.plus(found.offset))
             };
             self.effects.set(at.0, effect);
-            if !run.gone {
+            if run.gone.is_none() {
                 gone(found.before.end + start, Span::new(at, at + count));
             }
             self.tree.update(place, |run| {
                 run.count += 1;
-                run.gone = true;
+                let by = GoneBy::event(at);
+                run.gone = Some(run.gone.map_or(by, |earlier| earlier.min(by)));
             });
             at = at + count;
             if backward {
@@ -288,8 +309,8 @@ impl Sequence {
         let slot = self.tree.leaf_items(leaf).iter().position(|run| run.id <= id && id <= run.last())?;
         let place = Place { leaf, slot };
         let run = self.elements(place);
-        let inside = if run.gone { 0 } else { id.0 - run.id.0 };
-        Some(Standing { position: self.tree.before(place).end + inside, visible: !run.gone })
+        let inside = if run.gone.is_some() { 0 } else { id.0 - run.id.0 };
+        Some(Standing { position: self.tree.before(place).end + inside, visible: run.gone.is_none() })
     }
 
     /// The element at a position of the end version.
@@ -323,25 +344,47 @@ impl Sequence {
         places.into_iter().map(|(_, id, count)| (id, count)).collect()
     }
 
-    /// What stands behind the element that an event inserted, from left to right up to the first run that is visible in
-    /// the end version, without that one.
-    pub(crate) fn deleted_behind(&self, event: Local) -> impl Iterator<Item = (ElementId, u32)> {
+    /// The elements behind the one that `event` inserted but for those that were gone when event `when` came, by the order of the
+    /// log: from left to right up to the first run that is visible.
+    pub(crate) fn behind(&self, event: Local, when: Local) -> impl Iterator<Item = (ElementId, u32)> {
         let id = ElementId::of(event);
-        let place = self.place_of(id);
-        let run = self.elements(place);
-        let rest = Some((id.plus(1), run.last().0 - id.0)).filter(|&(_, len)| run.gone && len > 0);
-        let mut next = self.tree.after(place);
+        let first = self.place_of(id);
+        let rest = self.elements(first).from(id.plus(1));
+        let (mut next, mut ended) = (self.tree.after(first), false);
         let others = std::iter::from_fn(move || {
-            let run = self.tree.get(next).filter(|run| run.gone)?;
+            let run = self.tree.get(next)?;
             next = self.tree.after(next);
-            Some((run.id, run.len))
+            Some(*run)
         });
-        rest.into_iter().chain(others)
+        let runs = rest.into_iter().chain(others);
+        let runs = runs.map_while(move |run| (!std::mem::replace(&mut ended, run.gone.is_none())).then_some(run));
+        runs.map(move |run| self.not_gone_at(&run, when))
+    }
+
+    /// The elements of a run that were not gone when an event came.
+    fn not_gone_at(&self, run: &Elements, when: Local) -> (ElementId, u32) {
+        let Some(GoneBy(by)) = run.gone else { return (run.id, run.len) };
+        let by = Local(by.get() - 1);
+        let went = when.0.saturating_sub(by.0);
+        match self.effect_at(by).value {
+            // The element `first + i` went with the event `by + i`.
+            Effect::RemovedForward(first) => {
+                let end = run.id.plus(run.len);
+                let start = first.0.saturating_add(went).clamp(run.id.0, end.0);
+                (ElementId(start), end.0 - start)
+            }
+            // The element `first − i` went with the event `by + i`.
+            Effect::RemovedBackward(first) => {
+                let end = (first.0 + 1).saturating_sub(went);
+                (run.id, run.len.min(end.saturating_sub(run.id.0)))
+            }
+            effect => unreachable!("{run:?} is gone by an event that inserted: {effect:?}"),
+        }
     }
 
     /// The runs visible in the end version, from left to right.
     pub(crate) fn visible_runs(&self) -> impl Iterator<Item = (ElementId, u32)> {
-        self.tree.iter().filter(|run| !run.gone).map(|run| (run.id, run.len))
+        self.tree.iter().filter(|run| run.gone.is_none()).map(|run| (run.id, run.len))
     }
 
     fn check(&self, index: u32, count: u32) -> Result<(), OutOfRange> {
@@ -421,8 +464,7 @@ impl Sequence {
         }
     }
 
-    /// Which of two elements stands first.
-    pub(crate) fn compare(&self, a: ElementId, b: ElementId) -> Ordering {
+    fn compare(&self, a: ElementId, b: ElementId) -> Ordering {
         let (place_a, place_b) = (self.place_of(a), self.place_of(b));
         if place_a == place_b { a.cmp(&b) } else { self.tree.compare(place_a, place_b) }
     }
@@ -437,7 +479,7 @@ impl Sequence {
                 && elements.left == Origin(Some(run.last()))
                 && elements.right == run.right
                 && run.count == VISIBLE
-                && !run.gone;
+                && run.gone.is_none();
             if goes_on {
                 let position = self.tree.before(before).end + run.len;
                 self.tree.update(before, |run| run.len += elements.len);
@@ -555,6 +597,8 @@ impl Sequence {
     #[cfg(test)]
     pub(crate) fn assert_invariants(&self) {
         self.tree.assert_invariants();
+        self.effects.assert_invariants();
+        self.base.assert_invariants();
         for run in self.tree.iter() {
             assert!(run.len > 0, "an empty run {run:?}");
             assert_eq!(self.elements(self.place_of(run.id)).id, run.id, "{:?} is indexed wrongly", run.id);

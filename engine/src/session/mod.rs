@@ -127,7 +127,7 @@ impl Session {
     /// A position beyond the end or inside a character, or a log that is full; then nothing has changed.
     pub fn insert<U: Unit>(&mut self, at: U, text: &str) -> Result<(), EditError> {
         let at = self.chars(at)?;
-        self.check_room(text)?;
+        self.check_room(0, text)?;
         if at != self.run.caret() {
             self.go_to(at);
         }
@@ -142,7 +142,7 @@ impl Session {
     /// As [`insert`](Self::insert), or a range that ends before it starts.
     pub fn delete<U: Unit>(&mut self, range: Range<U>) -> Result<(), EditError> {
         let range = self.range(range)?;
-        self.document.log().check_room(range.end - range.start)?;
+        self.check_room(range.end - range.start, "")?;
         self.delete_chars(range);
         Ok(())
     }
@@ -154,7 +154,7 @@ impl Session {
     /// As [`delete`](Self::delete).
     pub fn replace<U: Unit>(&mut self, range: Range<U>, text: &str) -> Result<(), EditError> {
         let range = self.range(range)?;
-        self.check_room(text)?;
+        self.check_room(range.end - range.start, text)?;
         self.go_to(range.end);
         let joins = !range.is_empty() && !text.is_empty();
         self.delete_chars(range);
@@ -360,8 +360,10 @@ impl Session {
     /// deleted forwards, else behind them.
     fn restore_deleted<U: Unit>(&mut self, part: Part, span: EventSpan, patches: &mut Vec<Patch<U>>) {
         let mut restored: Option<Range<u32>> = None;
-        for events in self.document.log().local_spans(&[span]) {
-            for (events, position) in self.places_of_deleted(events) {
+        let spans = self.document.log().local_spans(&[span]);
+        let when = spans.first().map_or(Local(0), |first| first.start);
+        for events in spans {
+            for (events, position) in self.places_of_deleted(events, when) {
                 let text: String =
                     events.numbers().filter_map(|event| self.document.log().contents().char_of(Local(event))).collect();
                 patches.push(self.patch(position..position, &text));
@@ -381,26 +383,16 @@ impl Session {
         }
     }
 
-    /// The deleted ones of the chars that these events deleted, from left to right, and where to put them back one
-    /// after the other.
-    ///
-    /// A char that comes back stands right behind the visible one on its left, so in front of all the deleted ones in
-    /// between. When one of these comes back later, it must stand before the chars that were behind it, wherever they
-    /// are now:
-    ///
-    /// ```text
-    /// a b c d     b is deleted, then c
-    /// a c′ b† c† d     c comes back: there is no index between b† and c†
-    /// a b′ c′ b† c† d     b comes back: before c′
-    /// ```
-    fn places_of_deleted(&mut self, events: Span) -> Vec<(Span, u32)> {
+    /// The deleted ones of the chars that these events deleted, from left to right, and where to put them back one after the
+    /// other.
+    fn places_of_deleted(&mut self, events: Span, when: Local) -> Vec<(Span, u32)> {
         let chars = self.document.elements().touched_by(events);
         let mut places: Vec<(Span, u32)> = Vec::with_capacity(chars.len());
         for events in chars.into_iter().rev() {
             let Some(standing) = self.document.elements().standing(events.start) else { continue };
             if !standing.visible {
-                let place = self.place_before_copies(events, standing.position, places.last().copied());
-                places.push((events, place));
+                let most = self.place_of_next(events.end - 1, when, places.last().copied());
+                places.push((events, most.map_or(standing.position, |most| most.min(standing.position))));
             }
         }
         places.reverse();
@@ -413,37 +405,32 @@ impl Session {
         places
     }
 
-    /// Where deleted chars go back to that would stand at `position`: before the first char behind them that has come
-    /// back already. `next` are others that come back now, and where they go.
-    fn place_before_copies(&mut self, events: Span, position: u32, next: Option<(Span, u32)>) -> u32 {
-        let behind: Vec<Span> = self.document.elements().deleted_behind(events.end - 1).collect();
-        for deleted in behind {
-            if let Some((_, place)) = next.filter(|(next, _)| deleted.numbers().contains(&next.start.0)) {
-                return place;
+    /// Where that stands now which came behind a char after event `when` deleted it; a deleted char goes back no further than
+    /// there. `next` are others that `when` deleted, and where they go.
+    ///
+    /// ```text
+    /// a b c d            b is deleted, then c
+    /// a c′ b† c† d       c comes back: behind the visible char on its left, for there is no index between b† and c†
+    /// a b′ c′ b† c† d    b comes back: before c′, because c stood behind it
+    /// ```
+    fn place_of_next(&mut self, char: Local, when: Local, next: Option<(Span, u32)>) -> Option<u32> {
+        let behind: Vec<Span> = self.document.elements().behind(char, when).collect();
+        for stood in behind {
+            if let Some((_, place)) = next.filter(|(next, _)| stood.numbers().contains(&next.start.0)) {
+                return Some(place);
             }
             let graph = self.document.log().graph();
-            let parts = graph.runs_in(deleted).map(|run| graph.event_span(run.span.within(deleted)));
+            let parts = graph.runs_in(stood).map(|run| graph.event_span(run.span.within(stood)));
             let copies: Vec<EventSpan> = parts.flat_map(|part| self.undo.latest(part)).collect();
             let copies = self.document.log().local_spans(&copies);
-            if let Some(place) = copies.into_iter().filter_map(|copy| self.place_of_copy(copy, events.end - 1)).min() {
-                return place;
+            let elements = self.document.elements();
+            let standings =
+                copies.into_iter().flat_map(|copy| elements.touched_by(copy)).map(|run| elements.standing(run.start));
+            if let Some(place) = standings.flatten().filter(|at| at.visible).map(|at| at.position).min() {
+                return Some(place);
             }
         }
-        position
-    }
-
-    /// Where the first visible one of these chars stands, if it was first typed behind another char.
-    fn place_of_copy(&mut self, chars: Span, other: Local) -> Option<u32> {
-        let elements = self.document.elements();
-        let standings = elements.touched_by(chars).into_iter().map(|run| (run.start, elements.standing(run.start)));
-        let visible = standings.filter_map(|(char, standing)| Some((char, standing.filter(|at| at.visible)?)));
-        let (char, standing) = visible.min_by_key(|(_, standing)| standing.position)?;
-        let [first, other] = [char, other].map(|char| {
-            let graph = self.document.log().graph();
-            graph.local(self.undo.first_name(graph.id(char)))
-        });
-        let is_behind = self.document.elements().compare(first?, other?) == std::cmp::Ordering::Greater;
-        is_behind.then_some(standing.position)
+        None
     }
 
     /// The chars just typed stand for those that these events inserted.
@@ -582,9 +569,9 @@ impl Session {
         }
     }
 
-    fn check_room(&self, text: &str) -> Result<(), Full> {
+    fn check_room(&self, deleted: u32, text: &str) -> Result<(), Full> {
         // Bytes are at least as many as chars; the limit is far beyond memory either way.
-        self.document.log().check_room(u32::try_from(text.len()).unwrap_or(u32::MAX))
+        self.document.log().check_room(u32::try_from(text.len()).unwrap_or(u32::MAX).saturating_add(deleted))
     }
 }
 

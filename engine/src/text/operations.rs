@@ -409,7 +409,7 @@ mod tests {
         operations.delete(9, 4, true);
         operations.delete(2, 4, false);
         let mut writer = Writer::new();
-        operations.write(&[0..operations.len], &mut writer);
+        operations.write(std::slice::from_ref(&(0..operations.len)), &mut writer);
         let bytes = writer.finish();
         let read = Operations::read(&mut Reader::new(&bytes), operations.len).expect("what was written can be read");
         assert_eq!(all(&read), all(&operations));

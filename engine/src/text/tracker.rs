@@ -92,15 +92,10 @@ impl Tracker {
         self.sequence.touched_by(events).into_iter().filter_map(inserted).collect()
     }
 
-    /// Which of two chars stands first, by the events that inserted them.
-    pub(crate) fn compare(&self, a: Local, b: Local) -> Ordering {
-        self.sequence.compare(ElementId::of(a), ElementId::of(b))
-    }
-
-    /// The insertions of the deleted chars that stand between the char that an event inserted and the next visible one,
-    /// from left to right.
-    pub(crate) fn deleted_behind(&self, event: Local) -> impl Iterator<Item = Span> {
-        self.sequence.deleted_behind(event).filter_map(inserted)
+    /// The insertions of the chars behind the one that `event` inserted but for those that were deleted when `when` came, from left
+    /// to right up to the first visible one.
+    pub(crate) fn behind(&self, event: Local, when: Local) -> impl Iterator<Item = Span> {
+        self.sequence.behind(event, when).filter_map(inserted)
     }
 
     /// The insertions whose chars are visible, from left to right.

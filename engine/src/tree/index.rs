@@ -93,6 +93,15 @@ impl<V: Copy> Index<V> {
         self.firsts.insert(block + 1, right[0].0);
         self.blocks.insert(block + 1, right);
     }
+
+    #[cfg(test)]
+    pub(crate) fn assert_invariants(&self) {
+        let firsts: Vec<u32> = self.blocks.iter().map(|entries| entries[0].0).collect();
+        assert_eq!(self.firsts, firsts, "the first starts of the blocks");
+        let starts: Vec<u32> = self.blocks.iter().flatten().map(|&(start, _)| start).collect();
+        assert!(starts.windows(2).all(|pair| pair[0] < pair[1]), "starts that do not ascend: {starts:?}");
+        assert!(self.blocks.iter().all(|entries| entries.len() <= BLOCK), "a block of more than {BLOCK} entries");
+    }
 }
 
 #[cfg(test)]
@@ -112,6 +121,7 @@ mod tests {
             let start = random(1000);
             index.set(start, value);
             model.insert(start, value);
+            index.assert_invariants();
             let number = random(1100);
             let expected = model.range(..=number).next_back().map(|(&start, &value)| Run {
                 start,

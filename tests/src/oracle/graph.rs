@@ -60,7 +60,8 @@ impl Graph {
     /// Takes one event, or refuses it and stays as it was. O(n²) for n known events.
     ///
     /// # Errors
-    /// A [`Refusal`] names the rule that failed. Only after [`Refusal::UnknownParent`] may the event be tried again later.
+    /// A [`Refusal`] names the rule that failed. Only after [`Refusal::UnknownParent`] may the event be tried again
+    /// later.
     pub fn add(&mut self, event: &Event) -> Result<Added, Refusal> {
         if let Some(known) = self.event(event.id) {
             let same = known == event;

@@ -1,16 +1,17 @@
 //! Random histories of several people typing together over a bad network, as steps that any implementation can run.
 //!
-//! Knows what people do (words, corrections, jumps, pastes) and what networks do (delay, loss, duplication, reordering).
-//! The sessions of the oracle run along, so every step is possible where it stands and carries what must be seen after it.
-//! Events are referred to by who made them and how many came before, never by id: an implementation names its own.
+//! Knows what people do (words, corrections, jumps, pastes) and what networks do (delay, loss, duplication,
+//! reordering). The sessions of the oracle run along, so every step is possible where it stands and carries what must
+//! be seen after it. Events are referred to by who made them and how many came before, never by id: an implementation
+//! names its own.
 
 use std::ops::RangeInclusive;
 
 use super::{Event, Id, Session};
 use crate::random::Random;
 
-/// Every replica of a history, and what was done at them, one after the other. All start empty; at the end everybody has
-/// everything.
+/// Every replica of a history, and what was done at them, one after the other. All start empty; at the end everybody
+/// has everything.
 #[derive(Clone, Debug)]
 pub struct History {
     /// The agent of each replica; replicas are named by their place here.
@@ -47,9 +48,9 @@ pub enum Action {
     Receive {
         /// As the network hands them over: some twice, some before their parents.
         arriving: Vec<Made>,
-        /// Those that come to be known by that, in order: parents first, nothing twice. One that arrived earlier, before
-        /// its parents, stands in the step that brings the last of them. Receiving this list instead must lead to the
-        /// same outcome.
+        /// Those that come to be known by that, in order: parents first, nothing twice. One that arrived earlier,
+        /// before its parents, stands in the step that brings the last of them. Receiving this list instead must lead
+        /// to the same outcome.
         integrated: Vec<Made>,
     },
 }
@@ -106,7 +107,8 @@ impl Default for Shape {
 }
 
 impl History {
-    /// A history that the random numbers decide wholly. About a millisecond for the default shape, in an optimised build.
+    /// A history that the random numbers decide wholly. About a millisecond for the default shape, in an optimised
+    /// build.
     ///
     /// # Panics
     /// When the oracle breaks a promise of section 4, which is a bug of the oracle or of the design.

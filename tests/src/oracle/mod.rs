@@ -1,8 +1,8 @@
 //! The plain oracle: what every replica must show, computed slowly and literally.
 //!
 //! Knows the meaning of events, text and live sessions, one character at a time. Shares no code with the engine, on
-//! purpose: where both agree on thousands of random histories, neither is wrong in the other's way. Nothing here is fast;
-//! a history of a few hundred events is replayed in milliseconds, one of a few thousand in seconds.
+//! purpose: where both agree on thousands of random histories, neither is wrong in the other's way. Nothing here is
+//! fast; a history of a few hundred events is replayed in milliseconds, one of a few thousand in seconds.
 //!
 //! Two people type at the same spot without knowing of each other:
 //!

@@ -1,9 +1,9 @@
 //! The text of a sequence of events: a FugueMax tree, built one event after the other.
 //!
-//! Knows how an index becomes a place in the document ("The Art of the Fugue", Weidner and Kleppmann, with T as the last
-//! tie-break). Does not know which sequence is right: `graph` hands it events in T. The tree is explicit, with lists of
-//! left and right children; its traversal is the document and is taken anew after every insert. Applying or taking back
-//! one event is O(n) for n characters.
+//! Knows how an index becomes a place in the document ("The Art of the Fugue", Weidner and Kleppmann, with T as the
+//! last tie-break). Does not know which sequence is right: `graph` hands it events in T. The tree is explicit, with
+//! lists of left and right children; its traversal is the document and is taken anew after every insert. Applying or
+//! taking back one event is O(n) for n characters.
 
 use super::event_set::EventSet;
 use super::graph::Node;
@@ -59,7 +59,8 @@ enum Place {
 }
 
 impl Replay {
-    /// Brings the document to exactly this sequence: takes back what does not begin it, last first, and applies the rest.
+    /// Brings the document to exactly this sequence: takes back what does not begin it, last first, and applies the
+    /// rest.
     pub(super) fn show(&mut self, nodes: &[Node], sequence: &[usize]) {
         let pairs = self.applied.iter().zip(sequence);
         let common = pairs

@@ -1,7 +1,7 @@
 //! Random event graphs whose authors edit anywhere, without caret or deferral.
 //!
-//! Knows that authors edit at random indexes and merge from each other. Sessions never make most of these graphs; a replica
-//! must take all of them.
+//! Knows that authors edit at random indexes and merge from each other. Sessions never make most of these graphs; a
+//! replica must take all of them.
 
 use super::{Event, Graph, Id, Op};
 use crate::random::Random;

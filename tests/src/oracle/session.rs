@@ -1,8 +1,8 @@
 //! A live session: one person's caret, and when the events of others are adopted.
 //!
-//! Knows the caret, the run, its window and the context of the next local event. Does not know carriers: events come and
-//! go as values. Every step compares the visible text before and after it, character by character; O(n²) a step for n
-//! known events.
+//! Knows the caret, the run, its window and the context of the next local event. Does not know carriers: events come
+//! and go as values. Every step compares the visible text before and after it, character by character; O(n²) a step for
+//! n known events.
 
 use std::collections::BTreeSet;
 use std::error::Error;

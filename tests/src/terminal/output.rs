@@ -1,0 +1,195 @@
+//! What may come out of the editor, byte by byte.
+//!
+//! Knows how terminals read their input (ECMA-48, UTF-8): text, controls, control sequences, commands to the operating
+//! system. Knows which of them the editor has a use for; everything else it writes is a fault, whoever's text it came
+//! from. One pass over the bytes.
+
+use std::fmt;
+
+/// A part of what a program has written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Token {
+    /// A character to be drawn.
+    Text(char),
+    /// A control character that stands alone.
+    Control(char),
+    /// A control sequence: what stands between `ESC [` and the final byte, and that.
+    Csi(String, char),
+    /// A string for the operating system, a device, or an application, without its frame.
+    Command(char, String),
+    /// Another escape sequence: what follows `ESC`.
+    Escape(char),
+    /// Bytes that are not UTF-8, or a sequence that is cut short.
+    Broken,
+}
+
+/// Modes that the editor switches on and off: the cursor, the mouse, bracketed paste, the alternate screen, and drawing
+/// a screen at once.
+const MODES: [&str; 9] = ["25", "1000", "1002", "1003", "1006", "1015", "1049", "2004", "2026"];
+
+/// Takes the output apart.
+#[must_use]
+pub fn tokens(output: &[u8]) -> Vec<Token> {
+    let mut tokens = Vec::new();
+    let text = String::from_utf8_lossy(output);
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        tokens.push(match c {
+            '\u{1b}' => escape(&mut rest),
+            char::REPLACEMENT_CHARACTER => Token::Broken,
+            c if c.is_control() => Token::Control(c),
+            c => Token::Text(c),
+        });
+    }
+    tokens
+}
+
+type Rest<'a> = std::iter::Peekable<std::str::Chars<'a>>;
+
+fn escape(rest: &mut Rest<'_>) -> Token {
+    match rest.next() {
+        Some('[') => sequence(rest),
+        Some(kind @ (']' | 'P' | '_' | '^' | 'X')) => command(kind, rest),
+        Some(c) => Token::Escape(c),
+        None => Token::Broken,
+    }
+}
+
+fn sequence(rest: &mut Rest<'_>) -> Token {
+    let mut between = String::new();
+    for c in rest {
+        match c {
+            '@'..='~' => return Token::Csi(between, c),
+            ' '..='?' => between.push(c),
+            _ => return Token::Broken,
+        }
+    }
+    Token::Broken
+}
+
+fn command(kind: char, rest: &mut Rest<'_>) -> Token {
+    let mut said = String::new();
+    while let Some(c) = rest.next() {
+        match c {
+            '\u{7}' | '\u{9c}' => return Token::Command(kind, said),
+            '\u{1b}' if rest.next_if_eq(&'\\').is_some() => return Token::Command(kind, said),
+            c => said.push(c),
+        }
+    }
+    Token::Broken
+}
+
+/// The first part of the output that the editor has no use for, and what stands around it.
+///
+/// # Errors
+/// [`Stray`], which says where.
+pub fn check(output: &[u8]) -> Result<(), Stray> {
+    let tokens = tokens(output);
+    match tokens.iter().position(|token| !is_wanted(token)) {
+        None => Ok(()),
+        Some(at) => {
+            let from = at.saturating_sub(20);
+            let until = tokens.len().min(at + 20);
+            Err(Stray { token: tokens[at].clone(), at, around: tokens[from..until].to_vec() })
+        }
+    }
+}
+
+fn is_wanted(token: &Token) -> bool {
+    match token {
+        Token::Text(c) => !steers(*c),
+        // Questions on the plain terminal end their lines.
+        Token::Control(c) => matches!(c, '\r' | '\n'),
+        // Where the cursor is, colours, and what is cleared.
+        Token::Csi(between, 'H' | 'J' | 'K' | 'm' | 'A' | 'B' | 'C' | 'D') => {
+            between.chars().all(|c| c.is_ascii_digit() || c == ';' || c == ':')
+        }
+        Token::Csi(between, 'h' | 'l') => {
+            between.strip_prefix('?').is_some_and(|modes| modes.split(';').all(|mode| MODES.contains(&mode)))
+        }
+        Token::Csi(..) | Token::Command(..) | Token::Escape(_) | Token::Broken => false,
+    }
+}
+
+/// Does a character steer the direction of writing, or hide?
+fn steers(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// A part of the output that the editor has no use for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stray {
+    token: Token,
+    at: usize,
+    around: Vec<Token>,
+}
+
+impl fmt::Display for Stray {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} as part {} of the output, among {:?}", self.token, self.at, self.around)
+    }
+}
+
+impl std::error::Error for Stray {}
+
+/// Does the output choose any colour?
+#[must_use]
+pub fn is_coloured(output: &[u8]) -> bool {
+    tokens(output).iter().any(|token| match token {
+        Token::Csi(between, 'm') => chooses_colour(between),
+        _ => false,
+    })
+}
+
+/// 39 and 49 go back to the terminal's own colours.
+fn chooses_colour(between: &str) -> bool {
+    between
+        .split([';', ':'])
+        .filter_map(|number| number.parse::<u16>().ok())
+        .any(|number| matches!(number, 30..=38 | 40..=48 | 90..=107))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_editor_draws_passes() {
+        for output in ["", "plain é 漢", "\x1b[2J\x1b[1;2Hx\x1b[38;5;33;1my\x1b[0m", "\x1b[?1049h\x1b[?25l", "line\r\n"]
+        {
+            assert_eq!(check(output.as_bytes()), Ok(()), "{output:?}");
+        }
+    }
+
+    #[test]
+    fn everything_else_is_found() {
+        let cases: [(&[u8], Token); 9] = [
+            (b"a\x1b]52;c;aGk=\x07", Token::Command(']', "52;c;aGk=".into())),
+            (b"\x1bP1$r\x1b\\", Token::Command('P', "1$r".into())),
+            (b"\x1bc", Token::Escape('c')),
+            (b"\x1b[6n", Token::Csi("6".into(), 'n')),
+            (b"\x1b[?47h", Token::Csi("?47".into(), 'h')),
+            (b"\x07", Token::Control('\u{7}')),
+            ("\u{9b}31m".as_bytes(), Token::Control('\u{9b}')),
+            ("\u{202e}".as_bytes(), Token::Text('\u{202e}')),
+            (b"\xff", Token::Broken),
+        ];
+        for (output, token) in cases {
+            let stray = check(output).expect_err("a stray");
+            assert_eq!(stray.token, token, "{output:?}");
+        }
+    }
+
+    #[test]
+    fn colours_are_told_from_the_other_attributes() {
+        for (output, coloured) in [
+            ("\x1b[1;7m", false),
+            ("\x1b[39;49m\x1b[0m", false),
+            ("\x1b[31m", true),
+            ("\x1b[48;5;33m", true),
+            ("\x1b[97m", true),
+        ] {
+            assert_eq!(is_coloured(output.as_bytes()), coloured, "{output:?}");
+        }
+    }
+}

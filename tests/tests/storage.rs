@@ -1,0 +1,268 @@
+//! Log files: cut anywhere, damaged anywhere, opened twice. Whole records come back or an error says where the damage is; wrong
+//! records never do.
+
+use cede::storage::{Kind, LogFile, Record, StorageError};
+use cede::{AgentId, Chars, Document, Session};
+use cede_tests::random::{Random, seeds};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A path of its own for each test.
+fn path(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("storage-{name}-{}", std::process::id()));
+    fs::create_dir_all(&folder).expect("a folder for temporary files");
+    let path = folder.join("log.cede");
+    drop(fs::remove_file(&path));
+    path
+}
+
+fn record(kind: Kind, payload: &[u8]) -> Record {
+    Record { kind, payload: payload.to_vec() }
+}
+
+/// Records of several lengths; payloads that look like records and zeros among them.
+fn records() -> Vec<Record> {
+    vec![
+        record(Kind::Events, b"words stay whole"),
+        record(Kind::Undo, b""),
+        record(Kind::Events, &[0; 9]),
+        record(Kind::Undo, &[1, 0, 0, 0, 0, 7, 7]),
+        record(Kind::Events, b"the last one"),
+    ]
+}
+
+/// Writes records and gives the bytes and where each record ends.
+fn written(path: &Path, records: &[Record]) -> (Vec<u8>, Vec<usize>) {
+    let mut opened = LogFile::open(path).expect("a new file");
+    assert_eq!((opened.records.len(), opened.torn), (0, None));
+    let mut ends = vec![opened.file.size() as usize];
+    for record in records {
+        opened.file.append(record.kind, &record.payload).expect("room on the disk");
+        ends.push(opened.file.size() as usize);
+    }
+    opened.file.sync().expect("a disk");
+    drop(opened);
+    let bytes = fs::read(path).expect("the file");
+    assert_eq!(bytes.len(), ends[records.len()]);
+    (bytes, ends)
+}
+
+#[test]
+fn what_was_appended_comes_back() {
+    let path = path("append");
+    let (_, _) = written(&path, &records());
+    let mut opened = LogFile::open(&path).expect("a log");
+    assert_eq!((&opened.records, opened.torn), (&records(), None));
+    opened.file.append(Kind::Events, b"more").expect("room on the disk");
+    drop(opened);
+    let all = [records(), vec![record(Kind::Events, b"more")]].concat();
+    assert_eq!(LogFile::read(&path).expect("a log"), (all, None));
+}
+
+#[test]
+fn an_empty_file_is_an_empty_log() {
+    let path = path("empty");
+    fs::write(&path, b"").expect("a file");
+    assert_eq!(LogFile::read(&path).expect("an empty log"), (vec![], None));
+    let mut opened = LogFile::open(&path).expect("an empty log");
+    assert_eq!((opened.records.len(), opened.torn), (0, None));
+    opened.file.append(Kind::Undo, b"first").expect("room on the disk");
+    drop(opened);
+    assert_eq!(LogFile::read(&path).expect("a log"), (vec![record(Kind::Undo, b"first")], None));
+    assert!(matches!(LogFile::read(&path.with_extension("nothing")), Err(StorageError::Io { .. })));
+}
+
+/// A writer that is stopped at any byte: what was whole is there, the rest is dropped with a notice, and appending goes on.
+#[test]
+fn a_file_cut_at_any_byte_keeps_its_whole_records() {
+    let path = path("cut");
+    let records = records();
+    let (bytes, ends) = written(&path, &records);
+    for cut in 0..=bytes.len() {
+        fs::write(&path, &bytes[..cut]).expect("a file");
+        let whole = ends.iter().filter(|&&end| end <= cut).count().saturating_sub(1);
+        let start = ends.iter().copied().filter(|&end| end <= cut).max().unwrap_or(0);
+        let (read, torn) = LogFile::read(&path).unwrap_or_else(|error| panic!("cut at {cut}: {error}"));
+        assert_eq!(read, records[..whole], "cut at {cut}");
+        assert_eq!(
+            torn.map(|torn| (torn.offset, torn.dropped)),
+            (cut > start).then_some((start as u64, (cut - start) as u64))
+        );
+        assert_eq!(fs::read(&path).expect("the file"), &bytes[..cut], "reading changes nothing");
+
+        let mut opened = LogFile::open(&path).unwrap_or_else(|error| panic!("cut at {cut}: {error}"));
+        assert_eq!((&opened.records, opened.torn), (&read, torn));
+        opened.file.append(Kind::Events, b"after the cut").expect("room on the disk");
+        drop(opened);
+        let (read, torn) = LogFile::read(&path).expect("a repaired log");
+        assert_eq!((read.len(), torn), (whole + 1, None), "cut at {cut}");
+        assert_eq!(read[whole], record(Kind::Events, b"after the cut"));
+    }
+}
+
+/// Blocks that were allocated and never written read as zeros.
+#[test]
+fn a_tail_of_zeros_is_dropped() {
+    let path = path("zeros");
+    let records = records();
+    let (bytes, ends) = written(&path, &records);
+    for zeros in [1, 8, 9, 10, 4096] {
+        // Behind the last record, and in the place of its end.
+        for (kept, whole) in [(bytes.len(), 5), (ends[4] + 9, 4), (ends[4] + 3, 4), (ends[4], 4)] {
+            let zeros = if kept == bytes.len() || kept == ends[4] { zeros } else { bytes.len() - kept };
+            fs::write(&path, [&bytes[..kept], &vec![0; zeros]].concat()).expect("a file");
+            let opened = LogFile::open(&path).unwrap_or_else(|error| panic!("{zeros} zeros from {kept}: {error}"));
+            assert_eq!(opened.records, records[..whole], "{zeros} zeros from {kept}");
+            assert_eq!(opened.torn.map(|torn| torn.offset), Some(ends[whole] as u64));
+        }
+    }
+}
+
+/// Every bit of a file flipped: an error that names the record, or, in the last record, a torn tail; never another record.
+#[test]
+fn a_flipped_bit_is_noticed_and_the_file_left_alone() {
+    let path = path("flip");
+    let records = records();
+    let (bytes, ends) = written(&path, &records);
+    for (at, bit) in (0..bytes.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1 << bit;
+        fs::write(&path, &damaged).expect("a file");
+        let hit = ends.iter().filter(|&&end| end <= at).count().saturating_sub(1);
+        match LogFile::open(&path) {
+            Err(StorageError::Foreign { .. }) => assert!(at < 7, "byte {at} is not in the magic"),
+            Err(StorageError::Version { found, known, .. }) => assert_eq!((at, found ^ known), (7, 1 << bit)),
+            Err(StorageError::Damaged { offset, readable, .. }) => {
+                assert_eq!((offset as usize, readable), (ends[hit], hit), "bit {bit} of byte {at}");
+                assert!(at >= 8);
+            }
+            Ok(opened) => {
+                assert_eq!(hit, records.len() - 1, "bit {bit} of byte {at} is in a record that others follow");
+                assert_eq!(opened.records, records[..hit], "bit {bit} of byte {at}");
+                let torn = opened.torn.expect("a notice");
+                assert_eq!((torn.offset as usize, torn.dropped as usize), (ends[hit], bytes.len() - ends[hit]));
+                continue;
+            }
+            Err(error) => panic!("bit {bit} of byte {at}: {error}"),
+        }
+        assert_eq!(fs::read(&path).expect("the file"), damaged, "a damaged file was written to");
+    }
+}
+
+#[test]
+fn random_damage_never_makes_another_record() {
+    let path = path("damage");
+    let (bytes, _) = written(&path, &records());
+    for seed in seeds(2000) {
+        let mut random = Random::from_seed(seed);
+        let mut damaged = bytes.clone();
+        for _ in 0..random.between(1, 4) {
+            let at = random.below(damaged.len());
+            match random.below(4) {
+                0 => damaged[at] = random.bits() as u8,
+                1 => damaged.truncate(at.max(1)),
+                2 => drop(damaged.drain(at..(at + random.below(12)).min(damaged.len()))),
+                _ => damaged.insert(at, random.below(3) as u8),
+            }
+            if damaged.is_empty() {
+                break;
+            }
+        }
+        fs::write(&path, &damaged).expect("a file");
+        if let Ok((read, _)) = LogFile::read(&path) {
+            // What is cut out whole cannot be noticed; what is there must have been written.
+            assert!(read.iter().all(|record| records().contains(record)), "seed {seed}: {read:?}");
+        }
+    }
+}
+
+#[test]
+fn a_file_has_one_writer_and_any_readers() {
+    let path = path("lock");
+    let mut opened = LogFile::open(&path).expect("a new file");
+    opened.file.append(Kind::Events, b"one").expect("room on the disk");
+    assert!(matches!(LogFile::open(&path), Err(StorageError::Locked { .. })));
+    assert_eq!(LogFile::read(&path).expect("a log"), (vec![record(Kind::Events, b"one")], None));
+    // The lock goes with a rewritten file too.
+    opened.file.rewrite(&[record(Kind::Events, b"all")]).expect("room on the disk");
+    assert!(matches!(LogFile::open(&path), Err(StorageError::Locked { .. })));
+    drop(opened);
+    assert_eq!(LogFile::open(&path).expect("nobody writes").records, [record(Kind::Events, b"all")]);
+}
+
+#[test]
+fn a_rewrite_takes_the_place_of_everything_and_appending_goes_on() {
+    let path = path("rewrite");
+    let (_, _) = written(&path, &records());
+    let mut opened = LogFile::open(&path).expect("a log");
+    let fewer = [record(Kind::Undo, b"undo"), record(Kind::Events, b"events")];
+    opened.file.rewrite(&fewer).expect("room on the disk");
+    opened.file.append(Kind::Events, b"next").expect("room on the disk");
+    opened.file.sync().expect("a disk");
+    let all = [&fewer[..], &[record(Kind::Events, b"next")]].concat();
+    assert_eq!(LogFile::read(&path).expect("a log"), (all.clone(), None));
+    assert_eq!(opened.file.size(), fs::metadata(&path).expect("the file").len());
+    let beside = fs::read_dir(path.parent().expect("a folder")).expect("a folder").count();
+    assert_eq!(beside, 1, "the file that took the place is left behind");
+    drop(opened);
+    assert_eq!(LogFile::open(&path).expect("a log").records, all);
+}
+
+/// A rewrite that cannot be done leaves the file as it was, and the log goes on.
+#[test]
+fn a_rewrite_that_fails_changes_nothing() {
+    let path = path("rewrite-fails");
+    let (bytes, _) = written(&path, &records());
+    let mut opened = LogFile::open(&path).expect("a log");
+    // A folder in the way of the file that would take the place.
+    let beside = path.with_extension("cede-rewrite");
+    fs::create_dir_all(&beside).expect("a folder");
+    assert!(matches!(opened.file.rewrite(&[]), Err(StorageError::Io { .. })));
+    assert_eq!(fs::read(&path).expect("the file"), bytes);
+    fs::remove_dir(&beside).expect("the folder");
+    opened.file.append(Kind::Undo, b"goes on").expect("room on the disk");
+    drop(opened);
+    assert_eq!(LogFile::read(&path).expect("a log").0.len(), records().len() + 1);
+}
+
+/// What a host keeps: events as they are made, undo beside them; after a crash at any record both go on together.
+#[test]
+fn a_document_and_its_undo_history_live_in_a_log() {
+    let path = path("host");
+    let mut session = Session::new(AgentId::new(1));
+    let mut opened = LogFile::open(&path).expect("a new file");
+    let mut texts = vec![String::new()];
+    for word in ["words ", "stay ", "whole"] {
+        let caret: Chars = session.caret();
+        session.insert(caret, word).expect("typing");
+        session.break_undo();
+        let (events, undo) = (session.take_outgoing().expect("events"), session.take_undo_changes().expect("a step"));
+        opened.file.append(Kind::Events, &events).expect("room on the disk");
+        opened.file.append(Kind::Undo, &undo).expect("room on the disk");
+        texts.push(session.text().to_string());
+    }
+    drop(opened);
+    let (records, _) = LogFile::read(&path).expect("a log");
+    for count in 0..=records.len() {
+        let mut document = Document::new();
+        for record in records[..count].iter().filter(|record| record.kind == Kind::Events) {
+            document.import::<Chars>(&record.payload).expect("events");
+        }
+        let mut again = Session::with_document(document, AgentId::new(2));
+        for record in records[..count].iter().filter(|record| record.kind == Kind::Undo) {
+            again.restore_undo(&record.payload).expect("a step");
+        }
+        assert_eq!(again.text(), texts[count.div_ceil(2)].as_str());
+        if let Some(step) = (count / 2).checked_sub(1) {
+            let own = texts[step].as_str();
+            again.undo::<Chars>().expect("a step");
+            // The events of a step that was not written any more stay.
+            let expected = if count % 2 == 0 {
+                own.to_owned()
+            } else {
+                format!("{own}{}", &texts[step + 2][texts[step + 1].len()..])
+            };
+            assert_eq!(again.text(), expected.as_str(), "after {count} records");
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! META, DATA, DONE between two and three replicas over networks that lose, repeat and reorder.
+
+use cede::sync::{Action, Exchange, Message, Replica};
+use cede::{AgentId, Chars, Document, Session, Summary};
+use cede_tests::random::{Random, seeds};
+
+fn typing(agent: u128, text: &str) -> Session {
+    let mut session = Session::new(AgentId::new(agent));
+    session.insert(Chars(0), text).expect("the start");
+    session
+}
+
+fn edit(random: &mut Random, session: &mut Session) {
+    let len = session.text().len::<Chars>().0;
+    let at = random.below(len + 1);
+    let edited = if random.percent(25) {
+        session.delete(Chars(at)..Chars((at + 2).min(len)))
+    } else {
+        session.insert(Chars(at), &"abcdé漢".chars().skip(random.below(4)).take(3).collect::<String>())
+    };
+    edited.expect("in the text");
+}
+
+/// Replicas joined two by two; each end of each link has an exchange. Messages travel as bytes.
+struct Network {
+    sessions: Vec<Session>,
+    /// From, to, and the exchange at `from`.
+    ends: Vec<(usize, usize, Exchange)>,
+    underway: Vec<(usize, Vec<u8>)>,
+}
+
+impl Network {
+    fn of(sessions: Vec<Session>, links: &[(usize, usize)], max_bytes: usize) -> Self {
+        let both = links.iter().flat_map(|&(a, b)| [(a, b), (b, a)]);
+        let ends = both.map(|(a, b)| (a, b, Exchange::new(max_bytes))).collect();
+        Self { sessions, ends, underway: Vec::new() }
+    }
+
+    fn other_end(&self, end: usize) -> usize {
+        end ^ 1
+    }
+
+    fn start(&mut self, end: usize) {
+        let (from, _, exchange) = &mut self.ends[end];
+        let meta = exchange.start(self.sessions[*from].document());
+        self.underway.push((self.other_end(end), meta.encode()));
+    }
+
+    /// Sends what has been made since.
+    fn poll(&mut self, end: usize) {
+        let (from, _, exchange) = &mut self.ends[end];
+        for message in exchange.poll(self.sessions[*from].document()) {
+            self.underway.push((end ^ 1, message.encode()));
+        }
+    }
+
+    fn deliver(&mut self, at: usize) {
+        let (end, bytes) = self.underway.remove(at);
+        let message = Message::decode(&bytes).expect("what was encoded");
+        let (replica, _, exchange) = &mut self.ends[end];
+        for action in exchange.receive(self.sessions[*replica].document(), message) {
+            match action {
+                Action::Send(message) => self.underway.push((end ^ 1, message.encode())),
+                Action::Import(events) => {
+                    self.sessions[*replica].merge::<Chars>(&events).expect("what a session made");
+                }
+            }
+        }
+    }
+
+    fn settle(&mut self) {
+        while !self.underway.is_empty() || self.ends_have_news() {
+            while !self.underway.is_empty() {
+                self.deliver(0);
+            }
+            (0..self.ends.len()).for_each(|end| self.poll(end));
+        }
+    }
+
+    fn ends_have_news(&mut self) -> bool {
+        (0..self.ends.len()).for_each(|end| self.poll(end));
+        !self.underway.is_empty()
+    }
+
+    fn assert_equal(&self, what: &str) {
+        let (first, rest) = self.sessions.split_first().expect("a replica");
+        for session in rest {
+            assert_eq!(session.document().summary(), first.document().summary(), "{what}");
+            assert_eq!(session.text(), first.text(), "{what}");
+        }
+        assert!(self.sessions.iter().all(|session| session.document().waiting() == 0), "{what}");
+    }
+}
+
+#[test]
+fn two_replicas_hold_the_same_afterwards() {
+    for max_bytes in [0, 1, 7, 100, 1 << 20, usize::MAX] {
+        let mut network = Network::of(vec![typing(1, "ann writes"), typing(2, "ben writes")], &[(0, 1)], max_bytes);
+        (0..2).for_each(|end| network.start(end));
+        network.settle();
+        network.assert_equal("after an exchange");
+        assert!(network.ends.iter().all(|(_, _, exchange)| exchange.is_done()));
+        // From then on each sends what is made.
+        network.sessions[0].insert(Chars(0), "more ").expect("in the text");
+        network.settle();
+        network.assert_equal("after more was made");
+    }
+}
+
+#[test]
+fn an_empty_replica_and_two_empty_ones() {
+    for sessions in [vec![typing(1, "all"), Session::new(AgentId::new(2))], vec![typing(1, ""), typing(2, "")]] {
+        let mut network = Network::of(sessions, &[(0, 1)], 1 << 16);
+        (0..2).for_each(|end| network.start(end));
+        network.settle();
+        network.assert_equal("after an exchange");
+        assert!(network.ends.iter().all(|(_, _, exchange)| exchange.is_done()));
+    }
+}
+
+/// What lies outside the other's ranges goes without a look at events: each sends exactly what the other lacks, and nothing twice.
+#[test]
+fn disjoint_ranges_are_sent_as_they_are() {
+    let (ann, ben) = (typing(1, "ann"), typing(2, "ben"));
+    let mut exchange = Exchange::new(1 << 16);
+    assert!(exchange.poll(ann.document()).is_empty(), "nothing is sent before the other's META");
+    let actions = exchange.receive(ann.document(), Message::Meta(ben.document().summary()));
+    let sent = Action::Send(Message::Data(ann.document().encode()));
+    assert_eq!(actions, [sent, Action::Send(Message::Done)]);
+    assert!(exchange.poll(ann.document()).is_empty(), "nothing is sent twice");
+
+    // Events that came from the other end are not sent back.
+    let mut ann = ann;
+    ann.merge::<Chars>(&ben.document().encode()).expect("what a session made");
+    exchange.holds(ben.document().summary().spans().collect::<Vec<_>>());
+    assert!(exchange.poll(ann.document()).is_empty());
+    assert_eq!(exchange.theirs(), Some(&ann.document().summary()));
+
+    // A replica that only counts is never asked for what the other holds.
+    struct Counting(Summary);
+    impl Replica for Counting {
+        fn summary(&self) -> Summary {
+            self.0.clone()
+        }
+        fn event_count(&self) -> u64 {
+            self.0.event_count()
+        }
+        fn chunks_since(&self, summary: &Summary, _: usize) -> Vec<Vec<u8>> {
+            assert!(!summary.covers(&self.0), "asked although nothing is lacking");
+            vec![b"opaque".to_vec()]
+        }
+    }
+    let mut exchange = Exchange::new(1 << 16);
+    let actions = exchange.receive(&Counting(ann.document().summary()), Message::Meta(ben.document().summary()));
+    assert_eq!(actions[0], Action::Send(Message::Data(b"opaque".to_vec())));
+}
+
+/// Messages are lost, repeated and overtaken while people type on; then the network heals, and a fresh META asks for what is missing.
+#[test]
+fn replicas_converge_once_the_network_heals() {
+    for seed in seeds(150) {
+        let mut random = Random::from_seed(seed);
+        let (count, links): (usize, &[(usize, usize)]) =
+            *random.pick(&[(2, &[(0, 1)][..]), (3, &[(0, 1), (1, 2)]), (3, &[(0, 1), (1, 2), (2, 0)])]);
+        let sessions = (0..count).map(|agent| Session::new(AgentId::new(agent as u128 + 1))).collect();
+        let max_bytes = *random.pick(&[8, 40, 1 << 16]);
+        let mut network = Network::of(sessions, links, max_bytes);
+        (0..network.ends.len()).for_each(|end| network.start(end));
+        for _ in 0..random.between(10, 120) {
+            let end = random.below(network.ends.len());
+            match random.below(10) {
+                0..3 => edit(&mut random, &mut network.sessions[end % count]),
+                3..5 => network.poll(end),
+                5 => network.start(end),
+                _ if network.underway.is_empty() => {}
+                6 => drop(network.underway.swap_remove(random.below(network.underway.len()))),
+                7 => {
+                    let again = random.pick(&network.underway).clone();
+                    network.underway.push(again);
+                }
+                _ => {
+                    let at = if random.percent(70) { 0 } else { random.below(network.underway.len()) };
+                    network.deliver(at);
+                }
+            }
+        }
+        network.underway.clear();
+        (0..network.ends.len()).for_each(|end| network.start(end));
+        network.settle();
+        // In a chain the middle learns first.
+        (0..network.ends.len()).for_each(|end| network.start(end));
+        network.settle();
+        network.assert_equal(&format!("seed {seed}"));
+        let decoded = Document::decode(&network.sessions[0].document().encode()).expect("what was encoded");
+        assert_eq!(decoded.text(), network.sessions[0].text(), "seed {seed}");
+    }
+}
+
+/// META and messages that were damaged on the way are errors, whatever is in them.
+#[test]
+fn damaged_messages_are_refused_or_another_message() {
+    let session = typing(1, "words stay whole");
+    let messages = [
+        Message::Meta(session.document().summary()).encode(),
+        Message::Data(session.document().encode()).encode(),
+        Message::Done.encode(),
+    ];
+    for bytes in &messages {
+        for at in 0..bytes.len() {
+            assert!(
+                Message::decode(&bytes[..at]).is_err() || at > 0 && bytes[0] == messages[1][0],
+                "the first {at} bytes"
+            );
+            for bit in 0..8 {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= 1 << bit;
+                let Ok(message) = Message::decode(&damaged) else { continue };
+                // DATA is checked when it is imported.
+                let Message::Data(events) = message else { panic!("{message:?} of damaged bytes") };
+                assert!(Document::new().import::<Chars>(&events).is_err(), "byte {at}");
+            }
+        }
+    }
+}
+
+/// A summary from a stranger: random ranges in any number are met by what lies outside of them.
+#[test]
+fn any_summary_is_answered() {
+    let mut session = typing(1, "words stay whole");
+    session.merge::<Chars>(&typing(2, "others").document().encode()).expect("what a session made");
+    session.move_caret(Chars(0)).expect("the start");
+    session.insert(Chars(0), "more").expect("the start");
+    let document = session.document();
+    for seed in seeds(500) {
+        let mut random = Random::from_seed(seed);
+        let mut theirs = Summary::new();
+        for _ in 0..random.below(12) {
+            let start = if random.percent(10) { u32::MAX - 5 } else { random.below(30) as u32 };
+            let end = start.saturating_add(random.below(6) as u32);
+            let agent = AgentId::new(random.between(1, 3) as u128);
+            theirs.insert(cede::EventSpan { agent, start: cede::Clock(start), end: cede::Clock(end) });
+        }
+        let theirs = Summary::decode(&theirs.encode()).expect("what was encoded");
+        let lacking: u64 = document
+            .summary()
+            .spans()
+            .flat_map(|span| theirs.missing(span).collect::<Vec<_>>())
+            .map(|span| u64::from(span.len()))
+            .sum();
+        let mut receiver = document.clone();
+        let mut count = 0;
+        for chunk in document.chunks_since(&theirs, 20) {
+            assert_eq!(receiver.import::<Chars>(&chunk), Ok(vec![]));
+            let mut empty = Document::new();
+            empty.import::<Chars>(&chunk).expect("events of a document");
+            count += empty.event_count() + empty.waiting() as u64;
+        }
+        assert_eq!(count, lacking, "seed {seed}");
+    }
+}

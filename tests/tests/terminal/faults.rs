@@ -1,0 +1,146 @@
+//! What happens when programs are ended in the middle of their work.
+
+use cede_tests::terminal::desk::{quit, save, type_together, wait_until_equal};
+use cede_tests::terminal::{Key, shows};
+
+use crate::desk;
+use crate::peer::Peer;
+
+#[test]
+fn a_killed_server_comes_back_to_people_who_typed_on() {
+    let desk = desk();
+    let mut server = desk.serve();
+    let url = server.url("notes");
+    let mut ada = desk.edit("Ada", &["join", &url, "ada.md"]);
+    let mut ben = desk.edit("Ben", &["join", &url, "ben.md"]);
+    ada.wait_for_text("1 peer");
+    type_together(&mut [(&mut ada, "before amber"), (&mut ben, " began bronze")]);
+    wait_until_equal(&[&ada, &ben], &["before", "amber", "began", "bronze"]);
+
+    server.kill();
+    for editor in [&ada, &ben] {
+        editor.wait_for_text("offline");
+    }
+    type_together(&mut [(&mut ada, " apart azure"), (&mut ben, " alone almond")]);
+    ada.wait_for_text("apart azure");
+    ben.wait_for_text("alone almond");
+    let _server = desk.serve_at(server.address());
+    let words = ["before", "amber", "began", "bronze", "apart", "azure", "alone", "almond"];
+    wait_until_equal(&[&ada, &ben], &words);
+
+    save(&mut ada);
+    save(&mut ben);
+    let text = desk.read("ada.md");
+    assert_eq!(desk.read("ben.md"), text);
+    assert_eq!(text.len(), 12 + 13 + 12 + 13, "{text:?}");
+}
+
+#[test]
+fn somebody_offline_comes_back_to_others_who_typed_on() {
+    let desk = desk();
+    let server = desk.serve();
+    let url = server.url("notes");
+    let mut ada = desk.edit("Ada", &["join", &url, "ada.md"]);
+    let mut ben = desk.edit("Ben", &["join", &url]);
+    ben.wait_for_text("1 peer");
+    ada.type_text("together");
+    wait_until_equal(&[&ada, &ben], &["together"]);
+    save(&mut ada);
+    quit(ada);
+    ben.wait_for_text("Ada left");
+    ben.press(Key::End);
+    ben.type_text(" online");
+
+    // The file alone, without the room.
+    let mut ada = desk.edit("Ada", &["ada.md"]);
+    ada.press(Key::CtrlHome);
+    ada.type_text("offline ");
+    ada.wait_for_text("offline together");
+    save(&mut ada);
+    quit(ada);
+    let ada = desk.edit("Ada", &["join", &url, "ada.md"]);
+    wait_until_equal(&[&ada, &ben], &["offline together online"]);
+}
+
+#[test]
+fn what_a_server_has_acknowledged_outlasts_it() {
+    let desk = desk();
+    let mut server = desk.serve();
+    let mut expected = String::new();
+    for round in 0..5 {
+        let mut peer = Peer::join(&server.url("notes"), "Ada", round + 1);
+        peer.wait_for("what was acknowledged before", |session, _| session.text().to_string() == expected);
+        peer.type_text(&format!("round {round} "));
+        peer.wait_until_acknowledged();
+        server.kill();
+        expected = peer.text();
+        // With it goes the only other copy.
+        drop(peer);
+        server = desk.serve_at(server.address());
+    }
+    let editor = desk.edit("Ben", &["join", &server.url("notes")]);
+    for round in 0..5 {
+        editor.wait_for_text(&format!("round {round}"));
+    }
+}
+
+#[test]
+fn a_killed_editor_has_what_was_written_and_can_undo_it() {
+    let desk = desk();
+    let mut editor = desk.edit("Ada", &["notes.md"]);
+    editor.type_text("saved");
+    save(&mut editor);
+    editor.press(Key::Home);
+    editor.type_text("never ");
+    editor.wait_for_text("never saved");
+    desk.wait_for_history("notes.md.cede", "never saved");
+    editor.press(Key::End);
+    editor.type_text("!");
+    desk.wait_for_history("notes.md.cede", "never saved!");
+    editor.kill();
+    assert_eq!(desk.read("notes.md"), "saved");
+
+    let mut editor = desk.edit("Ada", &["notes.md"]);
+    editor.wait_for("all of it, not saved", |screen| shows(screen, "never saved!") && shows(screen, "[+]"));
+    editor.press(Key::Ctrl('z'));
+    // How to undo is written right behind what was typed, so it may lack the very last of it.
+    editor.wait_for("the last typing undone, or the one before", |screen| {
+        shows(screen, "saved") && (shows(screen, "never") != shows(screen, "!"))
+    });
+    editor.press(Key::Ctrl('y'));
+    editor.wait_for_text("never saved!");
+}
+
+#[test]
+fn a_killed_editor_joins_again() {
+    let desk = desk();
+    let server = desk.serve();
+    let url = server.url("notes");
+    let mut ada = desk.edit("Ada", &["join", &url, "ada.md"]);
+    let mut ben = desk.edit("Ben", &["join", &url, "ben.md"]);
+    ada.wait_for_text("1 peer");
+    ada.type_text("written before");
+    ben.wait_for_text("written before");
+    ben.press(Key::End);
+    ben.type_text(" and answered");
+    ada.wait_for_text("written before and answered");
+    desk.wait_for_history("ada.md.cede", "written before and answered");
+    ada.kill();
+
+    ben.wait_for_text("Ada left");
+    ben.type_text(" meanwhile");
+    let mut ada = desk.edit("Ada", &["join", &url, "ada.md"]);
+    wait_until_equal(&[&ada, &ben], &["written before and answered meanwhile"]);
+    ada.press(Key::Ctrl('z'));
+    for editor in [&ada, &ben] {
+        editor.wait_for("Ada's typing undone", |screen| {
+            shows(screen, " and answered meanwhile") && !shows(screen, "written")
+        });
+    }
+    ada.type_text("typed again");
+    ben.wait_for_text("typed again and answered meanwhile");
+    save(&mut ada);
+    save(&mut ben);
+    assert_eq!(desk.read("ada.md"), "typed again and answered meanwhile");
+    assert_eq!(desk.read("ben.md"), desk.read("ada.md"));
+}

@@ -1,0 +1,83 @@
+//! Terminals of all sizes and kinds.
+
+use cede_tests::random::{Random, seeds};
+use cede_tests::terminal::desk::{SIZE, join_url, quit, save, wait_until_open};
+use cede_tests::terminal::{Ended, Key, Size, Terminal, output, shows};
+
+use crate::desk;
+
+#[test]
+fn small_terminals_are_enough() {
+    for (columns, rows) in [(40, 10), (20, 5)] {
+        let desk = desk();
+        let mut editor = Terminal::spawn("Ada", &desk.cede(&["notes.md"]), Size::new(columns, rows));
+        wait_until_open(&editor);
+        editor.type_text("some words that wrap on a row so short");
+        editor.wait_for_text("short");
+        editor.press(Key::F(1));
+        editor.wait_for_text("Keys");
+        editor.press(Key::PageDown);
+        editor.press(Key::F(1));
+        editor.wait_for("the text again", |screen| shows(screen, "short") && !shows(screen, "Keys"));
+        editor.press(Key::Ctrl('q'));
+        editor.wait_for_text("save");
+        editor.type_text("s");
+        assert_eq!(editor.wait_for_end(), Ended::Code(0));
+        assert_eq!(desk.read("notes.md"), "some words that wrap on a row so short");
+    }
+}
+
+#[test]
+fn a_window_that_is_dragged_about_harms_nothing() {
+    for seed in seeds(1) {
+        let desk = desk();
+        let mut editor = desk.edit("Ada", &["notes.md"]);
+        let mut random = Random::from_seed(seed);
+        editor.type_text("漢字 and e\u{301}moji 👩‍👩‍👧 and \ttabs\n");
+        // From here on the program hears of sizes.
+        editor.wait_for_text("tabs");
+        for step in 0..300 {
+            if step % 10 == 0 {
+                editor.type_text("storm\n");
+            }
+            if step % 100 == 25 {
+                editor.press(Key::F(1));
+                editor.press(Key::F(1));
+            }
+            let (columns, rows) = (random.between(1, 150), random.between(1, 50));
+            editor.resize(Size::new(columns as u16, rows as u16));
+        }
+        editor.resize(SIZE);
+        editor.wait_for("the text and its status", |screen| shows(screen, "storm") && shows(screen, "notes.md"));
+        editor.type_text("calm");
+        editor.wait_for_text("calm");
+        save(&mut editor);
+        quit(editor);
+        assert_eq!(desk.read("notes.md").matches("storm\n").count(), 30);
+    }
+}
+
+#[test]
+fn no_color_means_no_colour() {
+    let desk = desk();
+    let plain = desk.cede(&["share", "notes.md"]).env("NO_COLOR", "1").env("CEDE_NAME", "Ada");
+    let mut host = Terminal::spawn("Ada", &plain, SIZE);
+    wait_until_open(&host);
+    let mut guest = desk.edit("Ben", &["join", &join_url(&host)]);
+    guest.type_text("colourful");
+    guest.press(Key::ShiftLeft);
+    for editor in [&host, &guest] {
+        editor.wait_for_text("colourful");
+        editor.wait_for_text("1 peer");
+    }
+    host.wait_for_text(" Ben");
+    host.press(Key::F(2));
+    host.wait_for("who is here", |screen| shows(screen, "Ada") && shows(screen, "Ben"));
+    host.press(Key::F(2));
+    host.press(Key::Ctrl('f'));
+    host.wait_for_text("Find");
+    host.type_text("our");
+    host.wait_for_text("Find: our");
+    assert!(!output::is_coloured(&host.output()));
+    assert!(output::is_coloured(&guest.output()));
+}
