@@ -88,7 +88,7 @@ const CLEO: &[Step] = &[
     Type("six, alas."),
     Read("- the boat, if my brother lets me"),
     Find("- the boat"),
-    Type("\n- a map, plasters, and a wistle⌫⌫⌫⌫⌫histle (Cleo)\n- tea 🫖, käse⌫⌫⌫⌫coffee ☕, and far too many biscuits"),
+    Type("\n- a map, plasters, and a wistle⌫⌫⌫⌫⌫histle (Cleo)\n- tea 🍵, käse⌫⌫⌫⌫coffee ☕, and far too many biscuits"),
     Read("says yes, by the way!"),
     Press(Key::CtrlEnd),
     Type("Cleo: good. Does anybody have a secnd⌫⌫ond pump?\n"),

@@ -1,7 +1,7 @@
 //! Log files: cut anywhere, damaged anywhere, opened twice. Whole records come back or an error says where the damage is; wrong
 //! records never do.
 
-use cede::storage::{Kind, LogFile, Record, StorageError};
+use cede::storage::{Kind, LogFile, Record, StorageError, TornTail};
 use cede::{AgentId, Chars, Document, Session};
 use cede_tests::random::{Random, seeds};
 use std::fs;
@@ -120,6 +120,33 @@ fn a_tail_of_zeros_is_dropped() {
 
 /// Every bit of a file flipped: an error that names the record, or, in the last record, a torn tail; never another record.
 #[test]
+fn a_file_of_zeros_was_never_written() {
+    let path = path("only-zeros");
+    for zeros in [1, 8, 4096] {
+        fs::write(&path, vec![0; zeros]).expect("a file");
+        let opened = LogFile::open(&path).unwrap_or_else(|error| panic!("{zeros} zeros: {error}"));
+        assert_eq!(opened.torn, Some(TornTail { offset: 0, dropped: zeros as u64 }));
+        let mut file = opened.file;
+        file.append(Kind::Events, b"first").expect("room on the disk");
+        let (read, torn) = LogFile::read(&path).expect("a log");
+        assert_eq!((read, torn), (vec![record(Kind::Events, b"first")], None));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_rewrite_through_a_link_replaces_what_the_link_leads_to() {
+    let (target, link) = (path("target"), path("link"));
+    written(&target, &records());
+    let _ = fs::remove_file(&link);
+    std::os::unix::fs::symlink(&target, &link).expect("a link");
+    let mut file = LogFile::open(&link).expect("a log").file;
+    file.rewrite(&[record(Kind::Undo, b"all there is")]).expect("room on the disk");
+    assert!(link.symlink_metadata().expect("the link").is_symlink(), "the link was replaced");
+    assert_eq!(LogFile::read(&target).expect("a log").0, [record(Kind::Undo, b"all there is")]);
+}
+
+#[test]
 fn a_flipped_bit_is_noticed_and_the_file_left_alone() {
     let path = path("flip");
     let records = records();
@@ -215,7 +242,7 @@ fn a_rewrite_that_fails_changes_nothing() {
     let (bytes, _) = written(&path, &records());
     let mut opened = LogFile::open(&path).expect("a log");
     // A folder in the way of the file that would take the place.
-    let beside = path.with_extension("cede-rewrite");
+    let beside = path.with_extension("cede.rewrite");
     fs::create_dir_all(&beside).expect("a folder");
     assert!(matches!(opened.file.rewrite(&[]), Err(StorageError::Io { .. })));
     assert_eq!(fs::read(&path).expect("the file"), bytes);

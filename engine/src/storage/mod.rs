@@ -97,16 +97,13 @@ impl LogFile {
     /// [`StorageError::Locked`] when somebody else has it open for appending; damage; what the file system says.
     pub fn open(path: &Path) -> Result<Opened, StorageError> {
         let io = |cause| StorageError::Io { path: path.to_owned(), cause };
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(StorageError::Locked { path: path.to_owned() }),
-            Err(TryLockError::Error(cause)) => return Err(io(cause)),
-        }
+        let mut file = open_locked(path)?;
+        // Later the file is replaced under the name that it really has, not in the place of a link to it.
+        let real = std::fs::canonicalize(path).map_err(io)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(io)?;
         let contents = read(&bytes, path)?;
-        let mut log = Self { file, path: path.to_owned(), len: contents.len, broken: false };
+        let mut log = Self { file, path: real, len: contents.len, broken: false };
         if contents.len < START {
             log.begin().map_err(io)?;
         } else if contents.torn.is_some() {
@@ -148,7 +145,13 @@ impl LogFile {
         }
         let record =
             frame(kind, payload).ok_or(StorageError::TooLarge { path: self.path.clone(), len: payload.len() })?;
-        self.file.write_all(&record).map_err(|cause| self.fail(cause))?;
+        if let Err(cause) = self.file.write_all(&record) {
+            // Part of the record may be there. Without it the file is as it was, and when the disk has room again, so
+            // is the log.
+            let undone = self.file.set_len(self.len).and_then(|()| self.file.seek(SeekFrom::Start(self.len)));
+            self.broken = undone.is_err();
+            return Err(StorageError::Io { path: self.path.clone(), cause });
+        }
         self.len += record.len() as u64;
         Ok(())
     }
@@ -161,31 +164,36 @@ impl LogFile {
         if self.broken {
             return Err(StorageError::Broken { path: self.path.clone() });
         }
-        self.file.sync_data().map_err(|cause| self.fail(cause))
-    }
-
-    fn fail(&mut self, cause: io::Error) -> StorageError {
-        self.broken = true;
-        StorageError::Io { path: self.path.clone(), cause }
+        self.file.sync_data().map_err(|cause| {
+            self.broken = true;
+            StorageError::Io { path: self.path.clone(), cause }
+        })
     }
 
     /// Puts these records in the place of all that is there, at once: a reader or a power cut sees the file before or
     /// after.
     ///
     /// # Errors
-    /// What the file system says; then the file is as it was.
+    /// What the file system says; then the file is as it was. Should only the directory fail to reach the disk, a power
+    /// cut may bring either file back, and nothing more is appended to this one.
     pub fn rewrite(&mut self, records: &[Record]) -> Result<(), StorageError> {
         let mut bytes = header().to_vec();
         for Record { kind, payload } in records {
             let record = frame(*kind, payload);
             bytes.extend(record.ok_or(StorageError::TooLarge { path: self.path.clone(), len: payload.len() })?);
         }
-        let io = |cause| StorageError::Io { path: self.path.clone(), cause };
-        let beside = self.path.with_extension("cede-rewrite");
+        let path = self.path.clone();
+        let io = |cause| StorageError::Io { path: path.clone(), cause };
+        let mut beside = self.path.clone().into_os_string();
+        beside.push(".rewrite");
+        let beside = PathBuf::from(beside);
         let replaced = replace(&beside, &self.path, &bytes);
         let file = replaced.inspect_err(|_| drop(std::fs::remove_file(&beside))).map_err(io)?;
         (self.file, self.len, self.broken) = (file, bytes.len() as u64, false);
-        Ok(())
+        sync_directory(&self.path).map_err(|cause| {
+            self.broken = true;
+            io(cause)
+        })
     }
 
     /// The size of the file in bytes.
@@ -194,7 +202,43 @@ impl LogFile {
     }
 }
 
-/// Writes a file beside another, locked and synced, and lets it take the other's place.
+/// Opens and locks the file of this name, or makes one.
+fn open_locked(path: &Path) -> Result<File, StorageError> {
+    let io = |cause| StorageError::Io { path: path.to_owned(), cause };
+    loop {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(StorageError::Locked { path: path.to_owned() }),
+            Err(TryLockError::Error(cause)) => return Err(io(cause)),
+        }
+        // Between opening and locking, a rewrite may have put another file in the place of this one.
+        if is_at(&file, path).map_err(io)? {
+            return Ok(file);
+        }
+    }
+}
+
+/// Whether this is still the file of this name.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let held = file.metadata()?;
+    match std::fs::metadata(path) {
+        Ok(found) => Ok((found.dev(), found.ino()) == (held.dev(), held.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Elsewhere an open file cannot be replaced.
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> io::Result<bool> {
+    Ok(true)
+}
+
+/// Writes a file beside another, locked and synced, and lets it take the other's place. Whoever holds the other's lock
+/// is the only one to do so, and what may lie there is left from a rewrite that was stopped.
 fn replace(beside: &Path, path: &Path, bytes: &[u8]) -> io::Result<File> {
     let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(beside)?;
     // The lock goes with the file, so nobody finds the new one unlocked.
@@ -202,7 +246,6 @@ fn replace(beside: &Path, path: &Path, bytes: &[u8]) -> io::Result<File> {
     file.write_all(bytes)?;
     file.sync_all()?;
     std::fs::rename(beside, path)?;
-    sync_directory(path)?;
     Ok(file)
 }
 
@@ -247,9 +290,10 @@ struct Contents {
 
 fn read(bytes: &[u8], path: &Path) -> Result<Contents, StorageError> {
     let torn = |offset: usize| TornTail { offset: offset as u64, dropped: (bytes.len() - offset) as u64 };
-    if bytes.len() < START as usize {
-        // A file that was just being made.
-        if !header().starts_with(bytes) {
+    let unwritten = bytes.iter().all(|&byte| byte == 0);
+    if bytes.len() < START as usize || unwritten {
+        // A file that was just being made; blocks that never got to the disk read as zeros.
+        if !unwritten && !header().starts_with(bytes) {
             return Err(StorageError::Foreign { path: path.to_owned() });
         }
         let torn = (!bytes.is_empty()).then(|| torn(0));

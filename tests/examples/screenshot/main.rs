@@ -27,7 +27,7 @@ Who:  Ada, Ben, Cleo
 
 - bread, cheese and apples (Ben)
 - a map, plasters, and a whistle (Cleo)
-- tea 🫖, coffee ☕, and far too many biscuits
+- tea 🍵, coffee ☕, and far too many biscuits
 
 ## Plan
 

@@ -1,7 +1,7 @@
 //! A screen as a picture: cells to rectangles and text, in the colours of a dark terminal.
 //!
-//! Knows the screen's cells and the colours that an xterm has; knows nothing of what they show. One `text` element for each
-//! run of cells that look alike, each cell placed by itself, so that a font of other proportions does no harm.
+//! Knows the screen's cells and the colours that an xterm has; knows nothing of what they show. Every word is placed by
+//! itself and every wide character, so that a font of other proportions does little harm.
 
 use std::fmt::Write;
 
@@ -39,8 +39,7 @@ pub(crate) fn picture(screen: &Screen, title: &str) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.1} {height:.1}\" width=\"{width:.0}\" \
          height=\"{height:.0}\" role=\"img\">\n<title>{}</title>\n\
          <rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"{GROUND}\"/>\n\
-         <g font-family=\"ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace\" font-size=\"14\" \
-         xml:space=\"preserve\">\n",
+         <g font-family=\"ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace\" font-size=\"14\" shape-rendering=\"crispEdges\">\n",
         escaped(title)
     );
     for row in 0..rows {
@@ -73,24 +72,29 @@ fn run(svg: &mut String, screen: &Screen, row: u16, column: u16, columns: u16) -
             "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{HEIGHT}\" fill=\"{ground}\"/>"
         );
     }
-    let (mut places, mut text) = (String::new(), String::new());
-    for at in column..end {
-        let cell = cell(at);
-        if !cell.has_contents() || cell.contents() == " " {
-            continue;
+    let (style, mut at) = (style(&look), column);
+    while at < end {
+        let next = word_end(screen, row, at, end);
+        let word: String = (at..next).map(|at| cell(at).contents()).collect();
+        if !word.trim().is_empty() {
+            let (x, base, word) = (corner(row, at).0, y + HEIGHT * 0.75, escaped(&word));
+            let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{base:.1}\"{style}>{word}</text>");
         }
-        let (x, _) = corner(row, at);
-        // One place for each character of the cell: combining ones stand where the first does.
-        for _ in cell.contents().chars() {
-            let _ = write!(places, "{x:.1} ");
-        }
-        text.push_str(&escaped(cell.contents()));
-    }
-    if !text.is_empty() {
-        let (places, base, style) = (places.trim_end(), y + HEIGHT * 0.75, style(&look));
-        let _ = writeln!(svg, "<text x=\"{places}\" y=\"{base:.1}\"{style}>{text}</text>");
+        at = next;
     }
     end
+}
+
+/// The column behind the word at `column`. Blanks are words of their own, and so is what a font may draw in its own width.
+fn word_end(screen: &Screen, row: u16, column: u16, end: u16) -> u16 {
+    let joins = |at: u16| {
+        let cell = screen.cell(row, at).expect("a cell of the screen");
+        cell.contents() != " " && !cell.contents().is_empty() && cell.contents().is_ascii()
+    };
+    if !joins(column) {
+        return column + 1;
+    }
+    (column..end).find(|&at| !joins(at)).unwrap_or(end)
 }
 
 fn corner(row: u16, column: u16) -> (f64, f64) {

@@ -56,6 +56,21 @@ fn a_trace_that_does_not_fit_is_refused_with_its_numbers() {
 }
 
 #[test]
+fn what_three_people_really_typed_can_be_read_and_played() {
+    let desk = desk();
+    let recording = concat!(env!("CARGO_MANIFEST_DIR"), "/data/typed-by-hand.cede");
+    let text = desk.prints(&["cat", recording]);
+    assert!(text.starts_with("# Saturday at the river\n"), "{text}");
+    let last = text.trim_end().lines().last().expect("lines");
+    let mut player = Terminal::spawn("player", &desk.cede(&["replay", recording]), SIZE);
+    player.wait_for_text("# Saturday");
+    player.press(Key::End);
+    player.wait_for_text(last);
+    player.type_text("q");
+    assert_eq!(player.wait_for_end(), Ended::Code(0));
+}
+
+#[test]
 fn a_session_is_played_paused_and_sought_in() {
     let desk = desk();
     desk.write("trace.json", TRACE);
