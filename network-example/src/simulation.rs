@@ -1,7 +1,12 @@
 //! Links and a room without sockets: lost connections, lost servers, full queues, in every order that a seed makes.
 //!
 //! What is checked is what people are promised: nothing that was acknowledged is ever missing from the store, and once
-//! everybody is connected again all texts are equal and nothing is unacknowledged.
+//! everybody is connected again all texts are equal and nothing is unacknowledged. `SEED=536` runs one history,
+//! `HISTORIES=4000` as many (100 s).
+//!
+//! Bugs that were planted to see it fail, each found within a second: the room acknowledges what is not
+//! durable yet (`owed.piece <= self.appended`), drops DATA without resync, the link settles one frame too many
+//! (`batch.frames <= frames + 1`), or takes the server's META for durable before its ack.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

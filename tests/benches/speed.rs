@@ -7,8 +7,11 @@
 //! Traces come from the folder that `CEDE_TRACES` names, else from `../shared/traces` beside the workspace; the recording
 //! of this repository is always there. Peers are measured by the crate in `tests/peers`.
 
+use cede::{
+    AgentId,
+    storage::{Kind, LogFile},
+};
 use cede::{Buffer, Chars, Clock, Document, EventSpan, Patch, Session};
-use cede::{AgentId, storage::{Kind, LogFile}};
 use cede_tui::tools::{Tool, run};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -49,12 +52,7 @@ impl<'a> Subject<'a> {
         let open = self.median(|| Document::decode(&bytes).expect("what was encoded").to_string());
         self.print("open", open, floor);
         if self.document.stats().groups == 1 {
-            let typed = self.median(|| {
-                let mut session = Session::new(AgentId::new(1));
-                self.changes.iter().for_each(|change| edit(&mut session, change));
-                session.text().to_string()
-            });
-            self.print("type", typed, floor);
+            self.measure_typing();
         }
         if self.document.event_count() <= MOST_EVENTS_LIVE {
             let events = self.events();
@@ -67,6 +65,22 @@ impl<'a> Subject<'a> {
             println!("{:<28} {:<10} {:>12}", "", "each event", format!("{:?}", live / events.len() as u32));
         }
         println!("{:<28} {:<10} {:>12} bytes, {} events", "", "size", bytes.len(), self.document.event_count());
+    }
+
+    /// Every change again, one key at a time.
+    fn measure_typing(&self) {
+        let keys: Vec<Patch<Chars>> = self.document.operations().flat_map(|run| run.edits).flat_map(keys_of).collect();
+        let floor = self.median(|| {
+            let mut text = Buffer::new();
+            keys.iter().for_each(|key| write(&mut text, key));
+            text.to_string()
+        });
+        let typed = self.median(|| {
+            let mut session = Session::new(AgentId::new(1));
+            keys.iter().for_each(|key| edit(&mut session, key));
+            session.text().to_string()
+        });
+        self.print("type", typed, floor);
     }
 
     /// One message an event, in the order of the log.
@@ -98,6 +112,14 @@ impl<'a> Subject<'a> {
         let time = |time: Duration| format!("{:.3} ms", time.as_secs_f64() * 1e3);
         println!("{:<28} {figure:<10} {:>12} {:>12} {ratio:>7.2}", self.name, time(ours), time(floor));
     }
+}
+
+/// The keys that make a change.
+fn keys_of(change: Patch<Chars>) -> Vec<Patch<Chars>> {
+    let key = |start, deleted, inserted| Patch { start: Chars(start), deleted: Chars(deleted), inserted };
+    let deleted = (0..change.deleted.0).map(|_| key(change.start.0, 1, String::new()));
+    let typed = change.inserted.chars().enumerate().map(|(at, typed)| key(change.start.0 + at, 0, typed.to_string()));
+    deleted.chain(typed).collect()
 }
 
 fn write(text: &mut Buffer, change: &Patch<Chars>) {

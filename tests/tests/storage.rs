@@ -135,13 +135,18 @@ fn a_file_of_zeros_was_never_written() {
 
 #[cfg(unix)]
 #[test]
-fn a_rewrite_through_a_link_replaces_what_the_link_leads_to() {
+fn a_rewrite_through_a_link_replaces_what_it_leads_to_and_stays_private() {
     let (target, link) = (path("target"), path("link"));
     written(&target, &records());
     let _ = fs::remove_file(&link);
     std::os::unix::fs::symlink(&target, &link).expect("a link");
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    fs::set_permissions(&target, private).expect("one's own file");
     let mut file = LogFile::open(&link).expect("a log").file;
     file.rewrite(&[record(Kind::Undo, b"all there is")]).expect("room on the disk");
+    let mode =
+        |path: &Path| std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path).expect("the file").permissions());
+    assert_eq!(mode(&target) & 0o777, 0o600, "the file became less private");
     assert!(link.symlink_metadata().expect("the link").is_symlink(), "the link was replaced");
     assert_eq!(LogFile::read(&target).expect("a log").0, [record(Kind::Undo, b"all there is")]);
 }

@@ -391,6 +391,21 @@ fn a_restored_undo_history_goes_on() {
     }
 }
 
+/// Once put the text at the start: the second redo found the places of the first one's characters.
+#[test]
+fn redo_after_reopening_puts_the_text_where_it_was() {
+    let mut first = Session::new(AgentId::new(1));
+    first.insert(Chars(0), "hello").expect("an empty text");
+    let record = first.take_undo_changes().expect("a step");
+    let mut second = reopened(&first, 2, &[record]);
+    assert!(second.undo::<Chars>().is_some() && second.redo::<Chars>().is_some());
+    second.insert(Chars(5), " world").expect("the end of the text");
+    assert!(second.undo::<Chars>().is_some());
+    assert_eq!(marked(&second), "hello|");
+    assert!(second.redo::<Chars>().is_some());
+    assert_eq!(marked(&second), "hello world|");
+}
+
 fn reopened(session: &Session, agent: u128, records: &[Vec<u8>]) -> Session {
     let document = Document::decode(&session.document().encode()).expect("what was encoded");
     let mut restored = Session::with_document(document, AgentId::new(agent));

@@ -30,11 +30,11 @@ cede: type together, words stay whole
 Usage
   cede [FILE]                 edit FILE alone; its history is kept in FILE.cede
   cede share FILE             edit FILE and let others in; prints how to join
-  cede join URL [FILE]        edit a shared text; with FILE it is kept here as well
+  cede join URL [FILE]        edit a shared text; with FILE it is kept here too
   cede serve                  keep rooms for others, without editing
 
 Recorded sessions
-  cede import TRACE FILE.cede     from the editing-traces format (.json, .json.gz)
+  cede import TRACE FILE.cede     from the editing-traces format, .gz too
   cede export FILE.cede           to that format, or the text
   cede cat FILE.cede              the text, at any version
   cede log FILE.cede              who typed what, in order
@@ -43,14 +43,15 @@ Recorded sessions
   (--help behind any of them says more)
 
 Options
-  --name NAME        what others see you as (edit, share, join)     [your login]
-  --bind ADDR:PORT   where to listen (share, serve)                 [127.0.0.1]
-  --room NAME        the room's name (share)                        [not guessable]
-  --store PATH       where rooms are kept (serve)                   [cede-rooms.redb]
+  --name NAME        what others see you as (edit, share, join)[your login]
+  --bind ADDR:PORT   where to listen (share, serve)          [127.0.0.1]
+  --room NAME        the room's name (share)                 [not guessable]
+  --store PATH       where rooms are kept (serve)            [cede-rooms.redb]
   -h, --help         this
   -V, --version      the version
 
-In the editor F1 shows the keys. CEDE_NAME stands for --name, NO_COLOR for no colours.";
+In the editor F1 shows the keys. CEDE_NAME stands for --name; NO_COLOR turns
+colours off.";
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -168,6 +169,10 @@ impl Found {
 
     fn command(self, verb: Verb, positional: Vec<OsString>) -> Result<Command, UsageError> {
         self.refuse_strangers(verb)?;
+        // An empty word is a variable of a script that was not set; as a file it would be the folder's own history.
+        if positional.iter().any(|word| word.is_empty()) {
+            return Err(UsageError::Empty);
+        }
         let mut words = positional.into_iter();
         let mut file = || words.next().map(PathBuf::from);
         let (file, company) = match verb {
@@ -259,6 +264,8 @@ pub enum UsageError {
     Missing(&'static str, &'static str),
     /// A word too many.
     Extra(OsString),
+    /// A word without a character.
+    Empty,
     /// An option that this command does not take.
     Misplaced(&'static str),
     /// Not `ADDR:PORT`.
@@ -293,6 +300,7 @@ impl fmt::Display for UsageError {
             Self::Argument(error) => write!(f, "{error}"),
             Self::Missing(command, word) => write!(f, "cede {command} needs {word}"),
             Self::Extra(word) => write!(f, "one word too many: {}", word.display()),
+            Self::Empty => write!(f, "an empty word names no file"),
             Self::Misplaced(option) => write!(f, "{option} does not go with this command"),
             Self::Address(text) => write!(f, "{text} is not ADDR:PORT, such as 0.0.0.0:7171"),
             Self::Room(text, error) => write!(f, "{text} cannot name a room: {error}"),
@@ -355,6 +363,20 @@ mod tests {
         ];
         for (line, expected) in cases {
             assert_eq!(parsed(line), Ok(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_help_fits_eighty_columns() {
+        let longest = HELP.lines().max_by_key(|line| line.chars().count()).expect("lines");
+        assert!(longest.chars().count() <= 80, "{longest}");
+    }
+
+    #[test]
+    fn an_empty_word_names_no_file() {
+        for words in [&[""][..], &["share", ""], &["join", "ws://h:1/r", ""]] {
+            let error = parse(words.iter().map(OsString::from)).expect_err("no file");
+            assert!(error.to_string().contains("empty"), "{words:?}: {error}");
         }
     }
 

@@ -10,7 +10,7 @@
 //! - [`files`]: the text file, its history, and who has it open.
 //! - [`screen`]: drawing, from plain data; on top of [`layout`] (rows), [`motion`] and
 //!   [`search`] (positions), [`glyph`] (clusters and their widths, strangers' text made safe) and
-//!   [`palette`] (colours).
+//!   [`palette`] (colours), [`plural`] (numbers of things).
 //! - [`tools`] and [`replay`]: recorded sessions, in and out, and played.
 
 #![forbid(unsafe_code)]
@@ -22,6 +22,7 @@ pub mod glyph;
 pub mod layout;
 pub mod motion;
 pub mod palette;
+pub mod plural;
 pub mod replay;
 pub mod screen;
 pub mod search;

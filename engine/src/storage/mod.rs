@@ -243,6 +243,8 @@ fn replace(beside: &Path, path: &Path, bytes: &[u8]) -> io::Result<File> {
     let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(beside)?;
     // The lock goes with the file, so nobody finds the new one unlocked.
     file.lock()?;
+    // A history may be more private than files usually are.
+    file.set_permissions(std::fs::metadata(path)?.permissions())?;
     file.write_all(bytes)?;
     file.sync_all()?;
     std::fs::rename(beside, path)?;

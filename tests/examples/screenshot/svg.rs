@@ -132,7 +132,7 @@ fn color(color: Color, default: &str) -> String {
         Color::Idx(index @ 0..16) => THEME[usize::from(index)].to_owned(),
         // The cube of 6 × 6 × 6, then the greys.
         Color::Idx(index @ 16..232) => {
-            let step = |part: u8| if part % 6 == 0 { 0 } else { 55 + 40 * (part % 6) };
+            let step = |part: u8| [0, 95, 135, 175, 215, 255][usize::from(part % 6)];
             let cube = index - 16;
             format!("#{:02x}{:02x}{:02x}", step(cube / 36), step(cube / 6), step(cube))
         }

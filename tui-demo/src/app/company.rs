@@ -114,7 +114,9 @@ impl Company {
             State::Connecting { attempt: 0 | 1 } => ("connecting".into(), Severity::Warning),
             State::Connecting { attempt } => (format!("connecting, attempt {attempt}"), Severity::Warning),
             State::Offline { .. } => {
-                let left = self.retry.map_or(0, |retry| retry.saturating_duration_since(now).as_secs());
+                // Rounded up: nobody waits for an attempt in 0 seconds.
+                let left = self.retry.map_or(Duration::ZERO, |retry| retry.saturating_duration_since(now));
+                let left = left.as_millis().div_ceil(1000);
                 (format!("offline, retry in {left} s"), Severity::Warning)
             }
             State::Refused { .. } => ("refused".into(), Severity::Error),
@@ -166,7 +168,7 @@ impl Company {
                 let selection = selection.and_then(|(start, end)| Some(place(start)?..place(end)?));
                 Seat {
                     id: peer.id,
-                    name: peer.name.clone(),
+                    name: shown_name(&peer.name).into(),
                     hue,
                     marker,
                     caret: caret.and_then(&mut place),
@@ -178,6 +180,11 @@ impl Company {
             self.followed = None;
         }
     }
+}
+
+/// Whoever gives no name has one all the same, so that no sentence about them lacks its subject.
+fn shown_name(name: &str) -> &str {
+    if name.trim().is_empty() { "somebody" } else { name }
 }
 
 /// The colour and the letter of everybody in the room.
@@ -244,7 +251,7 @@ impl App {
             return;
         };
         let came: Vec<&str> =
-            link.peers().iter().filter(|peer| !before.contains(&peer.id)).map(|peer| peer.name.as_str()).collect();
+            link.peers().iter().filter(|peer| !before.contains(&peer.id)).map(|peer| shown_name(&peer.name)).collect();
         let gone: Vec<&str> = self
             .company
             .seats

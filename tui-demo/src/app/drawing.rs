@@ -4,6 +4,7 @@
 //! too: making them safe is the business of whoever draws.
 
 use std::ops::Range;
+use std::path::Path;
 
 use cede::Chars;
 use ratatui::Frame;
@@ -12,12 +13,11 @@ use ratatui::layout::Rect;
 use super::keeping::Home;
 use super::leaving::Concern;
 use super::{App, Mode, Role, keymap};
+use crate::glyph;
+use crate::plural::counted;
 use crate::screen::{
     self, Help, Hit, Info, KeySection, Overlay, PeerList, PeerRow, Places, Question, Remote, Scene, Status,
 };
-
-/// What the message line says when there is nothing else.
-const HINT: &str = "F1 keys  ^S save  ^Q quit";
 
 impl App {
     /// Draws everything.
@@ -52,7 +52,7 @@ impl App {
                 remotes: &remotes,
                 status: Status {
                     file: &file,
-                    modified: self.keeping.is_modified(),
+                    modified: self.shows_modified(),
                     peers: seats.len(),
                     connection: &connection,
                     connection_severity,
@@ -64,7 +64,7 @@ impl App {
                     line,
                     column,
                     notice: self.notices.latest(),
-                    hint: HINT,
+                    hint: self.hint(),
                 },
                 overlay,
                 palette: self.palette,
@@ -148,31 +148,42 @@ impl App {
         }
     }
 
+    /// A guest without a file has none that could lack anything: the text is kept by the host.
+    fn shows_modified(&self) -> bool {
+        let kept_by_host = self.role == Role::Guest && self.keeping.home == Home::Nameless;
+        self.keeping.is_modified() && !kept_by_host
+    }
+
     fn about(&self) -> String {
         let text = self.session.text();
         let mut lines = vec![match &self.keeping.home {
-            Home::Named { path, .. } => format!("File: {}", path.display()),
-            Home::Elsewhere(path) => format!("File: {} (kept by another editor)", path.display()),
+            Home::Named { path, .. } => format!("File: {}", in_one_line(path)),
+            Home::Elsewhere(path) => format!("File: {} (kept by another editor)", in_one_line(path)),
             Home::Nameless => "File: none yet".into(),
         }];
         lines.push(format!(
-            "Text: {} lines, {} characters, {} bytes",
-            text.line_count(),
-            text.len::<Chars>().0,
-            text.len::<cede::Bytes>().0,
+            "Text: {}, {}, {}",
+            counted(text.line_count() as u64, "line"),
+            counted(text.len::<Chars>().0 as u64, "character"),
+            counted(text.len::<cede::Bytes>().0 as u64, "byte"),
         ));
         let stats = self.session.document().stats();
-        lines.push(format!("History: {} events in {} groups by {} agents", stats.events, stats.groups, stats.agents));
+        lines.push(format!(
+            "History: {} in {} by {}",
+            counted(stats.events, "event"),
+            counted(stats.groups, "group"),
+            counted(stats.agents, "agent"),
+        ));
         match (self.keeping.failure(), self.keeping.history_bytes()) {
             (Some(reason), _) => lines.push(format!("History: cannot be written: {reason}")),
             (None, 0) => {}
-            (None, bytes) => lines.push(format!("History file: {bytes} bytes")),
+            (None, bytes) => lines.push(format!("History file: {}", counted(bytes, "byte"))),
         }
         if let Some(join) = &self.join {
             lines.push(match self.role {
-                Role::Guest => format!("Room: {join}"),
-                Role::Host => format!("Others join by: cede join {join}"),
-                Role::Alone => format!("On this machine: cede join {join}"),
+                Role::Guest => format!("Room:\n  {join}"),
+                Role::Host => format!("Others join by:\n  cede join {join}"),
+                Role::Alone => format!("Somebody else on this machine joins by:\n  cede join {join}"),
             });
         }
         let (connection, ..) = self.connection();
@@ -225,7 +236,30 @@ impl App {
         });
         limit
     }
+
+    /// How many rows of the help or other information are shown at once.
+    pub(super) fn reading_page(&self) -> usize {
+        screen::page_rows(self.area())
+    }
+
+    /// What the message line says when there is nothing else: keys that do something now.
+    fn hint(&self) -> &'static str {
+        match self.mode {
+            Mode::Text => "F1 keys  ^S save  ^Q quit",
+            Mode::Peers { .. } => "Enter go there  f follow  Esc close",
+            Mode::Help { .. } | Mode::About { .. } => "↑↓ scroll  Esc close",
+            Mode::Leaving(_) | Mode::Prompt(_) => "",
+        }
+    }
 }
+
+/// A path in which a line feed is seen and ends no line.
+fn in_one_line(path: &Path) -> String {
+    glyph::label(&path.to_string_lossy(), PATH_COLUMNS)
+}
+
+/// As long as paths get on most systems.
+const PATH_COLUMNS: usize = 4096;
 
 /// The title of the overlay with [`App::about`].
 const ABOUT: &str = "This text";

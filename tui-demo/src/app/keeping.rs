@@ -16,6 +16,7 @@ use crate::files::reconcile::{Standing, reconcile};
 use crate::files::resume::Resume;
 use crate::files::text::{Form, Snapshot, TextError};
 use crate::files::watch::Seen;
+use crate::plural::counted;
 
 /// A history shorter than this is not written anew while it is open.
 const COMPACT_FROM: u64 = 4 << 20;
@@ -237,7 +238,7 @@ impl Keeping {
         self.looked = None;
     }
 
-    /// There is no text file now. What it held stays known: programs that write files anew
+    /// There is no text file now, or none that can be read. What it held stays known: programs that write files anew
     /// delete them first, and the difference must not undo what was typed since.
     fn holds_nothing(&mut self) {
         self.saved = None;
@@ -304,10 +305,7 @@ impl App {
                 self.keeping.holds(Some(saving));
                 self.keeping.look(self.session.document());
                 self.effects.push(Effect::KeepResume);
-                self.inform(match lines {
-                    1 => "saved, 1 line".into(),
-                    lines => format!("saved, {lines} lines"),
-                });
+                self.inform(format!("saved, {}", counted(lines as u64, "line")));
                 self.go_on_leaving();
             }
             Err(error) => {
@@ -339,7 +337,11 @@ impl App {
                 self.keeping.holds_nothing();
                 self.warn("the file has been deleted; saving writes it again");
             }
-            Seen::Unreadable(error) => self.notices.fail(format!("{error}; saving replaces it")),
+            Seen::Unreadable(error) => {
+                self.keeping.holds_nothing();
+                let way_out = if matches!(error, TextError::NotAFile { .. }) { "" } else { "; saving replaces it" };
+                self.notices.fail(format!("{error}{way_out}"));
+            }
         }
     }
 

@@ -414,6 +414,8 @@ pub const SECTIONS: &[Section] = &[
                     key(KeyCode::Enter),
                     f(1),
                     alt('h'),
+                    f(5),
+                    alt('i'),
                     key(KeyCode::Char('q')),
                     ctrl('c'),
                     ctrl('q'),

@@ -91,6 +91,15 @@ impl App {
         }
     }
 
+    /// A concern that has settled itself while it was put is no reason to stay: the person wants to leave.
+    pub(super) fn reconsider_leaving(&mut self) {
+        if let Mode::Leaving(concern) = self.mode
+            && !self.is_concerned(concern)
+        {
+            self.leave_past(Some(concern));
+        }
+    }
+
     fn is_concerned(&self, concern: Concern) -> bool {
         let home = &self.keeping.home;
         let named = matches!(home, Home::Named { .. });

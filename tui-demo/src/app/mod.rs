@@ -244,10 +244,7 @@ impl App {
             Event::Key(key) => self.press(Chord::of(&key)),
             Event::Mouse(mouse) => self.point(mouse),
             Event::Paste(text) => self.paste(&text),
-            Event::Resize(columns, rows) => {
-                self.size = (columns, rows);
-                self.fit();
-            }
+            Event::Resize(columns, rows) => self.resize(columns, rows),
             Event::Incoming(incoming) => self.hear(incoming),
             Event::Disk(seen, agent) => self.see_disk(seen, agent),
             Event::History(report) => self.hear_history(report),
@@ -312,6 +309,17 @@ impl App {
     /// Tells the person something that deserves a look.
     pub fn warn(&mut self, text: impl Into<String>) {
         self.notices.warn(text, self.now);
+    }
+
+    /// A caret that was in sight stays so.
+    fn resize(&mut self, columns: u16, rows: u16) {
+        let caret = self.caret();
+        let in_sight = self.viewport.cell_of(self.session.text(), caret).is_some();
+        self.size = (columns, rows);
+        self.fit();
+        if in_sight {
+            self.viewport.reveal(self.session.text(), caret, MARGIN);
+        }
     }
 
     /// A key, wherever the keys go now.
@@ -388,7 +396,7 @@ impl App {
 
     /// A key while the help or other information is shown.
     fn read_on(&mut self, action: Action) {
-        let page = usize::from(self.size.1.saturating_sub(4).max(1));
+        let page = self.reading_page();
         let limit = self.reading_limit();
         let (Mode::Help { scroll } | Mode::About { scroll }) = &mut self.mode else {
             return;
@@ -426,5 +434,6 @@ impl App {
         self.announce();
         self.do_what_is_due();
         self.watch_followed();
+        self.reconsider_leaving();
     }
 }

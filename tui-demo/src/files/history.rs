@@ -118,12 +118,14 @@ impl History {
     /// # Errors
     /// [`HistoryError`]; the file is as it was.
     pub fn open(path: &Path, report: impl FnMut(Report) + Send + 'static) -> Result<(Self, Loaded), HistoryError> {
+        make_as_private(path);
         let opened = LogFile::open(path).map_err(HistoryError::from_storage)?;
         let loaded =
             Loaded::from_records(&opened.records, opened.torn).map_err(|source| HistoryError::refused(path, source))?;
+        let empty = opened.records.is_empty() && opened.torn.is_none();
         drop(opened.records);
         let (jobs, inbox) = mpsc::channel();
-        let writer = Writer { file: opened.file, report, sound: true };
+        let writer = Writer { file: opened.file, path: path.into(), report, sound: true, empty };
         let writer = std::thread::Builder::new()
             .name("history".into())
             .spawn(move || writer.run(&inbox))
@@ -196,9 +198,26 @@ impl Drop for History {
     }
 }
 
+/// Makes the file of a new history readable by those alone who may read the text that it belongs to. When that cannot
+/// be done, opening says why.
+#[cfg(unix)]
+fn make_as_private(path: &Path) {
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    if let Ok(text) = fs::metadata(path.with_extension("")) {
+        let mode = text.permissions().mode() & 0o666;
+        let _ = fs::OpenOptions::new().write(true).create_new(true).mode(mode | 0o600).open(path);
+    }
+}
+
+#[cfg(not(unix))]
+fn make_as_private(_: &Path) {}
+
 struct Writer<F> {
     file: LogFile,
+    path: PathBuf,
     report: F,
+    /// Nothing has ever been written.
+    empty: bool,
     /// Invariant: false from a failure until a whole rewrite; nothing is appended meanwhile,
     /// because the end of the file may be half a record.
     sound: bool,
@@ -221,17 +240,28 @@ impl<F: FnMut(Report)> Writer<F> {
                 done(self.sound);
             }
         }
+        self.leave_nothing_empty();
+    }
+
+    /// A name that was mistyped leaves nothing behind. Done while the file is locked, and only to what still looks
+    /// like it: the user may have moved it and put another in its place.
+    fn leave_nothing_empty(&self) {
+        let same = |metadata: fs::Metadata| metadata.is_file() && metadata.len() == self.file.size();
+        if self.empty && fs::symlink_metadata(&self.path).is_ok_and(same) {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 
     fn append(&mut self, kind: Kind, payload: &[u8]) {
         if self.sound {
+            self.empty = false;
             let result = self.file.append(kind, payload);
             self.note(result);
         }
     }
 
     fn rewrite(&mut self, records: &[Record]) {
-        self.sound = true;
+        (self.sound, self.empty) = (true, false);
         let result = self.file.rewrite(records);
         self.note(result);
     }
@@ -415,6 +445,35 @@ mod tests {
         let loaded = read(&path).expect("read");
         assert_eq!(loaded.records, 2);
         assert_eq!(loaded.document.to_string(), session.text().to_string());
+    }
+
+    #[test]
+    fn a_history_in_which_nothing_was_written_leaves_no_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("mistyped.cede");
+        drop(open(&path));
+        assert!(!path.exists());
+        let (mut history, _) = open(&path);
+        let mut session = Session::new(ME);
+        session.insert(Chars(0), "meant").expect("typed");
+        history.record(session.document());
+        drop(history);
+        drop(open(&path));
+        assert_eq!(read(&path).expect("read").document.to_string(), "meant");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_history_of_a_private_text_is_private() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a folder");
+        let (text, path) = (folder.path().join("diary.md"), folder.path().join("diary.md.cede"));
+        fs::write(&text, "secret").expect("written");
+        fs::set_permissions(&text, fs::Permissions::from_mode(0o600)).expect("set");
+        let (history, _) = open(&path);
+        let mode = fs::metadata(&path).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        drop(history);
     }
 
     #[test]

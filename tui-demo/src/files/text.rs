@@ -141,12 +141,17 @@ pub fn read(path: &Path) -> Result<Option<Snapshot>, TextError> {
 /// Returns the stamp of the file written.
 ///
 /// # Errors
-/// [`TextError::Io`], [`TextError::NotAFile`]; the file is then as it was.
+/// [`TextError::Io`], also when the file itself may not be written although its folder may; [`TextError::NotAFile`].
+/// The file is then as it was.
 pub fn write(path: &Path, text: &str, form: Form) -> Result<Stamp, TextError> {
     let target = follow_links(path);
     let former = fs::metadata(&target).ok();
     if former.as_ref().is_some_and(|metadata| !metadata.is_file()) {
         return Err(TextError::NotAFile { path: path.into() });
+    }
+    if former.is_some() {
+        // A rename asks the folder alone; whoever made the file read-only meant the file.
+        OpenOptions::new().write(true).open(&target).map_err(|error| TextError::io(path, Doing::Write, error))?;
     }
     let temporary = temporary_beside(&target);
     let written = fill(&temporary, &form.encode(text), former.as_ref())
@@ -353,6 +358,20 @@ mod tests {
         assert_eq!(snapshot.stamp, stamp);
         let names: Vec<_> = fs::read_dir(folder.path()).expect("listed").collect();
         assert_eq!(names.len(), 1, "{names:?}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_may_not_be_written_is_not_replaced() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("kept.txt");
+        fs::write(&path, "before").expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).expect("set");
+        // Root may write everything, and then there is nothing to refuse.
+        let may_write = OpenOptions::new().write(true).open(&path).is_ok();
+        assert_eq!(write(&path, "after", Form::default()).is_ok(), may_write);
+        assert_eq!(fs::read_to_string(&path).expect("read"), if may_write { "after" } else { "before" });
     }
 
     #[cfg(unix)]

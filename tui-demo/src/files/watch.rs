@@ -32,15 +32,15 @@ pub struct Watch {
     left: Option<Stamp>,
     /// A stamp seen once that is not as it was left.
     stirring: Option<Option<Stamp>>,
-    /// Asking for the stamp has failed, and that has been said.
-    failing: bool,
+    /// Reading has failed when the file had this stamp, or none that could be asked for, and that has been said.
+    told: Option<Option<Stamp>>,
 }
 
 impl Watch {
     /// Watches the file at `path`, which was left with this stamp.
     #[must_use]
     pub fn new(path: &Path, left: Option<Stamp>) -> Self {
-        Self { path: path.into(), left, stirring: None, failing: false }
+        Self { path: path.into(), left, stirring: None, told: None }
     }
 
     /// The file has been written by ourselves.
@@ -55,7 +55,8 @@ impl Watch {
         match Stamp::of(&self.path) {
             Ok(stamp) if stamp == self.left => {
                 self.stirring = None;
-                self.failing = false;
+                // What could not be read then cannot be read now, and has been told.
+                self.told = self.told.filter(|told| *told == stamp);
                 None
             }
             Ok(stamp) if self.stirring != Some(stamp) => {
@@ -82,15 +83,17 @@ impl Watch {
             Err(error) => return self.fail(error),
         };
         self.stirring = None;
-        self.failing = false;
+        self.told = None;
         Some(seen)
     }
 
     /// The same trouble is told once, and read again only when the stamp changes.
     fn fail(&mut self, error: TextError) -> Option<Seen> {
-        self.left = Stamp::of(&self.path).unwrap_or(self.left);
+        let stamp = Stamp::of(&self.path);
+        let now = Some(*stamp.as_ref().unwrap_or(&None));
+        self.left = stamp.unwrap_or(self.left);
         self.stirring = None;
-        (!std::mem::replace(&mut self.failing, true)).then_some(Seen::Unreadable(error))
+        (std::mem::replace(&mut self.told, now) != now).then_some(Seen::Unreadable(error))
     }
 }
 
@@ -152,6 +155,7 @@ mod tests {
         assert!(watch.look().is_none());
         assert!(matches!(watch.look(), Some(Seen::Unreadable(_))));
         assert!(watch.look().is_none());
+        assert!(watch.look_now().is_none(), "who saves after that means to replace it");
         fs::write(&path, "café").expect("written");
         assert!(watch.look().is_none());
         assert_eq!(content(watch.look()), "café");

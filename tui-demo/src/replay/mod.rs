@@ -11,7 +11,7 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crossterm::event;
+use crossterm::event::{self, Event};
 
 use crate::palette::Palette;
 use crate::shell::terminal::Screen;
@@ -50,11 +50,17 @@ fn show(mut show: Show) -> io::Result<()> {
     let mut screen = Screen::enter()?;
     let mut before = Instant::now();
     loop {
-        screen.terminal().draw(|frame| show.draw(frame))?;
+        screen.draw(|frame| show.draw(frame))?;
         let rest = if show.is_playing() { FRAME.saturating_sub(before.elapsed()) } else { PAUSE };
         let was_playing = show.is_playing();
-        if event::poll(rest)? && show.handle(&event::read()?) == Wish::Leave {
-            return Ok(());
+        if event::poll(rest)? {
+            let event = event::read()?;
+            if let Event::Resize(columns, rows) = event {
+                screen.resized(columns, rows)?;
+            }
+            if show.handle(&event) == Wish::Leave {
+                return Ok(());
+            }
         }
         let now = Instant::now();
         // Time that went by while it stood still is not made up for.

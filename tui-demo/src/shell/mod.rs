@@ -38,6 +38,8 @@ pub enum ShellError {
     History(HistoryError),
     /// A history was named where a text was expected.
     NamedHistory(PathBuf),
+    /// The folder of the text file does not exist; none is made, for it may be a slip of the keys.
+    NoFolder(PathBuf),
     /// A damaged history could not be moved out of the way.
     SetAside {
         /// The history.
@@ -93,6 +95,7 @@ impl fmt::Display for ShellError {
                 "{} is a history; open the text that it belongs to, or try cede cat, cede replay",
                 path.display()
             ),
+            Self::NoFolder(path) => write!(f, "there is no folder {}", path.display()),
             Self::SetAside { path, source } => {
                 write!(f, "cannot move {} out of the way: {source}", path.display())
             }
@@ -116,7 +119,7 @@ impl fmt::Display for ShellError {
 impl std::error::Error for ShellError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::NoTerminal | Self::NamedHistory(_) | Self::TextWithoutHistory(_) => None,
+            Self::NoTerminal | Self::NamedHistory(_) | Self::NoFolder(_) | Self::TextWithoutHistory(_) => None,
             Self::Terminal(error) | Self::Signals(error) | Self::Runtime(error) => Some(error),
             Self::SetAside { source, .. } | Self::Bind { source, .. } => Some(source),
             Self::Text(error) => Some(error),

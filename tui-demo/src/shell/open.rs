@@ -24,6 +24,7 @@ use crate::files::instance::{Instance, Posted};
 use crate::files::text::{self, Form, Snapshot};
 use crate::files::{history_path, instance_path};
 use crate::palette::Hue;
+use crate::plural::counted;
 
 /// Everything that an editor needs to run.
 pub(super) struct Ready {
@@ -78,7 +79,7 @@ enum Way {
 /// # Errors
 /// [`ShellError`]; nothing runs then.
 pub(super) async fn open(edit: Edit, reports: &mpsc::UnboundedSender<Report>) -> Result<Option<Ready>, ShellError> {
-    let name = edit.name.unwrap_or_else(own_name);
+    let name = edit.name.filter(|name| !name.trim().is_empty()).unwrap_or_else(own_name);
     let joining = match &edit.company {
         Company::Join { url } => Some(target(url)?),
         _ => None,
@@ -174,6 +175,9 @@ fn find(file: &Path, joining: Option<&Target>, reports: &mpsc::UnboundedSender<R
     }
     // Before the history is made: a file that cannot be edited gets none.
     let snapshot = text::read(file).map_err(ShellError::Text)?;
+    if let Some(folder) = missing_folder(file) {
+        return Err(ShellError::NoFolder(folder.into()));
+    }
     let path = history_path(file);
     let has_text = snapshot.as_ref().is_some_and(|snapshot| !snapshot.text.is_empty());
     if joining.is_some() && has_text && !path.exists() {
@@ -189,6 +193,11 @@ fn find(file: &Path, joining: Option<&Target>, reports: &mpsc::UnboundedSender<R
         Err(error @ HistoryError::Io { .. }) => ask_about_refusal(file, snapshot, error),
         Err(error) => Err(ShellError::History(error)),
     }
+}
+
+/// The folder that a file is to be in and that is not there.
+pub(super) fn missing_folder(file: &Path) -> Option<&Path> {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists())
 }
 
 pub(super) fn open_history(
@@ -209,8 +218,9 @@ fn kept(file: &Path, snapshot: Option<Snapshot>, loaded: Loaded, history: Option
     }
     if let Some(torn) = loaded.torn {
         notices.push(format!(
-            "the history ended in an unfinished record at byte {}; its {} bytes were dropped",
-            torn.offset, torn.dropped
+            "the history's unfinished last record was dropped: {} from byte {}",
+            counted(torn.dropped, "byte"),
+            torn.offset
         ));
     }
     if snapshot.is_none() && !loaded.document.text().is_empty() {

@@ -166,7 +166,7 @@ impl Shell {
         while !self.leaving {
             if std::mem::take(&mut self.stale) {
                 let app = &self.app;
-                self.screen.terminal().draw(|frame| app.draw(frame)).map_err(ShellError::Terminal)?;
+                self.screen.draw(|frame| app.draw(frame)).map_err(ShellError::Terminal)?;
             }
             let wake = self.app.wakes_at();
             let arrival = tokio::select! {
@@ -232,7 +232,11 @@ impl Shell {
             TerminalEvent::Key(key) => Event::Key(key),
             TerminalEvent::Mouse(mouse) => Event::Mouse(mouse),
             TerminalEvent::Paste(text) => Event::Paste(text),
-            TerminalEvent::Resize(columns, rows) => Event::Resize(columns, rows),
+            TerminalEvent::Resize(columns, rows) => {
+                // A terminal that fails here fails at the next screen as well, which says so.
+                let _ = self.screen.resized(columns, rows);
+                Event::Resize(columns, rows)
+            }
             TerminalEvent::FocusGained | TerminalEvent::FocusLost => return,
         };
         self.tell(event).await;
@@ -348,9 +352,12 @@ impl Shell {
     /// that one had in its history is taken in; what stands in the text file is, before it is
     /// written.
     async fn settle(&mut self, path: PathBuf) {
-        let result = match open::open_history(&history_path(&path), &self.reporter) {
-            Ok((history, loaded)) => self.move_in(&path, history, loaded).await,
-            Err(error) => Err(error.to_string()),
+        let result = match open::missing_folder(&path) {
+            Some(folder) => Err(ShellError::NoFolder(folder.into()).to_string()),
+            None => match open::open_history(&history_path(&path), &self.reporter) {
+                Ok((history, loaded)) => self.move_in(&path, history, loaded).await,
+                Err(error) => Err(error.to_string()),
+            },
         };
         let effects = self.app.handle(Event::Settled(result), Instant::now());
         self.apply(effects);
@@ -385,14 +392,15 @@ impl Shell {
         self.stale = true;
         match asked {
             Asked::Whole(answer) => {
-                self.record();
+                self.keep_resume();
                 // A server that has given up asking needs no answer; so below.
                 let _ = answer.send(self.app.session().document().encode());
             }
             Asked::Keep(pieces, answer) => match self.app.admit(pieces, Instant::now()) {
                 Ok(effects) => {
+                    // Own typing that was not due yet gets to the disk as well, and so must the way to undo it.
+                    self.keep_resume();
                     self.apply(effects);
-                    self.record();
                     match &self.history {
                         Some(history) => history.when_synced(move |kept| {
                             let _ = answer.send(kept);

@@ -8,10 +8,12 @@ use std::io::{self, Write};
 use std::sync::Once;
 
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
+use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{cursor, execute, queue};
-use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+use ratatui::layout::Rect;
+use ratatui::{Frame, Terminal};
 
 static RESTORE_ON_PANIC: Once = Once::new();
 
@@ -46,9 +48,23 @@ impl Screen {
         }
     }
 
-    /// What to draw on.
-    pub fn terminal(&mut self) -> &mut Terminal<CrosstermBackend<io::Stdout>> {
-        &mut self.terminal
+    /// Draws everything. A terminal that knows how shows it all at once; the others pass over the request.
+    ///
+    /// # Errors
+    /// The terminal cannot be written to.
+    pub fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
+        queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
+        self.terminal.draw(draw)?;
+        execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
+    }
+
+    /// The terminal has this many columns and rows now. Its cells are drawn anew, even when it has had the same size
+    /// before: what it did to them in between, only it knows.
+    ///
+    /// # Errors
+    /// The terminal cannot be written to.
+    pub fn resized(&mut self, columns: u16, rows: u16) -> io::Result<()> {
+        self.terminal.resize(Rect::new(0, 0, columns, rows))
     }
 
     /// Puts `text` into the clipboard of the terminal's user (OSC 52), if the terminal lets it.
@@ -73,7 +89,14 @@ impl Drop for Screen {
 /// fails here fails because the terminal is gone.
 fn leave() {
     let mut out = io::stdout();
-    let _ = queue!(out, DisableMouseCapture, DisableBracketedPaste, LeaveAlternateScreen, cursor::Show,);
+    let _ = queue!(
+        out,
+        EndSynchronizedUpdate,
+        DisableMouseCapture,
+        DisableBracketedPaste,
+        LeaveAlternateScreen,
+        cursor::Show
+    );
     let _ = out.flush();
     let _ = disable_raw_mode();
 }

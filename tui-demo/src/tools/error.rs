@@ -9,12 +9,18 @@ use cede::{AuthorError, EditError, ImportError, ParseIdError, VersionError};
 
 use super::trace::TraceError;
 use crate::files::history::HistoryError;
+use crate::plural::counted;
 
 /// Why a subcommand failed. Transactions and patches are counted from 0, positions in chars.
 #[derive(Debug)]
 pub enum ToolError {
     /// The trace is none.
-    Trace(TraceError),
+    Trace {
+        /// Where.
+        path: PathBuf,
+        /// What is wrong.
+        source: TraceError,
+    },
     /// A patch reaches beyond the text at its transaction's parents.
     Misfit {
         /// Which transaction.
@@ -100,19 +106,26 @@ pub enum ToolError {
 impl fmt::Display for ToolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Trace(error) => error.fmt(f),
+            Self::Trace { path, source } => write!(f, "{}: {source}", path.display()),
+            Self::Misfit { transaction, patch, position, deleted: 0, length } => write!(
+                f,
+                "transaction {transaction}, patch {patch}: position {position} is beyond the end of a text of {} \
+                 (--lenient moves it there)",
+                characters(*length)
+            ),
             Self::Misfit { transaction, patch, position, deleted, length } => write!(
                 f,
-                "transaction {transaction}, patch {patch}: {deleted} characters deleted at {position} do not fit in a text of \
-                 {length} (--lenient cuts them down)"
+                "transaction {transaction}, patch {patch}: {} to delete at {position} do not fit in a text of {length} \
+                 (--lenient cuts them down)",
+                characters(*deleted)
             ),
             Self::Author { transaction, source } => write!(f, "transaction {transaction}: {source}"),
             Self::Edit { transaction, source } => write!(f, "transaction {transaction}: {source}"),
             Self::Delivery { transaction, source } => write!(f, "transaction {transaction}, delivery: {source}"),
             Self::EndContent { expected, found, first } => write!(
                 f,
-                "the text ends with {found} characters and the trace's endContent has {expected}; they differ from character \
-                 {first} on"
+                "the text has {} at the end and the trace's endContent has {expected}; they differ from character {first} on",
+                characters(*found)
             ),
             Self::HasHistory { path } => write!(f, "{} holds a history already", path.display()),
             Self::Storage { path, source } => write!(f, "{}: {source}", path.display()),
@@ -128,10 +141,14 @@ impl fmt::Display for ToolError {
     }
 }
 
+fn characters(count: usize) -> String {
+    counted(count as u64, "character")
+}
+
 impl std::error::Error for ToolError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Trace(source) => Some(source),
+            Self::Trace { source, .. } => Some(source),
             Self::Author { source, .. } => Some(source),
             Self::Edit { source, .. } => Some(source),
             Self::Delivery { source, .. } => Some(source),

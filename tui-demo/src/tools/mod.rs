@@ -17,6 +17,7 @@ use cede::Document;
 use cede::storage::{Kind, LogFile};
 
 use crate::files::history;
+use crate::plural::counted;
 
 mod ancestry;
 mod command;
@@ -89,7 +90,7 @@ fn import(
     out: &mut impl Write,
     notices: &mut impl Write,
 ) -> Result<(), ToolError> {
-    let mut trace = Trace::read(path).map_err(ToolError::Trace)?;
+    let mut trace = Trace::read(path).map_err(|source| ToolError::Trace { path: path.into(), source })?;
     let transactions = trace.transactions.len();
     let misfits = if lenient { Misfits::Clamp } else { Misfits::Refuse };
     let replay = if live { live::replay } else { import::replay };
@@ -100,13 +101,21 @@ fn import(
     }
     keep(&document, into)?;
     if clamped > 0 {
-        writeln!(notices, "notice: {clamped} patches did not fit and were cut down").map_err(ToolError::Output)?;
+        let patches = match clamped {
+            1 => "1 patch".to_owned(),
+            patches => format!("{patches} patches"),
+        };
+        writeln!(notices, "notice: {patches} did not fit, cut down").map_err(ToolError::Output)?;
     }
     let stats = document.stats();
     writeln!(
         out,
-        "{transactions} transactions by {} authors: {} events of {} agents in {} groups",
-        trace.authors, stats.events, stats.agents, stats.groups
+        "{} by {}: {} of {} in {}",
+        counted(transactions as u64, "transaction"),
+        counted(u64::from(trace.authors), "author"),
+        counted(stats.events, "event"),
+        counted(stats.agents, "agent"),
+        counted(stats.groups, "group"),
     )
     .map_err(ToolError::Output)
 }

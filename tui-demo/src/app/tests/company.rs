@@ -181,13 +181,20 @@ fn guests_events_are_taken_in_and_not_sent_back() {
 }
 
 #[test]
+fn who_has_no_name_is_somebody() {
+    let mut desk = among("", &[" "], Role::Host);
+    desk.assert_shows("here: somebody");
+    desk.keys("<F2>").assert_shows("somebody");
+}
+
+#[test]
 fn the_connection_is_told() {
     let mut desk = among("", &[], Role::Guest);
     desk.assert_shows("online");
     desk.hear(Incoming::Closed { reason: "reset".into(), retry_in: Duration::from_secs(4) });
     desk.assert_shows("offline, retry in 4 s");
     desk.wait(Duration::from_millis(1500));
-    desk.assert_shows("offline, retry in 2 s");
+    desk.assert_shows("offline, retry in 3 s");
     desk.hear(Incoming::Connecting { attempt: 3 });
     desk.assert_shows("connecting, attempt 3");
     let reason = String::from("the room is full");

@@ -51,6 +51,18 @@ fn a_file_is_opened_unmodified_and_nothing_is_said() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_any_more_lacks_the_text() {
+    let mut desk = on_file("one");
+    desk.tell(Event::Resize(100, 12));
+    desk.tell(Event::Disk(Seen::Unreadable(TextError::NotUtf8 { path: "notes.md".into(), offset: 7 }), DISK));
+    desk.assert_shows("saving replaces it");
+    desk.assert_shows("[+]");
+    desk.keys("<C-s>");
+    assert_eq!(save(&mut desk), "one");
+    assert!(!desk.shows("[+]"));
+}
+
+#[test]
 fn the_modified_mark_says_whether_the_file_has_the_text() {
     let mut desk = on_file("one");
     assert!(!desk.shows("[+]"));

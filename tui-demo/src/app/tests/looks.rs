@@ -1,5 +1,7 @@
 //! The screen as a whole: overlays, sizes.
 
+use crossterm::event::MouseEventKind;
+
 use super::Desk;
 use crate::app::Event;
 
@@ -21,6 +23,48 @@ fn the_help_shows_the_table() {
 }
 
 #[test]
+fn a_page_of_the_help_leaves_no_row_out() {
+    let mut desk = Desk::with("|");
+    for (columns, rows) in [(80, 24), (40, 10), (20, 5)] {
+        desk.tell(Event::Resize(columns, rows)).keys("<F1>");
+        let mut seen = 0;
+        for _ in 0..100 {
+            let place = desk.screen().iter().find_map(|line| place_shown(line)).expect("which rows are shown");
+            assert!(place.0 <= seen + 1, "rows {place:?} after {seen} at {columns} × {rows}");
+            seen = place.1;
+            desk.keys("<PgDn>");
+        }
+        desk.keys("<Esc>");
+    }
+}
+
+/// `… 19-36/80 …`: the first and the last row shown.
+fn place_shown(line: &str) -> Option<(usize, usize)> {
+    let (shown, _) = line.split_whitespace().find_map(|word| word.split_once('/'))?;
+    let (first, last) = shown.split_once('-')?;
+    Some((first.parse().ok()?, last.parse().ok()?))
+}
+
+#[test]
+fn one_of_a_kind_is_not_said_to_be_many() {
+    let mut desk = Desk::with("|");
+    desk.keys("a<F5>");
+    desk.assert_shows("1 line, 1 character, 1 byte");
+    desk.assert_shows("1 event in 1 group by 1 agent");
+}
+
+#[test]
+fn the_hint_names_keys_that_do_something_now() {
+    let mut desk = Desk::with("|");
+    desk.assert_shows("^S save");
+    for (keys, hint) in [("<F2>", "Enter go there"), ("<F1>", "scroll"), ("<F5>", "Esc close")] {
+        desk.keys(keys).assert_shows(hint);
+        assert!(!desk.shows("^S save"), "{keys}");
+        desk.keys("<Esc>");
+    }
+}
+
+#[test]
 fn no_size_is_too_small_or_too_large() {
     let overlays = ["", "<F1>", "<F2>", "<F5>", "<C-f>two", "<C-g>1", "<C-q>"];
     for keys in overlays {
@@ -35,6 +79,22 @@ fn no_size_is_too_small_or_too_large() {
     let mut desk = Desk::with("one| two");
     desk.tell(Event::Resize(400, 100));
     desk.assert_shows("one two");
+}
+
+#[test]
+fn a_smaller_terminal_still_shows_the_caret() {
+    let lines: String = (1..=30).map(|number| format!("line {number}\n")).collect();
+    let mut desk = Desk::with(&format!("{lines}the end|"));
+    desk.tell(Event::Resize(60, 24)).keys("<C-g>20<Enter><C-g>31<Enter>");
+    for (columns, rows) in [(40, 10), (20, 5), (4, 2), (20, 5), (120, 40)] {
+        desk.tell(Event::Resize(columns, rows));
+        desk.assert_shows(&"the end"[..usize::from(columns.min(10)).saturating_sub(3).min(7)]);
+    }
+    // Scrolled out of sight on purpose, it does not come back by itself.
+    desk.tell(Event::Resize(40, 10)).mouse(MouseEventKind::ScrollUp, 5, 5).mouse(MouseEventKind::ScrollUp, 5, 5);
+    desk.mouse(MouseEventKind::ScrollUp, 5, 5).mouse(MouseEventKind::ScrollUp, 5, 5);
+    desk.tell(Event::Resize(40, 8));
+    assert!(!desk.shows("the end"));
 }
 
 #[test]
