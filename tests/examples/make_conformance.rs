@@ -17,17 +17,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(&folder)?;
     write_lines(&folder.join("graphs.jsonl"), (0..CASES).map(graph_case))?;
     write_lines(&folder.join("sessions.jsonl"), (0..CASES).map(session_case))?;
-    println!(
-        "wrote {CASES} graphs and {CASES} sessions to {}",
-        folder.display()
-    );
+    println!("wrote {CASES} graphs and {CASES} sessions to {}", folder.display());
     Ok(())
 }
 
-fn write_lines<Case: Serialize>(
-    path: &Path,
-    cases: impl Iterator<Item = Case>,
-) -> Result<(), Box<dyn Error>> {
+fn write_lines<Case: Serialize>(path: &Path, cases: impl Iterator<Item = Case>) -> Result<(), Box<dyn Error>> {
     let mut content = String::new();
     for case in cases {
         content.push_str(&serde_json::to_string(&case)?);

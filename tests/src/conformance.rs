@@ -57,11 +57,7 @@ impl Conformance {
 impl fmt::Display for Conformance {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (graphs, sessions) = (self.graphs.len(), self.sessions.len());
-        write!(
-            formatter,
-            "{graphs} graphs and {sessions} sessions in {}",
-            self.folder.display()
-        )
+        write!(formatter, "{graphs} graphs and {sessions} sessions in {}", self.folder.display())
     }
 }
 
@@ -122,14 +118,9 @@ impl TryFrom<(usize, usize, String)> for OpCase {
 
     fn try_from((position, deleted, inserted): (usize, usize, String)) -> Result<Self, String> {
         match (deleted, single(&inserted)) {
-            (0, Some(character)) => Ok(Self::Insert {
-                position,
-                character,
-            }),
+            (0, Some(character)) => Ok(Self::Insert { position, character }),
             (1, None) if inserted.is_empty() => Ok(Self::Delete { position }),
-            _ => Err(format!(
-                "an operation deletes {deleted} and inserts {inserted:?}; expected one character in all"
-            )),
+            _ => Err(format!("an operation deletes {deleted} and inserts {inserted:?}; expected one character in all")),
         }
     }
 }
@@ -137,10 +128,7 @@ impl TryFrom<(usize, usize, String)> for OpCase {
 impl From<OpCase> for (usize, usize, String) {
     fn from(op: OpCase) -> Self {
         match op {
-            OpCase::Insert {
-                position,
-                character,
-            } => (position, 0, character.to_string()),
+            OpCase::Insert { position, character } => (position, 0, character.to_string()),
             OpCase::Delete { position } => (position, 1, String::new()),
         }
     }
@@ -250,8 +238,7 @@ impl TryFrom<StepLine> for StepCase {
     fn try_from(line: StepLine) -> Result<Self, String> {
         let edit = match (line.insert.as_deref(), line.backspace, line.delete) {
             (Some(text), false, false) => {
-                let character =
-                    single(text).ok_or_else(|| format!("{text:?} is not one character"))?;
+                let character = single(text).ok_or_else(|| format!("{text:?} is not one character"))?;
                 Some(EditCase::Insert(character))
             }
             (None, true, false) => Some(EditCase::Backspace),
@@ -262,35 +249,21 @@ impl TryFrom<StepLine> for StepCase {
         let action = match (line.receive, line.move_caret, edit, line.id, line.parents) {
             (Some(events), None, None, None, None) => ActionCase::Receive(events),
             (None, Some(position), None, None, None) => ActionCase::MoveCaret(position),
-            (None, None, Some(edit), Some(id), Some(parents)) => {
-                ActionCase::Edit { edit, id, parents }
-            }
+            (None, None, Some(edit), Some(id), Some(parents)) => ActionCase::Edit { edit, id, parents },
             _ => {
-                return Err(
-                    "a step is one of receive, move_caret, or an edit with id and parents"
-                        .to_owned(),
-                );
+                return Err("a step is one of receive, move_caret, or an edit with id and parents".to_owned());
             }
         };
         let text = line.text.ok_or("a step has no text")?;
         let caret = line.caret.ok_or("a step has no caret")?;
-        Ok(Self {
-            replica: line.replica,
-            action,
-            text,
-            caret,
-        })
+        Ok(Self { replica: line.replica, action, text, caret })
     }
 }
 
 impl From<StepCase> for StepLine {
     fn from(step: StepCase) -> Self {
-        let mut line = Self {
-            replica: step.replica,
-            text: Some(step.text),
-            caret: Some(step.caret),
-            ..Self::default()
-        };
+        let mut line =
+            Self { replica: step.replica, text: Some(step.text), caret: Some(step.caret), ..Self::default() };
         match step.action {
             ActionCase::Receive(events) => line.receive = Some(events),
             ActionCase::MoveCaret(position) => line.move_caret = Some(position),
@@ -321,37 +294,20 @@ fn folder(named: Option<&OsStr>, package: &Path) -> PathBuf {
         return workspace.join(named);
     }
     let shared = workspace.join("../shared/conformance");
-    if shared.is_dir() {
-        shared
-    } else {
-        package.join("data/conformance")
-    }
+    if shared.is_dir() { shared } else { package.join("data/conformance") }
 }
 
 /// Parses every line that is not blank.
 fn read_lines<Case: DeserializeOwned>(path: &Path) -> Result<Vec<Case>, ConformanceError> {
-    let failed = |source| ConformanceError::Unreadable {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| ConformanceError::Unreadable { path: path.to_owned(), source };
     let content = std::fs::read_to_string(path).map_err(failed)?;
     let mut cases = Vec::new();
-    for (index, line) in content
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty())
-    {
-        let failed = |source| ConformanceError::Malformed {
-            path: path.to_owned(),
-            line: index + 1,
-            source,
-        };
+    for (index, line) in content.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let failed = |source| ConformanceError::Malformed { path: path.to_owned(), line: index + 1, source };
         cases.push(serde_json::from_str(line).map_err(failed)?);
     }
     if cases.is_empty() {
-        return Err(ConformanceError::Empty {
-            path: path.to_owned(),
-        });
+        return Err(ConformanceError::Empty { path: path.to_owned() });
     }
     Ok(cases)
 }
@@ -414,38 +370,17 @@ mod tests {
     #[test]
     fn a_named_folder_comes_before_all_others() {
         let package = Path::new("/nowhere/tests");
-        assert_eq!(
-            folder(Some(OsStr::new("/cases")), package),
-            Path::new("/cases")
-        );
-        assert_eq!(
-            folder(Some(OsStr::new("cases")), package),
-            Path::new("/nowhere/cases")
-        );
-        assert_eq!(
-            folder(None, package),
-            Path::new("/nowhere/tests/data/conformance")
-        );
+        assert_eq!(folder(Some(OsStr::new("/cases")), package), Path::new("/cases"));
+        assert_eq!(folder(Some(OsStr::new("cases")), package), Path::new("/nowhere/cases"));
+        assert_eq!(folder(None, package), Path::new("/nowhere/tests/data/conformance"));
     }
 
     #[test]
     fn a_step_reads_as_it_writes() {
         let line = r#"{"replica":2,"insert":"ß","id":[2,3],"parents":[[1,0],[2,1]],"text":"aß","caret":2}"#;
         let step: StepCase = serde_json::from_str(line).unwrap();
-        let made = ActionCase::Edit {
-            edit: EditCase::Insert('ß'),
-            id: (2, 3),
-            parents: vec![(1, 0), (2, 1)],
-        };
-        assert_eq!(
-            step,
-            StepCase {
-                replica: 2,
-                action: made,
-                text: "aß".to_owned(),
-                caret: 2
-            }
-        );
+        let made = ActionCase::Edit { edit: EditCase::Insert('ß'), id: (2, 3), parents: vec![(1, 0), (2, 1)] };
+        assert_eq!(step, StepCase { replica: 2, action: made, text: "aß".to_owned(), caret: 2 });
         assert_eq!(serde_json::to_string(&step).unwrap(), line);
     }
 

@@ -100,11 +100,7 @@ pub struct Seeds {
 impl Seeds {
     /// From `first` up to `end`, which is exclusive; without it, `u64::MAX` is included.
     fn range(first: u64, end: Option<u64>) -> Self {
-        Self {
-            next: Some(first),
-            end,
-            current: None,
-        }
+        Self { next: Some(first), end, current: None }
     }
 }
 
@@ -112,9 +108,7 @@ impl Iterator for Seeds {
     type Item = u64;
 
     fn next(&mut self) -> Option<u64> {
-        self.current = self
-            .next
-            .filter(|next| self.end.is_none_or(|end| *next < end));
+        self.current = self.next.filter(|next| self.end.is_none_or(|end| *next < end));
         self.next = self.current.and_then(|current| current.checked_add(1));
         self.current
     }
@@ -138,14 +132,7 @@ mod tests {
     fn the_stream_is_splitmix64() {
         let mut random = Random::from_seed(1_234_567);
         let stream: Vec<u64> = (0..3).map(|_| random.bits()).collect();
-        assert_eq!(
-            stream,
-            [
-                6_457_827_717_110_365_317,
-                3_203_168_211_198_807_973,
-                9_817_491_932_198_370_423
-            ]
-        );
+        assert_eq!(stream, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
     }
 
     #[test]

@@ -12,7 +12,8 @@ fn graphs_have_the_total_order_the_frontier_and_the_texts_of_the_cases() {
     let cases = Conformance::load().expect("conformance cases");
     for case in &cases.graphs {
         let document = written(case);
-        let groups: Vec<EventId> = document.groups().iter().map(|group| EventId::new(group.span.agent, group.span.start)).collect();
+        let groups: Vec<EventId> =
+            document.groups().iter().map(|group| EventId::new(group.span.agent, group.span.start)).collect();
         let expected: Vec<EventId> = case.total_order.iter().copied().map(event_id).collect();
         assert_eq!(groups, expected, "total order of graph {}", case.seed);
         assert_eq!(document.frontier(), version(&case.frontier), "frontier of graph {}", case.seed);
@@ -81,7 +82,7 @@ fn shuffled(case: &GraphCase, document: &Document, random: &mut Random, round: u
         let end = group.clock + group.ops.len() as u64;
         let mut at = group.clock;
         while at < end {
-            let len = if round % 2 == 0 { 1 } else { random.between(1, 4) as u64 }.min(end - at);
+            let len = if round.is_multiple_of(2) { 1 } else { random.between(1, 4) as u64 }.min(end - at);
             let (first, last) = (event_id((group.agent, at)), event_id((group.agent, at + len - 1)));
             let span = cede::EventSpan { agent: first.agent, start: first.clock, end: cede::Clock(last.clock.0 + 1) };
             pieces.push(document.encode_spans(&[span]).expect("events of the case"));

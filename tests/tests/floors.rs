@@ -33,7 +33,9 @@ fn no_import_of_the_engine_runs_upwards() {
         let room = room_of(file.strip_prefix(&sources).expect("a file of the engine"));
         if room != "lib" {
             let text = fs::read_to_string(file).expect("a source file");
-            wrong.extend(upward_imports(&room, &text).into_iter().map(|to| format!("{}: {room} → {to}", file.display())));
+            wrong.extend(
+                upward_imports(&room, &text).into_iter().map(|to| format!("{}: {room} → {to}", file.display())),
+            );
         }
     }
     assert!(files.len() > 20, "only {} files were found in {}", files.len(), sources.display());

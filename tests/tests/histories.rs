@@ -47,9 +47,11 @@ fn early_late_and_repeated_events_end_in_the_same_text() {
         let history = History::random(&mut Random::from_seed(seed), &Shape::default());
         let mut makers = Replicas::of(&history);
         history.steps.iter().for_each(|step| makers.run(step, &format!("seed {seed}")));
-        let made: Vec<Vec<u8>> = makers.made.values().map(|(document_of, id)| {
-            encoded(makers.sessions[*document_of].document(), *id)
-        }).collect();
+        let made: Vec<Vec<u8>> = makers
+            .made
+            .values()
+            .map(|(document_of, id)| encoded(makers.sessions[*document_of].document(), *id))
+            .collect();
         let mut random = Random::from_seed(!seed);
         for _ in 0..2 {
             let (mut late, mut host) = (Session::new(AgentId::new(u128::MAX)), Host::default());

@@ -10,8 +10,7 @@ use cede_tests::conformance::{
     ActionCase, CaseId, Conformance, ConformanceError, EditCase, GraphCase, OpCase, SessionCase,
 };
 use cede_tests::oracle::{
-    Action, Added, Event, Graph, History, Id, Op, Session, Shape, graph_case, scattered_graph,
-    session_case,
+    Action, Added, Event, Graph, History, Id, Op, Session, Shape, graph_case, scattered_graph, session_case,
 };
 use cede_tests::random::{Random, seeds};
 
@@ -28,21 +27,11 @@ fn the_projects_own_cases_are_what_the_oracle_writes() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/conformance");
     let cases = Conformance::read(&folder).unwrap_or_else(|error| panic!("{error}"));
     for case in &cases.graphs {
-        assert_eq!(
-            *case,
-            graph_case(case.seed),
-            "graph {}: run the example make_conformance",
-            case.seed
-        );
+        assert_eq!(*case, graph_case(case.seed), "graph {}: run the example make_conformance", case.seed);
         check_graph(case);
     }
     for case in &cases.sessions {
-        assert_eq!(
-            *case,
-            session_case(case.seed),
-            "session {}: run the example make_conformance",
-            case.seed
-        );
+        assert_eq!(*case, session_case(case.seed), "session {}: run the example make_conformance", case.seed);
         check_session(case);
     }
 }
@@ -55,15 +44,9 @@ fn a_named_folder_without_cases_is_an_error() {
         fs::write(folder.join(name), "\n").unwrap();
     }
     let empty = Conformance::read(&folder);
-    assert!(
-        matches!(&empty, Err(ConformanceError::Empty { .. })),
-        "{empty:?}"
-    );
+    assert!(matches!(&empty, Err(ConformanceError::Empty { .. })), "{empty:?}");
     let absent = Conformance::read(&folder.join("absent"));
-    assert!(
-        matches!(&absent, Err(ConformanceError::Unreadable { .. })),
-        "{absent:?}"
-    );
+    assert!(matches!(&absent, Err(ConformanceError::Unreadable { .. })), "{absent:?}");
 }
 
 #[test]
@@ -99,11 +82,7 @@ fn receiving_in_causal_order_or_as_the_network_gives_it_is_the_same() {
     for seed in seeds(300) {
         let history = History::random(&mut Random::from_seed(seed), &Shape::default());
         let merged = run(&history);
-        assert!(
-            merged.iter().all(|text| *text == history.merged),
-            "{merged:?}, expected {:?}",
-            history.merged
-        );
+        assert!(merged.iter().all(|text| *text == history.merged), "{merged:?}, expected {:?}", history.merged);
     }
 }
 
@@ -114,37 +93,19 @@ fn check_graph(case: &GraphCase) {
         let mut parents = ids(&group.parents);
         for (op, clock) in group.ops.iter().zip(group.clock..) {
             let op = match *op {
-                OpCase::Insert {
-                    position,
-                    character,
-                } => Op::Insert {
-                    index: position,
-                    character,
-                },
+                OpCase::Insert { position, character } => Op::Insert { index: position, character },
                 OpCase::Delete { position } => Op::Delete { index: position },
             };
-            let id = Id {
-                agent: group.agent,
-                clock,
-            };
+            let id = Id { agent: group.agent, clock };
             let event = Event::from_parts(id, std::mem::replace(&mut parents, vec![id]), op);
             assert_eq!(graph.add(&event), Ok(Added::Fresh), "{name}, event {id}");
         }
     }
-    assert_eq!(
-        graph.total_order(),
-        ids(&case.total_order),
-        "{name}: total order"
-    );
+    assert_eq!(graph.total_order(), ids(&case.total_order), "{name}: total order");
     assert_eq!(graph.frontier(), ids(&case.frontier), "{name}: frontier");
     assert_eq!(graph.text(), case.text, "{name}: text");
     for at in &case.at {
-        assert_eq!(
-            graph.text_at(&ids(&at.version)).as_ref(),
-            Ok(&at.text),
-            "{name} at {:?}",
-            at.version
-        );
+        assert_eq!(graph.text_at(&ids(&at.version)).as_ref(), Ok(&at.text), "{name} at {:?}", at.version);
     }
 }
 
@@ -168,18 +129,13 @@ fn check_session(case: &SessionCase) {
                     EditCase::Backspace => session.backspace(),
                     EditCase::DeleteForward => session.delete_forward(),
                 };
-                let event =
-                    event.unwrap_or_else(|| panic!("{name}: {edit:?} had nothing to delete"));
+                let event = event.unwrap_or_else(|| panic!("{name}: {edit:?} had nothing to delete"));
                 assert_eq!(event.id(), Id::from(*id), "{name}");
                 assert_eq!(event.parents(), ids(parents), "{name}");
                 made.insert(event.id(), event);
             }
         }
-        assert_eq!(
-            (session.text(), session.caret()),
-            (step.text.clone(), step.caret),
-            "{name}"
-        );
+        assert_eq!((session.text(), session.caret()), (step.text.clone(), step.caret), "{name}");
     }
     let everything = in_causal_order(made.into_values().collect());
     for session in &mut sessions {
@@ -200,46 +156,26 @@ fn ids(written: &[CaseId]) -> Vec<Id> {
 
 /// Runs a history on sessions that receive only what comes to be known, checks every outcome, and gives the last texts.
 fn run(history: &History) -> Vec<String> {
-    let mut sessions: Vec<Session> = history
-        .agents
-        .iter()
-        .map(|agent| Session::of_agent(*agent))
-        .collect();
+    let mut sessions: Vec<Session> = history.agents.iter().map(|agent| Session::of_agent(*agent)).collect();
     let mut made: Vec<Vec<Event>> = vec![Vec::new(); sessions.len()];
     for (index, step) in history.steps.iter().enumerate() {
         let session = &mut sessions[step.replica];
         let events: Vec<Event> = match &step.action {
-            Action::Insert(text) => text
-                .chars()
-                .map(|character| session.insert(character))
-                .collect(),
+            Action::Insert(text) => text.chars().map(|character| session.insert(character)).collect(),
             Action::Backspace => session.backspace().into_iter().collect(),
             Action::DeleteForward => session.delete_forward().into_iter().collect(),
             Action::MoveCaret(position) => {
-                session
-                    .move_caret(*position)
-                    .expect("the history moved there too");
+                session.move_caret(*position).expect("the history moved there too");
                 Vec::new()
             }
             Action::Receive { integrated, .. } => {
-                let events: Vec<Event> = integrated
-                    .iter()
-                    .map(|one| made[one.replica][one.nth].clone())
-                    .collect();
-                assert_eq!(
-                    session.receive(&events).map(|known| known.len()),
-                    Ok(events.len()),
-                    "step {index}"
-                );
+                let events: Vec<Event> = integrated.iter().map(|one| made[one.replica][one.nth].clone()).collect();
+                assert_eq!(session.receive(&events).map(|known| known.len()), Ok(events.len()), "step {index}");
                 Vec::new()
             }
         };
         assert_eq!(events, step.outcome.made, "step {index}");
-        assert_eq!(
-            (session.text(), session.caret()),
-            (step.outcome.text.clone(), step.outcome.caret),
-            "step {index}"
-        );
+        assert_eq!((session.text(), session.caret()), (step.outcome.text.clone(), step.outcome.caret), "step {index}");
         made[step.replica].extend(events);
     }
     sessions.iter().map(Session::text).collect()
@@ -250,27 +186,16 @@ fn run(history: &History) -> Vec<String> {
 fn check_words(history: &History) -> usize {
     let pairs = typed_pairs(history);
     let mut graph = Graph::default();
-    let made = history
-        .steps
-        .iter()
-        .flat_map(|step| step.outcome.made.iter().cloned());
+    let made = history.steps.iter().flat_map(|step| step.outcome.made.iter().cloned());
     for event in in_causal_order(made.collect()) {
         graph.add(&event).expect("what sessions make is acceptable");
     }
     let document = graph.all_characters();
-    let place: HashMap<Id, usize> = document
-        .iter()
-        .enumerate()
-        .map(|(place, id)| (*id, place))
-        .collect();
+    let place: HashMap<Id, usize> = document.iter().enumerate().map(|(place, id)| (*id, place)).collect();
     for (first, second) in &pairs {
         for between in &document[place[first] + 1..place[second]] {
-            let seen_both =
-                graph.happened_before(*first, *between) && graph.happened_before(*second, *between);
-            assert!(
-                between.agent == first.agent || seen_both,
-                "{between} stands between {first} and {second}"
-            );
+            let seen_both = graph.happened_before(*first, *between) && graph.happened_before(*second, *between);
+            assert!(between.agent == first.agent || seen_both, "{between} stands between {first} and {second}");
         }
     }
     pairs.len()
@@ -285,10 +210,7 @@ fn typed_pairs(history: &History) -> Vec<(Id, Id)> {
         match &step.action {
             Action::Insert(_) => {
                 for event in &step.outcome.made {
-                    pairs.extend(
-                        last.filter(|last| event.parents() == [*last])
-                            .map(|last| (last, event.id())),
-                    );
+                    pairs.extend(last.filter(|last| event.parents() == [*last]).map(|last| (last, event.id())));
                     *last = Some(event.id());
                 }
             }

@@ -25,9 +25,7 @@ pub fn graph_case(seed: u64) -> GraphCase {
         total_order: written(&graph.total_order()),
         frontier: written(&graph.frontier()),
         text: graph.text(),
-        at: (0..VERSIONS)
-            .map(|_| version(&graph, &mut random))
-            .collect(),
+        at: (0..VERSIONS).map(|_| version(&graph, &mut random)).collect(),
     }
 }
 
@@ -36,18 +34,10 @@ pub fn graph_case(seed: u64) -> GraphCase {
 /// # Panics
 /// When the oracle does not show twice what it showed once, which is a bug of the oracle.
 pub fn session_case(seed: u64) -> SessionCase {
-    let shape = Shape {
-        turns: 20..=50,
-        agents: AgentChoice::Counted,
-        ..Shape::default()
-    };
+    let shape = Shape { turns: 20..=50, agents: AgentChoice::Counted, ..Shape::default() };
     let history = History::random(&mut Random::from_seed(seed), &shape);
     let mut writer = Writer {
-        sessions: history
-            .agents
-            .iter()
-            .map(|agent| Session::of_agent(*agent))
-            .collect(),
+        sessions: history.agents.iter().map(|agent| Session::of_agent(*agent)).collect(),
         made: vec![Vec::new(); history.agents.len()],
         steps: Vec::new(),
     };
@@ -66,22 +56,13 @@ fn groups(graph: &Graph) -> Vec<GroupCase> {
     let mut groups: Vec<GroupCase> = Vec::new();
     let firsts = graph.total_order();
     for first in firsts {
-        let event = graph
-            .event(first)
-            .expect("the total order holds known events");
-        let mut group = GroupCase {
-            agent: first.agent,
-            clock: first.clock,
-            parents: written(event.parents()),
-            ops: Vec::new(),
-        };
+        let event = graph.event(first).expect("the total order holds known events");
+        let mut group =
+            GroupCase { agent: first.agent, clock: first.clock, parents: written(event.parents()), ops: Vec::new() };
         let mut next = Some(event);
         while let Some(event) = next {
             group.ops.push(operation(event.op()));
-            next = graph.event(Id {
-                agent: first.agent,
-                clock: event.id().clock + 1,
-            });
+            next = graph.event(Id { agent: first.agent, clock: event.id().clock + 1 });
         }
         groups.push(group);
     }
@@ -90,10 +71,7 @@ fn groups(graph: &Graph) -> Vec<GroupCase> {
 
 fn operation(op: Op) -> OpCase {
     match op {
-        Op::Insert { index, character } => OpCase::Insert {
-            position: index,
-            character,
-        },
+        Op::Insert { index, character } => OpCase::Insert { position: index, character },
         Op::Delete { index } => OpCase::Delete { position: index },
     }
 }
@@ -104,10 +82,7 @@ fn version(graph: &Graph, random: &mut Random) -> VersionCase {
     let some = [*random.pick(&ids), *random.pick(&ids)];
     let version = graph.minimal(&some).expect("both are known");
     let text = graph.text_at(&version).expect("both are known");
-    VersionCase {
-        version: written(&version),
-        text,
-    }
+    VersionCase { version: written(&version), text }
 }
 
 fn written(ids: &[Id]) -> Vec<CaseId> {
@@ -125,15 +100,11 @@ impl Writer {
     fn write(&mut self, step: &Step) {
         let replica = step.replica;
         match &step.action {
-            Action::Insert(text) => text
-                .chars()
-                .for_each(|character| self.edit(replica, EditCase::Insert(character))),
+            Action::Insert(text) => text.chars().for_each(|character| self.edit(replica, EditCase::Insert(character))),
             Action::Backspace => self.edit(replica, EditCase::Backspace),
             Action::DeleteForward => self.edit(replica, EditCase::DeleteForward),
             Action::MoveCaret(position) => {
-                self.sessions[replica]
-                    .move_caret(*position)
-                    .expect("the history moved there too");
+                self.sessions[replica].move_caret(*position).expect("the history moved there too");
                 self.note(replica, ActionCase::MoveCaret(*position));
             }
             // The cases hold no duplicates and no events before their parents.
@@ -141,10 +112,7 @@ impl Writer {
             Action::Receive { integrated, .. } => self.receive(replica, integrated),
         }
         let session = &self.sessions[replica];
-        assert_eq!(
-            (session.text(), session.caret()),
-            (step.outcome.text.clone(), step.outcome.caret)
-        );
+        assert_eq!((session.text(), session.caret()), (step.outcome.text.clone(), step.outcome.caret));
     }
 
     fn edit(&mut self, replica: usize, edit: EditCase) {
@@ -161,13 +129,8 @@ impl Writer {
     }
 
     fn receive(&mut self, replica: usize, integrated: &[Made]) {
-        let events: Vec<Event> = integrated
-            .iter()
-            .map(|made| self.made[made.replica][made.nth].clone())
-            .collect();
-        self.sessions[replica]
-            .receive(&events)
-            .expect("the history received them too");
+        let events: Vec<Event> = integrated.iter().map(|made| self.made[made.replica][made.nth].clone()).collect();
+        self.sessions[replica].receive(&events).expect("the history received them too");
         let ids = events.iter().map(|event| event.id().into()).collect();
         self.note(replica, ActionCase::Receive(ids));
     }
@@ -175,11 +138,6 @@ impl Writer {
     fn note(&mut self, replica: usize, action: ActionCase) {
         let session = &self.sessions[replica];
         let (text, caret) = (session.text(), session.caret());
-        self.steps.push(StepCase {
-            replica: replica as u128 + 1,
-            action,
-            text,
-            caret,
-        });
+        self.steps.push(StepCase { replica: replica as u128 + 1, action, text, caret });
     }
 }

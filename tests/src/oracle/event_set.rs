@@ -17,9 +17,7 @@ impl EventSet {
     }
 
     pub(super) fn contains(&self, number: usize) -> bool {
-        self.words
-            .get(number / 64)
-            .is_some_and(|word| word >> (number % 64) & 1 == 1)
+        self.words.get(number / 64).is_some_and(|word| word >> (number % 64) & 1 == 1)
     }
 
     pub(super) fn unite(&mut self, other: &Self) {

@@ -65,24 +65,14 @@ impl Graph {
     pub fn add(&mut self, event: &Event) -> Result<Added, Refusal> {
         if let Some(known) = self.event(event.id) {
             let same = known == event;
-            return if same {
-                Ok(Added::Again)
-            } else {
-                Err(Refusal::OtherContent { id: event.id })
-            };
+            return if same { Ok(Added::Again) } else { Err(Refusal::OtherContent { id: event.id }) };
         }
         let past = self.past_of_parents(event)?;
         let group_clock = self.checked_group_clock(event, &past)?;
         self.check_index(event, &past)?;
         let number = self.nodes.len();
-        let node = Node {
-            event: event.clone(),
-            past,
-            group_clock,
-        };
-        let place = self
-            .order
-            .partition_point(|other| self.nodes[*other].rank() < node.rank());
+        let node = Node { event: event.clone(), past, group_clock };
+        let place = self.order.partition_point(|other| self.nodes[*other].rank() < node.rank());
         self.order.insert(place, number);
         self.numbers.insert(event.id, number);
         self.last_of_agent.insert(event.id.agent, number);
@@ -92,11 +82,7 @@ impl Graph {
 
     /// The clock that the clock rule gives the next event of this agent at these parents, which must be known.
     pub fn next_clock(&self, agent: u128, parents: &[Id]) -> u64 {
-        let after_parents = parents
-            .iter()
-            .map(|parent| parent.clock + 1)
-            .max()
-            .unwrap_or(0);
+        let after_parents = parents.iter().map(|parent| parent.clock + 1).max().unwrap_or(0);
         match self.last_of(agent) {
             // The group goes on: it has no parent besides the agent's own last event.
             Some(last) if parents == [last] => last.clock + 1,
@@ -108,13 +94,8 @@ impl Graph {
 
     /// The events that no other known event has in its past, ascending.
     pub fn frontier(&self) -> Vec<Id> {
-        let last: Vec<Id> = self
-            .last_of_agent
-            .values()
-            .map(|number| self.nodes[*number].event.id)
-            .collect();
-        self.minimal(&last)
-            .expect("the last event of each agent is known")
+        let last: Vec<Id> = self.last_of_agent.values().map(|number| self.nodes[*number].event.id).collect();
+        self.minimal(&last).expect("the last event of each agent is known")
     }
 
     /// The given events without those in the past of another given one, ascending: a version that names them all.
@@ -122,20 +103,9 @@ impl Graph {
     /// # Errors
     /// When one of them is not known.
     pub fn minimal(&self, ids: &[Id]) -> Result<Vec<Id>, UnknownEvent> {
-        let numbers = ids
-            .iter()
-            .map(|id| self.number(*id))
-            .collect::<Result<Vec<_>, _>>()?;
-        let heads = |number: &&usize| {
-            !numbers
-                .iter()
-                .any(|other| self.nodes[*other].past.contains(**number))
-        };
-        let mut minimal: Vec<Id> = numbers
-            .iter()
-            .filter(heads)
-            .map(|number| self.nodes[*number].event.id)
-            .collect();
+        let numbers = ids.iter().map(|id| self.number(*id)).collect::<Result<Vec<_>, _>>()?;
+        let heads = |number: &&usize| !numbers.iter().any(|other| self.nodes[*other].past.contains(**number));
+        let mut minimal: Vec<Id> = numbers.iter().filter(heads).map(|number| self.nodes[*number].event.id).collect();
         minimal.sort_unstable();
         minimal.dedup();
         Ok(minimal)
@@ -144,10 +114,7 @@ impl Graph {
     /// The first event of every group, groups in T.
     pub fn total_order(&self) -> Vec<Id> {
         let nodes = self.order.iter().map(|number| &self.nodes[*number]);
-        nodes
-            .filter(|node| node.group_clock == node.event.id.clock)
-            .map(|node| node.event.id)
-            .collect()
+        nodes.filter(|node| node.group_clock == node.event.id.clock).map(|node| node.event.id).collect()
     }
 
     /// The text of all events. O(n) when nothing came since the last call, O(n) more for each event after the earliest
@@ -165,11 +132,7 @@ impl Graph {
     /// The names of all characters ever inserted, deleted ones included, in document order. Cost as [`Graph::text`].
     pub fn all_characters(&mut self) -> Vec<Id> {
         self.at_frontier.show(&self.nodes, &self.order);
-        self.at_frontier
-            .document()
-            .iter()
-            .map(|number| self.nodes[*number].event.id)
-            .collect()
+        self.at_frontier.document().iter().map(|number| self.nodes[*number].event.id).collect()
     }
 
     /// The text at a version, replayed from the empty document. O(n²).
@@ -185,11 +148,7 @@ impl Graph {
         }
         let mut replay = Replay::default();
         replay.show(&self.nodes, &self.in_total_order(&past));
-        Ok(replay
-            .shown(&self.nodes)
-            .iter()
-            .map(|shown| shown.character)
-            .collect())
+        Ok(replay.shown(&self.nodes).iter().map(|shown| shown.character).collect())
     }
 
     /// All events, in the order in which they came.
@@ -199,16 +158,12 @@ impl Graph {
 
     /// The event of this name, when it is known.
     pub fn event(&self, id: Id) -> Option<&Event> {
-        self.numbers
-            .get(&id)
-            .map(|number| &self.nodes[*number].event)
+        self.numbers.get(&id).map(|number| &self.nodes[*number].event)
     }
 
     /// The last known event of an agent.
     pub fn last_of(&self, agent: u128) -> Option<Id> {
-        self.last_of_agent
-            .get(&agent)
-            .map(|number| self.nodes[*number].event.id)
+        self.last_of_agent.get(&agent).map(|number| self.nodes[*number].event.id)
     }
 
     /// Whether `earlier` is in the past of `later`; false when either is not known, and for an event and itself.
@@ -227,25 +182,16 @@ impl Graph {
         }
         let mut past = EventSet::default();
         for parent in &event.parents {
-            let number = self.numbers.get(parent).ok_or(Refusal::UnknownParent {
-                id,
-                parent: *parent,
-            })?;
+            let number = self.numbers.get(parent).ok_or(Refusal::UnknownParent { id, parent: *parent })?;
             past.unite(&self.nodes[*number].past);
         }
         for (place, parent) in event.parents.iter().enumerate() {
             let number = self.numbers[parent];
             if past.contains(number) || event.parents[..place].contains(parent) {
-                return Err(Refusal::NeedlessParent {
-                    id,
-                    parent: *parent,
-                });
+                return Err(Refusal::NeedlessParent { id, parent: *parent });
             }
         }
-        event
-            .parents
-            .iter()
-            .for_each(|parent| past.insert(self.numbers[parent]));
+        event.parents.iter().for_each(|parent| past.insert(self.numbers[parent]));
         Ok(past)
     }
 
@@ -254,10 +200,7 @@ impl Graph {
         let id = event.id;
         let last = self.last_of_agent.get(&id.agent).copied();
         if let Some(last) = last.filter(|last| !past.contains(*last)) {
-            return Err(Refusal::Forked {
-                id,
-                last: self.nodes[last].event.id,
-            });
+            return Err(Refusal::Forked { id, last: self.nodes[last].event.id });
         }
         let expected = self.next_clock(id.agent, &event.parents);
         if id.clock != expected {
@@ -274,26 +217,14 @@ impl Graph {
         self.at_parents.show(&self.nodes, &sequence);
         let length = self.at_parents.shown(&self.nodes).len();
         match event.op {
-            Op::Insert { index, .. } if index > length => Err(Refusal::IndexBeyond {
-                id: event.id,
-                index,
-                length,
-            }),
-            Op::Delete { index } if index >= length => Err(Refusal::IndexBeyond {
-                id: event.id,
-                index,
-                length,
-            }),
+            Op::Insert { index, .. } if index > length => Err(Refusal::IndexBeyond { id: event.id, index, length }),
+            Op::Delete { index } if index >= length => Err(Refusal::IndexBeyond { id: event.id, index, length }),
             Op::Insert { .. } | Op::Delete { .. } => Ok(()),
         }
     }
 
     fn in_total_order(&self, events: &EventSet) -> Vec<usize> {
-        self.order
-            .iter()
-            .copied()
-            .filter(|number| events.contains(*number))
-            .collect()
+        self.order.iter().copied().filter(|number| events.contains(*number)).collect()
     }
 
     fn number(&self, id: Id) -> Result<usize, UnknownEvent> {
@@ -380,10 +311,7 @@ impl fmt::Display for Refusal {
                 write!(formatter, "event {id} names the unknown parent {parent}")
             }
             Self::TooManyParents { id, count } => {
-                write!(
-                    formatter,
-                    "event {id} names {count} parents, at most {MOST_PARENTS} are allowed"
-                )
+                write!(formatter, "event {id} names {count} parents, at most {MOST_PARENTS} are allowed")
             }
             Self::NeedlessParent { id, parent } => {
                 write!(formatter, "event {id} names {parent} needlessly")
@@ -395,10 +323,7 @@ impl fmt::Display for Refusal {
                 write!(formatter, "event {id} should have clock {expected}")
             }
             Self::IndexBeyond { id, index, length } => {
-                write!(
-                    formatter,
-                    "event {id} is at index {index} of {length} characters"
-                )
+                write!(formatter, "event {id} is at index {index} of {length} characters")
             }
         }
     }
@@ -449,51 +374,16 @@ mod tests {
         let (one, two) = (id(1, 0), id(2, 0));
         let refused = [
             (insert(one, &[], 0, 'z'), Refusal::OtherContent { id: one }),
-            (
-                insert(id(3, 9), &[id(9, 8)], 0, 'z'),
-                Refusal::UnknownParent {
-                    id: id(3, 9),
-                    parent: id(9, 8),
-                },
-            ),
-            (
-                insert(id(3, 1), &[one, one], 0, 'z'),
-                Refusal::NeedlessParent {
-                    id: id(3, 1),
-                    parent: one,
-                },
-            ),
-            (
-                insert(id(1, 1), &[two], 0, 'z'),
-                Refusal::Forked {
-                    id: id(1, 1),
-                    last: one,
-                },
-            ),
-            (
-                insert(id(1, 1), &[one, two], 0, 'z'),
-                Refusal::WrongClock {
-                    id: id(1, 1),
-                    expected: 2,
-                },
-            ),
-            (
-                insert(id(1, 1), &[one], 2, 'z'),
-                Refusal::IndexBeyond {
-                    id: id(1, 1),
-                    index: 2,
-                    length: 1,
-                },
-            ),
+            (insert(id(3, 9), &[id(9, 8)], 0, 'z'), Refusal::UnknownParent { id: id(3, 9), parent: id(9, 8) }),
+            (insert(id(3, 1), &[one, one], 0, 'z'), Refusal::NeedlessParent { id: id(3, 1), parent: one }),
+            (insert(id(1, 1), &[two], 0, 'z'), Refusal::Forked { id: id(1, 1), last: one }),
+            (insert(id(1, 1), &[one, two], 0, 'z'), Refusal::WrongClock { id: id(1, 1), expected: 2 }),
+            (insert(id(1, 1), &[one], 2, 'z'), Refusal::IndexBeyond { id: id(1, 1), index: 2, length: 1 }),
         ];
         for (event, refusal) in refused {
             let mut graph = two_strangers();
             assert_eq!(graph.add(&event), Err(refusal));
-            assert_eq!(
-                (graph.text().as_str(), graph.events().count()),
-                ("ab", 2),
-                "after: {refusal}"
-            );
+            assert_eq!((graph.text().as_str(), graph.events().count()), ("ab", 2), "after: {refusal}");
         }
     }
 

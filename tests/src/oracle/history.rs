@@ -98,11 +98,7 @@ pub enum AgentChoice {
 impl Default for Shape {
     /// Two to five replicas, some 20 to 60 events.
     fn default() -> Self {
-        Self {
-            replicas: 2..=5,
-            turns: 35..=100,
-            agents: AgentChoice::Random,
-        }
+        Self { replicas: 2..=5, turns: 35..=100, agents: AgentChoice::Random }
     }
 }
 
@@ -117,9 +113,9 @@ impl History {
         let turns = random.between(*shape.turns.start(), *shape.turns.end());
         let agents = match shape.agents {
             AgentChoice::Counted => (1..=count as u128).collect(),
-            AgentChoice::Random => (0..count)
-                .map(|_| u128::from(random.bits()) << 64 | u128::from(random.bits()))
-                .collect(),
+            AgentChoice::Random => {
+                (0..count).map(|_| u128::from(random.bits()) << 64 | u128::from(random.bits())).collect()
+            }
         };
         let mut play = Play::beginning(random, agents);
         for _ in 0..turns {
@@ -128,17 +124,9 @@ impl History {
         play.exchange_everything();
         let merged = play.sessions[0].text();
         for session in &play.sessions {
-            assert_eq!(
-                session.text(),
-                merged,
-                "all replicas with the same events have the same text"
-            );
+            assert_eq!(session.text(), merged, "all replicas with the same events have the same text");
         }
-        History {
-            agents: play.agents,
-            steps: play.steps,
-            merged,
-        }
+        History { agents: play.agents, steps: play.steps, merged }
     }
 
     /// How many events all replicas made.
@@ -170,19 +158,14 @@ struct Link {
 }
 
 /// Words that collide in their letters, and characters of one to four bytes, alone and combining.
-const WORDS: [&str; 10] = [
-    "so ", "and ", "then", "a", "über", "字漢", "🙂", "👍🏽", "e\u{301}", "\n",
-];
+const WORDS: [&str; 10] = ["so ", "and ", "then", "a", "über", "字漢", "🙂", "👍🏽", "e\u{301}", "\n"];
 
 impl<'random> Play<'random> {
     fn beginning(random: &'random mut Random, agents: Vec<u128>) -> Self {
         let count = agents.len();
         Self {
             random,
-            sessions: agents
-                .iter()
-                .map(|agent| Session::of_agent(*agent))
-                .collect(),
+            sessions: agents.iter().map(|agent| Session::of_agent(*agent)).collect(),
             agents,
             made: vec![Vec::new(); count],
             words: vec![Vec::new(); count],
@@ -217,10 +200,7 @@ impl<'random> Play<'random> {
     }
 
     fn insert(&mut self, replica: usize, text: String) {
-        let made = text
-            .chars()
-            .map(|character| self.sessions[replica].insert(character))
-            .collect();
+        let made = text.chars().map(|character| self.sessions[replica].insert(character)).collect();
         self.record(replica, Action::Insert(text), made);
     }
 
@@ -244,9 +224,7 @@ impl<'random> Play<'random> {
             1 => length,
             _ => self.random.below(length + 1),
         };
-        session
-            .move_caret(position)
-            .expect("the position is within the text");
+        session.move_caret(position).expect("the position is within the text");
         self.words[replica].clear();
         self.record(replica, Action::MoveCaret(position), Vec::new());
     }
@@ -263,11 +241,7 @@ impl<'random> Play<'random> {
                 break;
             }
             let overtaking = self.random.percent(15);
-            let taken = link.underway.remove(if overtaking {
-                self.random.below(link.underway.len())
-            } else {
-                0
-            });
+            let taken = link.underway.remove(if overtaking { self.random.below(link.underway.len()) } else { 0 });
             match self.random.below(100) {
                 0..8 => link.lost.push(taken),
                 8..14 => arriving.extend([taken, taken]),
@@ -297,33 +271,18 @@ impl<'random> Play<'random> {
         if arriving.is_empty() {
             return;
         }
-        let events: Vec<Event> = arriving
-            .iter()
-            .map(|made| self.made[made.replica][made.nth].clone())
-            .collect();
-        let known = self.sessions[replica]
-            .receive(&events)
-            .expect("what sessions make is acceptable");
+        let events: Vec<Event> = arriving.iter().map(|made| self.made[made.replica][made.nth].clone()).collect();
+        let known = self.sessions[replica].receive(&events).expect("what sessions make is acceptable");
         self.network[replica].delivered.extend(&arriving);
         let integrated = known.into_iter().map(|id| self.made_as(id)).collect();
-        self.record(
-            replica,
-            Action::Receive {
-                arriving,
-                integrated,
-            },
-            Vec::new(),
-        );
+        self.record(replica, Action::Receive { arriving, integrated }, Vec::new());
     }
 
     fn made_as(&self, id: Id) -> Made {
         let replica = self.agents.iter().position(|agent| *agent == id.agent);
         let replica = replica.expect("every event is made by a replica of the history");
         let nth = self.made[replica].iter().position(|event| event.id() == id);
-        Made {
-            replica,
-            nth: nth.expect("what arrived was made"),
-        }
+        Made { replica, nth: nth.expect("what arrived was made") }
     }
 
     /// Notes a step, and sends what it made to everybody else.
@@ -337,16 +296,8 @@ impl<'random> Play<'random> {
             }
         }
         let session = &self.sessions[replica];
-        let outcome = Outcome {
-            made,
-            text: session.text(),
-            caret: session.caret(),
-        };
-        self.steps.push(Step {
-            replica,
-            action,
-            outcome,
-        });
+        let outcome = Outcome { made, text: session.text(), caret: session.caret() };
+        self.steps.push(Step { replica, action, outcome });
     }
 }
 
@@ -357,12 +308,7 @@ mod tests {
 
     #[test]
     fn a_seed_decides_a_history() {
-        let made = |seed| {
-            format!(
-                "{:?}",
-                History::random(&mut Random::from_seed(seed), &Shape::default())
-            )
-        };
+        let made = |seed| format!("{:?}", History::random(&mut Random::from_seed(seed), &Shape::default()));
         assert_eq!(made(5), made(5));
         assert_ne!(made(5), made(6));
     }
@@ -374,29 +320,16 @@ mod tests {
         for seed in 0..100 {
             let history = History::random(&mut Random::from_seed(seed), &Shape::default());
             for step in &history.steps {
-                adopting += step
-                    .outcome
-                    .made
-                    .iter()
-                    .filter(|event| event.parents().len() > 1)
-                    .count();
-                if let Action::Receive {
-                    arriving,
-                    integrated,
-                } = &step.action
-                {
+                adopting += step.outcome.made.iter().filter(|event| event.parents().len() > 1).count();
+                if let Action::Receive { arriving, integrated } = &step.action {
                     early += usize::from(integrated.len() < arriving.len());
                     released += usize::from(integrated.len() > arriving.len());
-                    repeated += usize::from(
-                        (1..arriving.len()).any(|end| arriving[..end].contains(&arriving[end])),
-                    );
+                    repeated += usize::from((1..arriving.len()).any(|end| arriving[..end].contains(&arriving[end])));
                 }
             }
         }
         assert!(
-            [early, repeated, released, adopting]
-                .iter()
-                .all(|count| *count > 0),
+            [early, repeated, released, adopting].iter().all(|count| *count > 0),
             "early {early}, repeated {repeated}, released {released}, adopting {adopting}"
         );
     }

@@ -63,9 +63,7 @@ impl Replay {
     /// rest.
     pub(super) fn show(&mut self, nodes: &[Node], sequence: &[usize]) {
         let pairs = self.applied.iter().zip(sequence);
-        let common = pairs
-            .take_while(|(applied, number)| applied.number == **number)
-            .count();
+        let common = pairs.take_while(|(applied, number)| applied.number == **number).count();
         while self.applied.len() > common {
             self.take_back_last();
         }
@@ -76,15 +74,9 @@ impl Replay {
 
     /// The visible characters, in order.
     pub(super) fn shown(&self, nodes: &[Node]) -> Vec<Shown> {
-        let alive = self
-            .document
-            .iter()
-            .filter(|number| self.element(**number).deleted_by.is_empty());
+        let alive = self.document.iter().filter(|number| self.element(**number).deleted_by.is_empty());
         let shown = alive.map(|number| match nodes[*number].event.op {
-            Op::Insert { character, .. } => Shown {
-                id: nodes[*number].event.id,
-                character,
-            },
+            Op::Insert { character, .. } => Shown { id: nodes[*number].event.id, character },
             Op::Delete { .. } => unreachable!("only inserts make elements"),
         });
         shown.collect()
@@ -101,12 +93,7 @@ impl Replay {
         let deleted = match nodes[number].event.op {
             Op::Insert { index, .. } => {
                 let left_origin = index.checked_sub(1).map(|before| visible[before]);
-                self.insert(
-                    nodes,
-                    number,
-                    left_origin,
-                    self.next_existing(left_origin, past),
-                );
+                self.insert(nodes, number, left_origin, self.next_existing(left_origin, past));
                 None
             }
             Op::Delete { index } => {
@@ -122,15 +109,11 @@ impl Replay {
             return;
         };
         match deleted {
-            Some(target) => self
-                .element_mut(target)
-                .deleted_by
-                .retain(|deleter| *deleter != number),
+            Some(target) => self.element_mut(target).deleted_by.retain(|deleter| *deleter != number),
             None => {
                 // Whatever hangs below it came later and is gone already.
                 let place = self.element(number).place;
-                self.siblings_mut(place)
-                    .retain(|sibling| *sibling != number);
+                self.siblings_mut(place).retain(|sibling| *sibling != number);
                 self.elements[number] = None;
                 self.document.retain(|other| *other != number);
             }
@@ -140,11 +123,7 @@ impl Replay {
     /// The elements visible at the version with this past, in order.
     fn visible_at(&self, past: &EventSet) -> Vec<usize> {
         let visible = |number: &usize| {
-            let deleted = self
-                .element(*number)
-                .deleted_by
-                .iter()
-                .any(|deleter| past.contains(*deleter));
+            let deleted = self.element(*number).deleted_by.iter().any(|deleter| past.contains(*deleter));
             past.contains(*number) && !deleted
         };
         self.document.iter().copied().filter(visible).collect()
@@ -153,19 +132,10 @@ impl Replay {
     /// The element after `left` that exists at the version with this past, deleted or not; none is the end.
     fn next_existing(&self, left: Option<usize>, past: &EventSet) -> Option<usize> {
         let first = left.map_or(0, |left| self.position(left) + 1);
-        self.document[first..]
-            .iter()
-            .copied()
-            .find(|number| past.contains(*number))
+        self.document[first..].iter().copied().find(|number| past.contains(*number))
     }
 
-    fn insert(
-        &mut self,
-        nodes: &[Node],
-        number: usize,
-        left_origin: Option<usize>,
-        right_origin: Option<usize>,
-    ) {
+    fn insert(&mut self, nodes: &[Node], number: usize, left_origin: Option<usize>, right_origin: Option<usize>) {
         let place = match right_origin {
             Some(right) if self.descends(right, left_origin) => Place::LeftOf(right),
             _ => Place::RightOf(left_origin),
@@ -185,10 +155,7 @@ impl Replay {
         match place {
             Place::LeftOf(_) => siblings.sort_by_key(|sibling| nodes[*sibling].rank()),
             Place::RightOf(_) => siblings.sort_by_key(|sibling| {
-                (
-                    self.distance_to_end(self.element(*sibling).right_origin),
-                    nodes[*sibling].rank(),
-                )
+                (self.distance_to_end(self.element(*sibling).right_origin), nodes[*sibling].rank())
             }),
         }
         *self.siblings_mut(place) = siblings;
@@ -232,34 +199,15 @@ impl Replay {
             Alone(usize),
         }
         self.document.clear();
-        let mut to_visit: Vec<Visit> = self
-            .first_children
-            .iter()
-            .rev()
-            .map(|child| Visit::Whole(*child))
-            .collect();
+        let mut to_visit: Vec<Visit> = self.first_children.iter().rev().map(|child| Visit::Whole(*child)).collect();
         while let Some(visit) = to_visit.pop() {
             match visit {
                 Visit::Alone(number) => self.document.push(number),
                 Visit::Whole(number) => {
-                    let element = self.elements[number]
-                        .as_ref()
-                        .expect("children are elements");
-                    to_visit.extend(
-                        element
-                            .right_children
-                            .iter()
-                            .rev()
-                            .map(|child| Visit::Whole(*child)),
-                    );
+                    let element = self.elements[number].as_ref().expect("children are elements");
+                    to_visit.extend(element.right_children.iter().rev().map(|child| Visit::Whole(*child)));
                     to_visit.push(Visit::Alone(number));
-                    to_visit.extend(
-                        element
-                            .left_children
-                            .iter()
-                            .rev()
-                            .map(|child| Visit::Whole(*child)),
-                    );
+                    to_visit.extend(element.left_children.iter().rev().map(|child| Visit::Whole(*child)));
                 }
             }
         }
@@ -274,14 +222,10 @@ impl Replay {
     }
 
     fn element(&self, number: usize) -> &Element {
-        self.elements[number]
-            .as_ref()
-            .expect("the event inserted an element that was not taken back")
+        self.elements[number].as_ref().expect("the event inserted an element that was not taken back")
     }
 
     fn element_mut(&mut self, number: usize) -> &mut Element {
-        self.elements[number]
-            .as_mut()
-            .expect("the event inserted an element that was not taken back")
+        self.elements[number].as_mut().expect("the event inserted an element that was not taken back")
     }
 }

@@ -7,9 +7,7 @@ use super::{Event, Graph, Id, Op};
 use crate::random::Random;
 
 /// Characters of one to four bytes, the first few often.
-const CHARACTERS: [char; 12] = [
-    'a', 'b', 'c', 'd', 'e', 'a', ' ', '\n', 'é', '字', '🙂', '🏽',
-];
+const CHARACTERS: [char; 12] = ['a', 'b', 'c', 'd', 'e', 'a', ' ', '\n', 'é', '字', '🙂', '🏽'];
 
 /// A graph of about so many events by up to five authors, agents 1, 2, …. O(events³).
 ///
@@ -17,9 +15,7 @@ const CHARACTERS: [char; 12] = [
 /// When the oracle refuses an event of its own making, which is a bug of the oracle.
 pub fn scattered_graph(random: &mut Random, events: usize) -> Graph {
     let mut whole = Graph::default();
-    let mut authors: Vec<Author> = (1..=random.between(2, 5))
-        .map(|agent| Author::of_agent(agent as u128))
-        .collect();
+    let mut authors: Vec<Author> = (1..=random.between(2, 5)).map(|agent| Author::of_agent(agent as u128)).collect();
     while whole.events().count() < events {
         let author = random.below(authors.len());
         if random.percent(35) {
@@ -31,9 +27,7 @@ pub fn scattered_graph(random: &mut Random, events: usize) -> Graph {
         } else {
             for _ in 0..random.between(1, 6) {
                 let event = authors[author].edit(random);
-                whole
-                    .add(&event)
-                    .expect("its parents are in the whole graph");
+                whole.add(&event).expect("its parents are in the whole graph");
             }
         }
     }
@@ -50,18 +44,12 @@ struct Author {
 
 impl Author {
     fn of_agent(agent: u128) -> Self {
-        Self {
-            agent,
-            known: Graph::default(),
-            context: Vec::new(),
-        }
+        Self { agent, known: Graph::default(), context: Vec::new() }
     }
 
     fn merge(&mut self, events: &[Event]) {
         for event in events {
-            self.known
-                .add(event)
-                .expect("a beginning of a causal order has all parents");
+            self.known.add(event).expect("a beginning of a causal order has all parents");
         }
         self.context = self.known.frontier();
     }
@@ -69,27 +57,13 @@ impl Author {
     fn edit(&mut self, random: &mut Random) -> Event {
         let length = self.known.text().chars().count();
         let op = if length > 0 && random.percent(30) {
-            Op::Delete {
-                index: random.below(length),
-            }
+            Op::Delete { index: random.below(length) }
         } else {
-            Op::Insert {
-                index: random.below(length + 1),
-                character: *random.pick(&CHARACTERS),
-            }
+            Op::Insert { index: random.below(length + 1), character: *random.pick(&CHARACTERS) }
         };
         let clock = self.known.next_clock(self.agent, &self.context);
-        let event = Event::from_parts(
-            Id {
-                agent: self.agent,
-                clock,
-            },
-            self.context.clone(),
-            op,
-        );
-        self.known
-            .add(&event)
-            .expect("an edit at the frontier is acceptable");
+        let event = Event::from_parts(Id { agent: self.agent, clock }, self.context.clone(), op);
+        self.known.add(&event).expect("an edit at the frontier is acceptable");
         self.context = vec![event.id()];
         event
     }

@@ -52,14 +52,7 @@ struct Run {
 
 impl Run {
     fn starting(caret: usize, length: usize) -> Self {
-        Self {
-            typed: BTreeSet::new(),
-            left: 0,
-            right: length,
-            touched: false,
-            local_events: 0,
-            branch_caret: caret,
-        }
+        Self { typed: BTreeSet::new(), left: 0, right: length, touched: false, local_events: 0, branch_caret: caret }
     }
 }
 
@@ -117,11 +110,7 @@ impl Session {
                 self.waiting.push(event.clone());
                 continue;
             }
-            while let Some(place) = self
-                .waiting
-                .iter()
-                .position(|waiting| self.parents_known(waiting))
-            {
+            while let Some(place) = self.waiting.iter().position(|waiting| self.parents_known(waiting)) {
                 let ready = self.waiting.remove(place);
                 self.integrate(&ready, &mut integrated)?;
             }
@@ -135,10 +124,7 @@ impl Session {
     /// When the position is beyond the text; nothing changes.
     pub fn move_caret(&mut self, position: usize) -> Result<(), BeyondText> {
         if position > self.shown.len() {
-            return Err(BeyondText {
-                position,
-                length: self.shown.len(),
-            });
+            return Err(BeyondText { position, length: self.shown.len() });
         }
         self.caret = position;
         self.moved = true;
@@ -163,10 +149,7 @@ impl Session {
 
     /// Whether every parent is known. A waiting event whose parents are unknown is no error.
     fn parents_known(&self, event: &Event) -> bool {
-        event
-            .parents()
-            .iter()
-            .all(|parent| self.graph.event(*parent).is_some())
+        event.parents().iter().all(|parent| self.graph.event(*parent).is_some())
     }
 
     /// Takes one event, and says whether it is known now; false when it has to wait.
@@ -188,31 +171,15 @@ impl Session {
 
     /// Lets the caret and the window follow the one character that a received event put in or took out.
     fn follow(&mut self, before: &[Shown]) {
-        let same = before
-            .iter()
-            .zip(&self.shown)
-            .take_while(|(old, new)| old == new)
-            .count();
+        let same = before.iter().zip(&self.shown).take_while(|(old, new)| old == new).count();
         if self.shown.len() > before.len() {
-            assert_eq!(
-                self.shown[same + 1..],
-                before[same..],
-                "an insert of others changes one place only"
-            );
+            assert_eq!(self.shown[same + 1..], before[same..], "an insert of others changes one place only");
             self.follow_insert(same);
         } else if self.shown.len() < before.len() {
-            assert_eq!(
-                self.shown[same..],
-                before[same + 1..],
-                "a delete of others changes one place only"
-            );
+            assert_eq!(self.shown[same..], before[same + 1..], "a delete of others changes one place only");
             self.follow_delete(same);
         } else {
-            assert_eq!(
-                same,
-                before.len(),
-                "an event that changes no length changes nothing"
-            );
+            assert_eq!(same, before.len(), "an event that changes no length changes nothing");
         }
     }
 
@@ -223,9 +190,7 @@ impl Session {
             self.run.right += 1;
             self.run.left = (self.run.left + 1).max(at + 1);
         } else if at == caret {
-            let own = caret
-                .checked_sub(1)
-                .is_some_and(|left| self.run.typed.contains(&self.shown[left].id));
+            let own = caret.checked_sub(1).is_some_and(|left| self.run.typed.contains(&self.shown[left].id));
             self.run.right = caret;
             self.run.touched |= !own;
         } else {
@@ -253,8 +218,7 @@ impl Session {
             Key::Backspace => caret - 1 < run.left,
             Key::DeleteForward => caret >= run.right,
         };
-        self.pending
-            && (self.moved || run.touched || leaves_window || run.local_events >= LONGEST_RUN)
+        self.pending && (self.moved || run.touched || leaves_window || run.local_events >= LONGEST_RUN)
     }
 
     /// Makes the event of a key that has something to act on.
@@ -267,25 +231,13 @@ impl Session {
         self.moved = false;
         let at = self.run.branch_caret;
         let op = match key {
-            Key::Insert(character) => Op::Insert {
-                index: at,
-                character,
-            },
+            Key::Insert(character) => Op::Insert { index: at, character },
             Key::Backspace => Op::Delete { index: at - 1 },
             Key::DeleteForward => Op::Delete { index: at },
         };
         let clock = self.graph.next_clock(self.agent, &self.context);
-        let event = Event::from_parts(
-            Id {
-                agent: self.agent,
-                clock,
-            },
-            self.context.clone(),
-            op,
-        );
-        self.graph
-            .add(&event)
-            .expect("what a session makes is acceptable");
+        let event = Event::from_parts(Id { agent: self.agent, clock }, self.context.clone(), op);
+        self.graph.add(&event).expect("what a session makes is acceptable");
         self.context = vec![event.id()];
         self.show_pressed(key, event.id());
         event
@@ -298,13 +250,7 @@ impl Session {
         self.run.local_events += 1;
         match key {
             Key::Insert(character) => {
-                expected.insert(
-                    self.caret,
-                    Shown {
-                        id: made,
-                        character,
-                    },
-                );
+                expected.insert(self.caret, Shown { id: made, character });
                 self.caret += 1;
                 self.run.right += 1;
                 self.run.branch_caret += 1;
@@ -322,16 +268,12 @@ impl Session {
             }
         }
         self.shown = self.graph.shown();
-        assert_eq!(
-            self.shown, expected,
-            "{key:?} as {made} is not what the state of all events shows"
-        );
+        assert_eq!(self.shown, expected, "{key:?} as {made} is not what the state of all events shows");
         self.assert_invariants();
     }
 
     fn assert_invariants(&self) {
-        let (left, caret, right, length) =
-            (self.run.left, self.caret, self.run.right, self.shown.len());
+        let (left, caret, right, length) = (self.run.left, self.caret, self.run.right, self.shown.len());
         assert!(
             left <= caret && caret <= right && right <= length,
             "expected left {left} <= caret {caret} <= right {right} <= length {length}"
@@ -350,11 +292,7 @@ pub struct BeyondText {
 
 impl fmt::Display for BeyondText {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "position {} is beyond the text of {} characters",
-            self.position, self.length
-        )
+        write!(formatter, "position {} is beyond the text of {} characters", self.position, self.length)
     }
 }
 
@@ -366,9 +304,7 @@ mod tests {
     use crate::oracle::{Event, Id};
 
     fn typed(session: &mut Session, text: &str) -> Vec<Event> {
-        text.chars()
-            .map(|character| session.insert(character))
-            .collect()
+        text.chars().map(|character| session.insert(character)).collect()
     }
 
     #[test]
@@ -377,10 +313,7 @@ mod tests {
         typed(&mut ada, "on");
         ada.receive(&typed(&mut bob, "!")).unwrap();
         let on = ada.insert('e');
-        assert_eq!(
-            (on.id(), on.parents()),
-            (Id { agent: 1, clock: 2 }, &[Id { agent: 1, clock: 1 }][..])
-        );
+        assert_eq!((on.id(), on.parents()), (Id { agent: 1, clock: 2 }, &[Id { agent: 1, clock: 1 }][..]));
         ada.move_caret(ada.caret()).unwrap();
         let adopting = ada.insert('s');
         assert_eq!(adopting.id(), Id { agent: 1, clock: 4 });
@@ -393,10 +326,7 @@ mod tests {
         let (mut ada, mut bob) = (Session::of_agent(1), Session::of_agent(2));
         let word = typed(&mut bob, "abc");
         assert_eq!(ada.receive(&[word[2].clone(), word[1].clone()]), Ok(vec![]));
-        assert_eq!(
-            ada.receive(&word[..1]),
-            Ok(word.iter().map(Event::id).collect())
-        );
+        assert_eq!(ada.receive(&word[..1]), Ok(word.iter().map(Event::id).collect()));
         assert_eq!(ada.text(), "abc");
     }
 
@@ -415,12 +345,6 @@ mod tests {
     fn keys_with_nothing_to_delete_make_no_event() {
         let mut ada = Session::of_agent(1);
         assert_eq!((ada.backspace(), ada.delete_forward()), (None, None));
-        assert_eq!(
-            ada.move_caret(1),
-            Err(BeyondText {
-                position: 1,
-                length: 0
-            })
-        );
+        assert_eq!(ada.move_caret(1), Err(BeyondText { position: 1, length: 0 }));
     }
 }

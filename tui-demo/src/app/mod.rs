@@ -174,7 +174,7 @@ enum Mode {
 
 /// The editor's state.
 ///
-/// Invariant: every position kept here lies within the text; [`App::carry`] sees to it.
+/// Invariant: every position kept here lies within the text; `App::carry` sees to it.
 #[derive(Debug)]
 pub struct App {
     session: Session,

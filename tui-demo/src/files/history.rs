@@ -105,7 +105,7 @@ pub enum Report {
 }
 
 enum Job {
-    Append(Kind, Vec<u8>),
+    Append(Vec<Record>),
     Rewrite(Vec<Record>),
     /// To be answered when everything before it is synced, with whether it is.
     Barrier(Box<dyn FnOnce(bool) + Send>),
@@ -135,22 +135,21 @@ impl History {
         Ok((history, loaded))
     }
 
-    /// Appends the events of `document` that the file does not hold. Returns at once; costs
-    /// nothing when there are none.
-    pub fn record(&mut self, document: &Document) {
+    /// Appends the events of `document` that the file does not hold, and behind them, because it speaks of them, what the
+    /// next session needs besides. They are handed over in one go, so that nothing comes in between. Returns at once;
+    /// costs nothing when there is nothing.
+    pub fn record(&mut self, document: &Document, resume: Option<&Resume>) {
+        let mut records = Vec::new();
         let summary = document.summary();
-        if summary == self.written {
-            return;
+        if summary != self.written {
+            let pieces = document.chunks_since(&self.written, RECORD_BYTES).into_iter();
+            records.extend(pieces.map(|payload| Record { kind: Kind::Events, payload }));
+            self.written = summary;
         }
-        for events in document.chunks_since(&self.written, RECORD_BYTES) {
-            self.hand_over(Job::Append(Kind::Events, events));
+        records.extend(resume.map(|resume| Record { kind: Kind::Undo, payload: resume.encode() }));
+        if !records.is_empty() {
+            self.hand_over(Job::Append(records));
         }
-        self.written = summary;
-    }
-
-    /// Appends what the next session needs besides the events. Returns at once.
-    pub fn keep(&self, resume: &Resume) {
-        self.hand_over(Job::Append(Kind::Undo, resume.encode()));
     }
 
     /// Replaces the whole file: after a failure, or to make it smaller. `resume` is to hold the
@@ -230,7 +229,7 @@ impl<F: FnMut(Report)> Writer<F> {
             let mut waiting = Vec::new();
             for job in std::iter::once(first).chain(inbox.try_iter()) {
                 match job {
-                    Job::Append(kind, payload) => self.append(kind, &payload),
+                    Job::Append(records) => records.iter().for_each(|record| self.append(record)),
                     Job::Rewrite(records) => self.rewrite(&records),
                     Job::Barrier(done) => waiting.push(done),
                 }
@@ -252,10 +251,10 @@ impl<F: FnMut(Report)> Writer<F> {
         }
     }
 
-    fn append(&mut self, kind: Kind, payload: &[u8]) {
+    fn append(&mut self, Record { kind, payload }: &Record) {
         if self.sound {
             self.empty = false;
-            let result = self.file.append(kind, payload);
+            let result = self.file.append(*kind, payload);
             self.note(result);
         }
     }
@@ -402,11 +401,11 @@ mod tests {
         let mut session = Session::with_document(loaded.document, ME);
         for word in ["one", " two", " three"] {
             session.insert(session.caret::<Chars>(), word).expect("typed");
-            history.record(session.document());
+            history.record(session.document(), None);
         }
         let saved = vec![session.document().frontier()];
         for undo in [b"first".to_vec(), b"".to_vec(), b"second".to_vec()] {
-            history.keep(&Resume { saved: saved.clone(), undo });
+            history.record(session.document(), Some(&Resume { saved: saved.clone(), undo }));
         }
         assert!(history.sync());
         drop(history);
@@ -424,8 +423,8 @@ mod tests {
         let (mut history, _) = open(&path);
         let mut session = Session::new(ME);
         session.insert(Chars(0), "once").expect("typed");
-        history.record(session.document());
-        history.record(session.document());
+        history.record(session.document(), None);
+        history.record(session.document(), None);
         drop(history);
         assert_eq!(read(&path).expect("read").records, 1);
     }
@@ -438,7 +437,7 @@ mod tests {
         let mut session = Session::new(ME);
         for _ in 0..40 {
             session.insert(session.caret::<Chars>(), "x").expect("typed");
-            history.record(session.document());
+            history.record(session.document(), None);
         }
         history.rewrite(session.document(), &Resume::default());
         drop(history);
@@ -456,7 +455,7 @@ mod tests {
         let (mut history, _) = open(&path);
         let mut session = Session::new(ME);
         session.insert(Chars(0), "meant").expect("typed");
-        history.record(session.document());
+        history.record(session.document(), None);
         drop(history);
         drop(open(&path));
         assert_eq!(read(&path).expect("read").document.to_string(), "meant");

@@ -264,8 +264,8 @@ impl Shell {
                         client.send(frames);
                     }
                 }
-                Effect::Record => self.record(),
-                Effect::KeepResume => self.keep_resume(),
+                // The one speaks of the other, so they go together.
+                Effect::Record | Effect::KeepResume => self.keep_resume(),
                 Effect::RewriteHistory => {
                     if let Some(history) = &mut self.history {
                         history.rewrite(self.app.session().document(), &self.app.whole_resume());
@@ -280,19 +280,10 @@ impl Shell {
         }
     }
 
-    fn record(&mut self) {
-        if let Some(history) = &mut self.history {
-            history.record(self.app.session().document());
-        }
-    }
-
-    /// After the events, always: it speaks of versions that must be known when it is read.
     fn keep_resume(&mut self) {
-        self.record();
-        if let Some(history) = &self.history
-            && let Some(resume) = self.app.next_resume()
-        {
-            history.keep(&resume);
+        if let Some(history) = &mut self.history {
+            let resume = self.app.next_resume();
+            history.record(self.app.session().document(), resume.as_ref());
         }
     }
 
