@@ -1,11 +1,12 @@
 //! What history costs, beside the bare text in the same run.
 //!
-//! `cargo bench -p cede-tests --bench speed` prints a table; each line is the median of several rounds, checks its answer,
-//! and stands beside a floor: the same changes made to the bare [`Buffer`], without history, deferral or merging. Run as a
-//! test (`cargo test -p cede-tests --bench speed`) it does one round of each, to show that the benches work.
+//! `cargo bench -p cede-tests --bench speed` prints a table; each line is the median of several rounds, checks its
+//! answer, and stands beside a floor: the same changes made to the bare [`Buffer`], without history, deferral or
+//! merging. Run as a test (`cargo test -p cede-tests --bench speed`) it does one round of each, to show that the
+//! benches work.
 //!
-//! Traces come from the folder that `CEDE_TRACES` names, else from `../shared/traces` beside the workspace; the recording
-//! of this repository is always there. Peers are measured by the crate in `tests/peers`.
+//! Traces come from the folder that `CEDE_TRACES` names, else from `../shared/traces` beside the workspace; the
+//! recording of this repository is always there. Peers are measured by the crate in `tests/peers`.
 
 use cede::{
     AgentId,

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! The three are hands and not heads: what they type is written down below, how fast and when is left to them, and
-//! everything goes through real editors in pseudo-terminals. The history is that of the host. It differs from run to run,
-//! as the pauses between keys do.
+//! everything goes through real editors in pseudo-terminals. The history is that of the host. It differs from run to
+//! run, as the pauses between keys do.
 
 use std::env;
 use std::fs;

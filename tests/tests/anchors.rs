@@ -94,8 +94,8 @@ fn an_anchor_of_a_deleted_character_is_where_it_would_stand() {
     }
 }
 
-/// Sessions that know the same events resolve every anchor alike, by whatever way they came to know them; a visible character's
-/// anchors are at its sides; positions and anchors lead to each other.
+/// Sessions that know the same events resolve every anchor alike, by whatever way they came to know them; a visible
+/// character's anchors are at its sides; positions and anchors lead to each other.
 #[test]
 fn replicas_with_equal_events_resolve_alike() {
     for seed in seeds(200) {

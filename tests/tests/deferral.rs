@@ -1,5 +1,5 @@
-//! Long runs, pastes and bulk merges: a run adopts after 4,096 events however they were made, and events taken in together move caret
-//! and window as they do one by one.
+//! Long runs, pastes and bulk merges: a run adopts after 4,096 events however they were made, and events taken in
+//! together move caret and window as they do one by one.
 
 use cede::{AgentId, Chars, Clock, EventId, Session};
 use cede_tests::live::{encoded, name_of, parents_of};
@@ -64,7 +64,8 @@ fn deletions_across_the_limit_adopt_as_key_by_key() {
     for backwards in [true, false] {
         let mut at_once = in_a_run(&text);
         if !backwards {
-            // The window ends at the caret once somebody has written there, so there must be text of one's own behind it.
+            // The window ends at the caret once somebody has written there, so there must be text of one's own behind
+            // it.
             at_once.move_caret(Chars(0)).expect("the start");
             at_once.insert(Chars(0), &"y".repeat(2000)).expect("typing");
             let mut third = Session::new(AgentId::new(3));
@@ -101,8 +102,8 @@ fn a_run_without_anything_pending_goes_on_beyond_the_limit() {
     assert_eq!(parents(&session, 2 * MOST + 2), [id(1, 2 * MOST), id(2, 0)]);
 }
 
-/// One update with everything, chunks of any size, or one event at a time: the same text, the same caret, and the next keys make the
-/// same events. The oracle runs along with one event at a time.
+/// One update with everything, chunks of any size, or one event at a time: the same text, the same caret, and the next
+/// keys make the same events. The oracle runs along with one event at a time.
 #[test]
 fn events_taken_in_together_count_as_one_by_one() {
     let count = std::env::var("HISTORIES").map_or(2000, |count| count.parse().expect("HISTORIES is a number"));

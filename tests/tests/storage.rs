@@ -1,5 +1,5 @@
-//! Log files: cut anywhere, damaged anywhere, opened twice. Whole records come back or an error says where the damage is; wrong
-//! records never do.
+//! Log files: cut anywhere, damaged anywhere, opened twice. Whole records come back or an error says where the damage
+//! is; wrong records never do.
 
 use cede::storage::{Kind, LogFile, Record, StorageError, TornTail};
 use cede::{AgentId, Chars, Document, Session};
@@ -72,7 +72,8 @@ fn an_empty_file_is_an_empty_log() {
     assert!(matches!(LogFile::read(&path.with_extension("nothing")), Err(StorageError::Io { .. })));
 }
 
-/// A writer that is stopped at any byte: what was whole is there, the rest is dropped with a notice, and appending goes on.
+/// A writer that is stopped at any byte: what was whole is there, the rest is dropped with a notice, and appending goes
+/// on.
 #[test]
 fn a_file_cut_at_any_byte_keeps_its_whole_records() {
     let path = path("cut");
@@ -118,7 +119,8 @@ fn a_tail_of_zeros_is_dropped() {
     }
 }
 
-/// Every bit of a file flipped: an error that names the record, or, in the last record, a torn tail; never another record.
+/// Every bit of a file flipped: an error that names the record, or, in the last record, a torn tail; never another
+/// record.
 #[test]
 fn a_file_of_zeros_was_never_written() {
     let path = path("only-zeros");

@@ -118,7 +118,8 @@ fn an_empty_replica_and_two_empty_ones() {
     }
 }
 
-/// What lies outside the other's ranges goes without a look at events: each sends exactly what the other lacks, and nothing twice.
+/// What lies outside the other's ranges goes without a look at events: each sends exactly what the other lacks, and
+/// nothing twice.
 #[test]
 fn disjoint_ranges_are_sent_as_they_are() {
     let (ann, ben) = (typing(1, "ann"), typing(2, "ben"));
@@ -155,7 +156,8 @@ fn disjoint_ranges_are_sent_as_they_are() {
     assert_eq!(actions[0], Action::Send(Message::Data(b"opaque".to_vec())));
 }
 
-/// Messages are lost, repeated and overtaken while people type on; then the network heals, and a fresh META asks for what is missing.
+/// Messages are lost, repeated and overtaken while people type on; then the network heals, and a fresh META asks for
+/// what is missing.
 #[test]
 fn replicas_converge_once_the_network_heals() {
     for seed in seeds(150) {

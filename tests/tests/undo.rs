@@ -243,8 +243,8 @@ fn random_edit(random: &mut Random, session: &mut Session, alphabet: &str) {
     edited.expect("in the text");
 }
 
-/// Others only insert, and do not know yet what is taken back. When one person has taken back everything, just the others' text is
-/// there, in its order: what that person deleted of it has come back.
+/// Others only insert, and do not know yet what is taken back. When one person has taken back everything, just the
+/// others' text is there, in its order: what that person deleted of it has come back.
 #[test]
 fn all_taken_back_leaves_the_text_of_others() {
     for seed in seeds(histories(400)) {
@@ -320,8 +320,8 @@ fn oracle_events(document: &Document) -> Vec<Event> {
     events
 }
 
-/// Two people who insert, delete, take back and do again while messages are late: both end with the same text, hosts follow by
-/// patches alone, and nothing panics.
+/// Two people who insert, delete, take back and do again while messages are late: both end with the same text, hosts
+/// follow by patches alone, and nothing panics.
 #[test]
 fn undo_under_concurrent_edits_converges() {
     for seed in seeds(histories(400)) {
@@ -358,7 +358,8 @@ fn undo_under_concurrent_edits_converges() {
     }
 }
 
-/// The undo history kept as records beside the log, restored in a session of another agent, goes on as if the first session did.
+/// The undo history kept as records beside the log, restored in a session of another agent, goes on as if the first
+/// session did.
 #[test]
 fn a_restored_undo_history_goes_on() {
     for seed in seeds(histories(300)) {

@@ -1,5 +1,5 @@
-//! Every edit and every patch in chars, bytes and UTF-16, on text of one to four bytes a char: the same in all three, and a position
-//! inside a character or beyond the end is an error that changes nothing.
+//! Every edit and every patch in chars, bytes and UTF-16, on text of one to four bytes a char: the same in all three,
+//! and a position inside a character or beyond the end is an error that changes nothing.
 
 use cede::{AgentId, Anchor, Bias, Bytes, Chars, EditError, Patch, PositionError, Session, Unit, UnitKind, Utf16};
 use cede_tests::random::{Random, seeds};

@@ -63,8 +63,8 @@ impl Graph {
         diff
     }
 
-    /// The difference of two events on branches that have not merged anything since they parted: the usual case, for which no heap
-    /// is needed. False, with nothing found, when there is a merge on the way.
+    /// The difference of two events on branches that have not merged anything since they parted: the usual case, for
+    /// which no heap is needed. False, with nothing found, when there is a merge on the way.
     fn diff_of_branches(&self, mut a: Local, mut b: Local, diff: &mut Diff) -> bool {
         while a != b {
             let (newer, older) = (a.max(b), a.min(b));

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-/// Numbers between two signposts, as a power of two. 64 of them take 4 bytes, and what is left to search lies in a few cache lines.
+/// Numbers between two signposts, as a power of two. 64 of them take 4 bytes, and what is left to search lies in a few
+/// cache lines.
 const CLOSEST: u32 = 6;
 
 /// Signposts for each run. Where runs are so long that there would be more, the signposts stand further apart: what a
@@ -11,8 +12,8 @@ const MOST_PER_RUN: usize = 16;
 
 /// For runs that cover the numbers `0..len` and grow at the end: every 64th number, or fewer, knows its run.
 ///
-/// A binary search over all runs misses the cache at every step. A look-up by signposts is one read and a search among the runs
-/// that start before the next signpost, of which there is mostly one.
+/// A binary search over all runs misses the cache at every step. A look-up by signposts is one read and a search among
+/// the runs that start before the next signpost, of which there is mostly one.
 #[derive(Clone, Debug)]
 pub(crate) struct Signposts {
     runs: Vec<u32>,
@@ -26,7 +27,8 @@ impl Default for Signposts {
 }
 
 impl Signposts {
-    /// The numbers up to `end` that are not covered yet belong to this run. O(1) amortised over the numbers and the runs.
+    /// The numbers up to `end` that are not covered yet belong to this run. O(1) amortised over the numbers and the
+    /// runs.
     pub(crate) fn cover(&mut self, run: usize, end: u32) {
         while (self.runs.len() as u64) << self.shift < u64::from(end) {
             if self.runs.len() >= MOST_PER_RUN * (run + 1) {

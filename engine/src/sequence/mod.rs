@@ -79,8 +79,8 @@ struct Elements {
     gone: Option<GoneBy>,
 }
 
-/// The first event of the run that removed an element, of several the earliest in the log; one more than its number, so that nothing
-/// but the option takes room.
+/// The first event of the run that removed an element, of several the earliest in the log; one more than its number, so
+/// that nothing but the option takes room.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct GoneBy(NonZeroU32);
 
@@ -344,8 +344,8 @@ impl Sequence {
         places.into_iter().map(|(_, id, count)| (id, count)).collect()
     }
 
-    /// The elements behind the one that `event` inserted but for those that were gone when event `when` came, by the order of the
-    /// log: from left to right up to the first run that is visible.
+    /// The elements behind the one that `event` inserted but for those that were gone when event `when` came, by the
+    /// order of the log: from left to right up to the first run that is visible.
     pub(crate) fn behind(&self, event: Local, when: Local) -> impl Iterator<Item = (ElementId, u32)> {
         let id = ElementId::of(event);
         let first = self.place_of(id);

@@ -92,8 +92,8 @@ impl Tracker {
         self.sequence.touched_by(events).into_iter().filter_map(inserted).collect()
     }
 
-    /// The insertions of the chars behind the one that `event` inserted but for those that were deleted when `when` came, from left
-    /// to right up to the first visible one.
+    /// The insertions of the chars behind the one that `event` inserted but for those that were deleted when `when`
+    /// came, from left to right up to the first visible one.
     pub(crate) fn behind(&self, event: Local, when: Local) -> impl Iterator<Item = Span> {
         self.sequence.behind(event, when).filter_map(inserted)
     }

@@ -1,8 +1,8 @@
 //! The link between one session and one room: the protocol's client half as a pure state machine.
 //!
 //! It knows what the server holds (`held`), what has left our care (`settled`), who else is in. It does no I/O and has
-//! no clock. The document is the only buffer: a link remembers events by their ids alone, so a broken connection
-//! costs nothing but the next META. Each call costs O(groups of the document) at most, and nothing when nothing changed.
+//! no clock. The document is the only buffer: a link remembers events by their ids alone, so a broken connection costs
+//! nothing but the next META. Each call costs O(groups of the document) at most, and nothing when nothing changed.
 
 use std::cell::Cell;
 use std::collections::VecDeque;

@@ -109,7 +109,8 @@ impl Sender {
         }
     }
 
-    /// Asks the task to end as [`Client::close`] does, without waiting for it: [`Client::next`] gives `None` in the end.
+    /// Asks the task to end as [`Client::close`] does, without waiting for it: [`Client::next`] gives `None` in the
+    /// end.
     pub fn close(&self) {
         let _ = self.outgoing.send(Command::Close);
     }

@@ -187,7 +187,8 @@ impl Visit<'_> {
                 },
                 frame = self.pickup.take(), if self.socket.takes_more() => self.forward(frame)?,
                 () = sleep_until(ping) => {
-                    // A room that has dismissed this member has queued the reason; whoever has not read it by now never will.
+                    // A room that has dismissed this member has queued the reason; whoever has not read it by now never
+                    // will.
                     if heard.elapsed() >= config.idle_timeout || self.pickup.is_abandoned() {
                         return Err(End::Gone);
                     }

@@ -85,7 +85,8 @@ async fn accept(
                     connections.spawn(connection::serve(stream, config.clone(), hub.clone(), closing.clone()));
                 }
                 Ok(_) => {}
-                // Most are one client's fault and the next accept is fine; without descriptors it fails until some are free.
+                // Most are one client's fault and the next accept is fine; without descriptors it fails until some are
+                // free.
                 Err(_) => sleep(EXHAUSTED).await,
             },
             Some(_) = connections.join_next() => {}
@@ -128,10 +129,11 @@ pub async fn asked_to_stop() {
 /// What a server allows.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Values of the `Origin` header that may connect, as `scheme://host[:port]`. Programs send none and are always let in;
-    /// browsers send one, and a page that is not listed is refused, on loopback too. Default: none.
+    /// Values of the `Origin` header that may connect, as `scheme://host[:port]`. Programs send none and are always let
+    /// in; browsers send one, and a page that is not listed is refused, on loopback too. Default: none.
     pub allowed_origins: Vec<String>,
-    /// The largest frame, in bytes. Default: [`MAX_MESSAGE`], which clients rely on; less turns some of their DATA away.
+    /// The largest frame, in bytes. Default: [`MAX_MESSAGE`], which clients rely on; less turns some of their DATA
+    /// away.
     pub max_message: usize,
     /// Bytes that wait for one connection before it counts as too slow. Default: 512 KiB.
     pub max_queue: usize,

@@ -1,4 +1,5 @@
-//! One room: its document, its members, and what each of them has been sent. Pure: no I/O, no tasks, no clock of its own.
+//! One room: its document, its members, and what each of them has been sent. Pure: no I/O, no tasks, no clock of its
+//! own.
 //!
 //! What goes out lies in the members' outboxes; what is to be stored lies in `take_pieces`; time comes in as an
 //! argument. DATA costs one import, one push per member (all share the same bytes), and no look at any summary.
@@ -211,7 +212,8 @@ impl Room {
         match Message::decode(&frame) {
             Ok(Message::Meta(summary)) => self.catch_up(now, id, &summary),
             Ok(Message::Data(events)) => self.take_in(now, id, &events, frame),
-            // What the member lacks was sent with the answer to its META; that it has none left to send needs no answer.
+            // What the member lacks was sent with the answer to its META; that it has none left to send needs no
+            // answer.
             Ok(Message::Done) => {}
             Err(error) => self.dismiss(now, id, Refusal::Malformed, &error.to_string()),
         }

@@ -1,4 +1,5 @@
-//! Servers that stop, die and fail, and readers that do not read: nothing acknowledged is lost, nobody waits for the slow.
+//! Servers that stop, die and fail, and readers that do not read: nothing acknowledged is lost, nobody waits for the
+//! slow.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;

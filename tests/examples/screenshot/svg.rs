@@ -85,7 +85,8 @@ fn run(svg: &mut String, screen: &Screen, row: u16, column: u16, columns: u16) -
     end
 }
 
-/// The column behind the word at `column`. Blanks are words of their own, and so is what a font may draw in its own width.
+/// The column behind the word at `column`. Blanks are words of their own, and so is what a font may draw in its own
+/// width.
 fn word_end(screen: &Screen, row: u16, column: u16, end: u16) -> u16 {
     let joins = |at: u16| {
         let cell = screen.cell(row, at).expect("a cell of the screen");

@@ -88,8 +88,8 @@ impl Desk {
         String::from_utf8(output.stdout).expect("text")
     }
 
-    /// Waits until the history on disk holds a text. There is nobody to be woken by, so the program is asked again and again;
-    /// each answer is a whole run of it.
+    /// Waits until the history on disk holds a text. There is nobody to be woken by, so the program is asked again and
+    /// again; each answer is a whole run of it.
     ///
     /// # Panics
     /// When that takes longer than [`PATIENCE`].

@@ -1,8 +1,8 @@
 //! What a program in a terminal has written, seen as a screen, and those who wait for it.
 //!
 //! One lock for the screen, the bytes and the end; one condition that is signalled whenever any of them changes. A
-//! thread that waits sleeps until then. A program can say that it draws a whole screen (mode 2026); until it has, nobody
-//! is shown the half of it.
+//! thread that waits sleeps until then. A program can say that it draws a whole screen (mode 2026); until it has,
+//! nobody is shown the half of it.
 
 use std::io::Read;
 use std::num::NonZeroU16;

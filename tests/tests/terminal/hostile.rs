@@ -6,8 +6,8 @@ use cede_tests::terminal::{Ended, Key, Terminal, output, shows};
 use crate::desk;
 use crate::peer::Peer;
 
-/// Sets the clipboard, the title and a colour, asks for an answer, turns the direction of writing, resets the terminal; each
-/// in the 7-bit and the 8-bit form where there are two.
+/// Sets the clipboard, the title and a colour, asks for an answer, turns the direction of writing, resets the terminal;
+/// each in the 7-bit and the 8-bit form where there are two.
 const PAYLOAD: &str = "\u{1b}]52;c;cHduZWQ=\u{7}\u{9d}52;c;cHduZWQ=\u{9c}\u{1b}]0;pwned\u{1b}\\\u{1b}[31m\u{9b}31m\u{1b}[6n\
     \u{1b}P+q544e\u{1b}\\\u{1b}c\u{202e}\u{2066}\u{200f}\u{7}\u{8}\u{7f}\u{0}\r\u{85}\u{2028}\u{e0041}";
 

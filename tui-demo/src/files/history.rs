@@ -135,9 +135,9 @@ impl History {
         Ok((history, loaded))
     }
 
-    /// Appends the events of `document` that the file does not hold, and behind them, because it speaks of them, what the
-    /// next session needs besides. They are handed over in one go, so that nothing comes in between. Returns at once;
-    /// costs nothing when there is nothing.
+    /// Appends the events of `document` that the file does not hold, and behind them, because it speaks of them, what
+    /// the next session needs besides. They are handed over in one go, so that nothing comes in between. Returns at
+    /// once; costs nothing when there is nothing.
     pub fn record(&mut self, document: &Document, resume: Option<&Resume>) {
         let mut records = Vec::new();
         let summary = document.summary();

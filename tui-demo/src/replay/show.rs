@@ -1,7 +1,7 @@
 //! What the player shows, and what the keys do to it.
 //!
-//! Knows a session, the player of it, and a screen to draw on. Does not know the terminal or the clock on the wall, so a test can sit in
-//! front of it.
+//! Knows a session, the player of it, and a screen to draw on. Does not know the terminal or the clock on the wall, so
+//! a test can sit in front of it.
 
 use std::time::Duration;
 

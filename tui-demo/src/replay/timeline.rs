@@ -2,11 +2,11 @@
 //!
 //! Knows the changes of the visible text in the order of the log. Does not know speed, keys or screens.
 //!
-//! Every character that was ever visible keeps its place in one sequence, with the moment it came and the moment it went. The text at
-//! a moment is what had come and not gone: one pass over the sequence, forwards or backwards in time alike, with no snapshot and no
-//! undoing. That needs 16 bytes a character and never more, however long somebody plays; a pass over the 180,000 characters of
-//! `automerge-paper` takes about a millisecond. A character can be put anywhere among those that were gone when it came: no moment
-//! shows both.
+//! Every character that was ever visible keeps its place in one sequence, with the moment it came and the moment it
+//! went. The text at a moment is what had come and not gone: one pass over the sequence, forwards or backwards in time
+//! alike, with no snapshot and no undoing. That needs 16 bytes a character and never more, however long somebody plays;
+//! a pass over the 180,000 characters of `automerge-paper` takes about a millisecond. A character can be put anywhere
+//! among those that were gone when it came: no moment shows both.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -24,7 +24,8 @@ pub(super) struct Timeline {
     authors: Vec<AgentId>,
     /// Who made the events: each turn's first moment and its author, as an index into `authors`.
     turns: Vec<(u32, usize)>,
-    /// The moments at which somebody's caret had moved before the next event, or somebody else's turn began; the end is one of them.
+    /// The moments at which somebody's caret had moved before the next event, or somebody else's turn began; the end is
+    /// one of them.
     stops: Vec<u32>,
     events: u32,
 }
@@ -179,8 +180,8 @@ impl Recording {
     }
 }
 
-/// When the changes of a step happen: spread evenly over its events, the last with the last. There can be fewer changes than events,
-/// since deleting what somebody else had deleted already changes nothing.
+/// When the changes of a step happen: spread evenly over its events, the last with the last. There can be fewer changes
+/// than events, since deleting what somebody else had deleted already changes nothing.
 struct Pace {
     /// The moment before the step.
     first: u32,

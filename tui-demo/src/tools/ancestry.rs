@@ -1,8 +1,8 @@
 //! Which transactions of a trace happened before which, and which agent makes each of them.
 //!
-//! Knows indexes and parents only. Parents are kept as they are given; unbroken stretches, in which everyone's one parent is the
-//! one before, are walked as one step. A question costs O(s log s) for the s stretches between the transactions asked about,
-//! since the walk goes down the indexes and stops below the lowest of interest.
+//! Knows indexes and parents only. Parents are kept as they are given; unbroken stretches, in which everyone's one
+//! parent is the one before, are walked as one step. A question costs O(s log s) for the s stretches between the
+//! transactions asked about, since the walk goes down the indexes and stops below the lowest of interest.
 
 use std::collections::{BTreeMap, BinaryHeap};
 use std::ops::RangeInclusive;
@@ -41,8 +41,8 @@ impl Ancestry {
         let mut heads = Vec::new();
         let mut remaining = of.len();
         let mut walk = Walk::default();
-        // Asked about (`false`) or only reached (`true`): of two equal ones the heap yields the reached one first, and then the
-        // other lies in a stretch that was walked.
+        // Asked about (`false`) or only reached (`true`): of two equal ones the heap yields the reached one first, and
+        // then the other lies in a stretch that was walked.
         of.iter().for_each(|&index| walk.push(index, false));
         while remaining > 0
             && let Some((stretch, reached, skipped)) = walk.next_stretch(self)
@@ -87,7 +87,8 @@ impl Walk {
         self.pending.push((index, reached));
     }
 
-    /// The next stretch, whether its end was only reached, and how many that were asked about lay in the stretches before.
+    /// The next stretch, whether its end was only reached, and how many that were asked about lay in the stretches
+    /// before.
     fn next_stretch(&mut self, ancestry: &Ancestry) -> Option<(RangeInclusive<usize>, bool, usize)> {
         let mut skipped = 0;
         while let Some((index, reached)) = self.pending.pop() {
@@ -106,8 +107,8 @@ impl Walk {
 
 /// One of the lines of causally ordered transactions that make up an author's work.
 ///
-/// An agent's events are ordered, an author's need not be: somebody may have worked on two branches. Such an author gets one
-/// more agent for each branch.
+/// An agent's events are ordered, an author's need not be: somebody may have worked on two branches. Such an author
+/// gets one more agent for each branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Line {
     pub(super) author: u32,
@@ -122,8 +123,8 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// The line that the next transaction continues: the one of its author's whose last transaction is the latest in the
-    /// transaction's past, or a line of its own.
+    /// The line that the next transaction continues: the one of its author's whose last transaction is the latest in
+    /// the transaction's past, or a line of its own.
     pub(super) fn next(&mut self, ancestry: &Ancestry, transaction: usize, author: u32, parents: &[usize]) -> Line {
         let tips = self.tips.entry(author).or_default();
         let continued = ancestry.latest_in_past(tips, parents).and_then(|tip| tips.remove(&tip));

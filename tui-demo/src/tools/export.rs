@@ -2,13 +2,13 @@
 //!
 //! Knows the operations of a document and the shape of the format. Does not know files.
 //!
-//! A transaction is a stretch of one agent's events that stand together in the log and that nobody else's version ends within.
-//! Edits are joined as far as the same events come out of them again, so a trace follows from the log alone: exporting what was
-//! imported from an export gives the same bytes. Agents are numbered in their order and not by first appearance, since their order
-//! decides ties and an import numbers its agents in turn. O(events) time and memory.
+//! A transaction is a stretch of one agent's events that stand together in the log and that nobody else's version ends
+//! within. Edits are joined as far as the same events come out of them again, so a trace follows from the log alone:
+//! exporting what was imported from an export gives the same bytes. Agents are numbered in their order and not by first
+//! appearance, since their order decides ties and an import numbers its agents in turn. O(events) time and memory.
 //!
-//! Two rules of the format are only kept as far as the history keeps them: it may have several first transactions. When it ends in
-//! several versions, a last transaction without patches merges them.
+//! Two rules of the format are only kept as far as the history keeps them: it may have several first transactions. When
+//! it ends in several versions, a last transaction without patches merges them.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io::{self, Write};
@@ -169,7 +169,8 @@ fn take(edits: &mut VecDeque<Patch<Chars>>, mut count: usize) -> Vec<Patch<Chars
     taken
 }
 
-/// Leaves the first `count` events in the edit and returns the others. An edit deletes first, forwards, and then inserts.
+/// Leaves the first `count` events in the edit and returns the others. An edit deletes first, forwards, and then
+/// inserts.
 fn split(edit: &mut Patch<Chars>, count: usize) -> Patch<Chars> {
     let deleted = edit.deleted.0.min(count);
     let inserted = count - deleted;

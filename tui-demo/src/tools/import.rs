@@ -2,8 +2,8 @@
 //!
 //! Knows traces, agents and `Document::author`. Does not know files, carets or sessions (that is `live`).
 //!
-//! Agents follow from the trace: the author's number, the branch of their work, and the digest of the trace. So a trace gives the
-//! same events whenever and wherever it is imported, and agents stand in the order of the authors.
+//! Agents follow from the trace: the author's number, the branch of their work, and the digest of the trace. So a trace
+//! gives the same events whenever and wherever it is imported, and agents stand in the order of the authors.
 
 use std::collections::HashMap;
 
@@ -45,7 +45,8 @@ pub(super) fn agent(digest: u64, line: Line) -> AgentId {
     AgentId::new(u128::from(line.author) << 96 | u128::from(line.branch) << 64 | u128::from(digest))
 }
 
-/// Cuts down the patches that reach beyond a text of `length` characters, or refuses the first of them. How many were cut.
+/// Cuts down the patches that reach beyond a text of `length` characters, or refuses the first of them. How many were
+/// cut.
 pub(super) fn fit(
     edits: &mut [Patch<Chars>],
     transaction: usize,
@@ -117,8 +118,8 @@ impl Authoring {
         Ok(())
     }
 
-    /// Makes the events, and says which is the last. The length of the text at the version is looked for only when the document
-    /// refuses the edits, since finding it may cost a replay.
+    /// Makes the events, and says which is the last. The length of the text at the version is looked for only when the
+    /// document refuses the edits, since finding it may cost a replay.
     fn author(
         &mut self,
         transaction: usize,

@@ -1,10 +1,11 @@
 //! Replaying a trace as it was lived: a session with a caret for each author, events delivered as the parents say.
 //!
-//! Knows traces and `Session`. Does not know how a session defers; it only does what an editor would: a deletion that ends at the
-//! caret is backspaces, one that starts there is forward deletes, an insertion there is typing, anything else moves the caret first.
+//! Knows traces and `Session`. Does not know how a session defers; it only does what an editor would: a deletion that
+//! ends at the caret is backspaces, one that starts there is forward deletes, an insertion there is typing, anything
+//! else moves the caret first.
 //!
-//! What an author lacks at a transaction is found by a walk back from its parents that stops at what was delivered, so over the
-//! whole trace each author passes each transaction once: O(authors × transactions), and as many merges.
+//! What an author lacks at a transaction is found by a walk back from its parents that stops at what was delivered, so
+//! over the whole trace each author passes each transaction once: O(authors × transactions), and as many merges.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -19,7 +20,8 @@ use super::trace::{Trace, Transaction};
 /// Tells the agents of a live replay from those of an import of the same trace: their events differ.
 const LIVE: u64 = 0x6c69_7665_6c69_7665;
 
-/// Replays every transaction in the session of its author. The document holds the events in the order of the transactions.
+/// Replays every transaction in the session of its author. The document holds the events in the order of the
+/// transactions.
 pub(super) fn replay(trace: &mut Trace, misfits: Misfits) -> Result<Replayed, ToolError> {
     let transactions = std::mem::take(&mut trace.transactions);
     let mut stage = Stage { digest: trace.digest ^ LIVE, ..Stage::default() };
@@ -91,8 +93,8 @@ struct Past {
 impl Past {
     /// Brings somebody who comes on the stage all that the parents know.
     ///
-    /// Who comes when everything so far is known opens a copy of it. That is what merging it event by event would give a session that
-    /// has not typed yet; with the 204 authors of `A1` it takes an eighth of the time.
+    /// Who comes when everything so far is known opens a copy of it. That is what merging it event by event would give
+    /// a session that has not typed yet; with the 204 authors of `A1` it takes an eighth of the time.
     fn open(&self, performer: &mut Performer, parents: &[usize]) -> Result<(), ToolError> {
         let lacking = performer.take_lacking(&self.ancestry, parents);
         if lacking.len() == self.made.len() {

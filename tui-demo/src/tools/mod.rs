@@ -1,11 +1,11 @@
 //! The subcommands for recorded sessions and for looking into a history: import, export, cat, log, stats.
 //!
-//! Knows which room does which of them, and how a history file is read and made. Does not know the terminal; a history is only
-//! ever read here, or made where none was.
+//! Knows which room does which of them, and how a history file is read and made. Does not know the terminal; a history
+//! is only ever read here, or made where none was.
 //!
 //! - [`Tool::parse`]: what the command line says;
-//! - [`trace`]: recorded sessions of other programs; `import` replays them at their parents, `live` through carets; `ancestry` is
-//!   what both need to know of their graph;
+//! - [`trace`]: recorded sessions of other programs; `import` replays them at their parents, `live` through carets;
+//!   `ancestry` is what both need to know of their graph;
 //! - `export`, `inspect`: what a history holds; `version`: which version of it; `names`: short names of agents;
 //! - `visible`: text of strangers on a terminal.
 
@@ -38,7 +38,8 @@ pub use version::{At, AtError};
 use import::{Misfits, Replayed};
 use trace::Trace;
 
-/// Does what the command says. What it is about goes to `out`, byte for byte; what is worth knowing besides goes to `notices`.
+/// Does what the command says. What it is about goes to `out`, byte for byte; what is worth knowing besides goes to
+/// `notices`.
 ///
 /// # Errors
 /// [`ToolError`]; then no history has been made. That nobody reads `out` any more is no error.
@@ -67,8 +68,8 @@ pub fn run(tool: &Tool, out: &mut impl Write, notices: &mut impl Write) -> Resul
     }
 }
 
-/// Does what the command says on standard output, with notices on standard error. On a terminal, control and bidi characters are
-/// made visible.
+/// Does what the command says on standard output, with notices on standard error. On a terminal, control and bidi
+/// characters are made visible.
 ///
 /// # Errors
 /// As [`run`].

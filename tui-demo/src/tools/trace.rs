@@ -1,10 +1,11 @@
-//! Recorded sessions in the JSON format of [editing-traces](https://github.com/josephg/editing-traces), plain or gzipped.
+//! Recorded sessions in the JSON format of [editing-traces](https://github.com/josephg/editing-traces), plain or
+//! gzipped.
 //!
-//! Knows both shapes of that format and what must hold in them before anything is replayed. Does not know documents: whether a
-//! position fits is for whoever replays it.
+//! Knows both shapes of that format and what must hold in them before anything is replayed. Does not know documents:
+//! whether a position fits is for whoever replays it.
 //!
-//! A trace is one JSON object, so it is held whole: O(file) time and memory, bounded by [`SIZE_LIMIT`]. The format's `time` and
-//! `numChildren` are not read: wall time is no part of our events, and children can be counted.
+//! A trace is one JSON object, so it is held whole: O(file) time and memory, bounded by [`SIZE_LIMIT`]. The format's
+//! `time` and `numChildren` are not read: wall time is no part of our events, and children can be counted.
 
 use std::fmt;
 use std::fs::File;
@@ -15,7 +16,8 @@ use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor};
 
-/// How many bytes of JSON are read at most, after unpacking: 1 GiB, some sixty times the largest trace that is published.
+/// How many bytes of JSON are read at most, after unpacking: 1 GiB, some sixty times the largest trace that is
+/// published.
 pub const SIZE_LIMIT: u64 = 1 << 30;
 
 /// The first bytes of every gzip stream (RFC 1952, 2.3.1). The name of a file proves nothing.
@@ -64,8 +66,8 @@ impl Trace {
     /// Reads and checks a file, gzipped or plain.
     ///
     /// # Errors
-    /// When it cannot be read or unpacked, is longer than [`SIZE_LIMIT`], is not JSON of the format, or names a parent or an
-    /// author that there is not.
+    /// When it cannot be read or unpacked, is longer than [`SIZE_LIMIT`], is not JSON of the format, or names a parent
+    /// or an author that there is not.
     pub fn read(path: &Path) -> Result<Self, TraceError> {
         let mut file = File::open(path).map_err(TraceError::Io)?;
         let mut head = Vec::with_capacity(GZIP_MAGIC.len());

@@ -6,7 +6,8 @@ use std::io::{self, Write};
 
 use crate::glyph;
 
-/// Passes lines on with their control and bidi characters made visible. A line is held until it ends or the writer is flushed.
+/// Passes lines on with their control and bidi characters made visible. A line is held until it ends or the writer is
+/// flushed.
 pub(super) struct Visible<W> {
     terminal: W,
     line: Vec<u8>,

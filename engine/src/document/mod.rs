@@ -1,24 +1,29 @@
 //! A document: the log of everything known and the text that it makes.
 //!
 //! Knows how events get in (decoded, checked by the log, replayed, applied) and out (encoded), and how to look at any
-//! version. Does not know who is typing: that is a session's.
+//! version. Does not know who is typing: that is a session's. `history` writes at old versions and reads what was
+//! written.
+
+mod history;
+
+pub use history::{AuthorError, Authored, Step};
 
 use crate::codec::DecodeError;
 use crate::graph::{Frontier, Group, Heads, Summary};
 use crate::id::{AgentId, EventId, EventSpan, Local, Span};
-use crate::log::{Full, Pending, Piece, Refusal, Rule, Update, VersionError};
+use crate::log::{Pending, Piece, Refusal, Rule, Update, VersionError};
 use crate::replay::merge::Replay;
 use crate::replay::patch::{self, Patch};
 use crate::replay::{Misplaced, TextLog, checkout};
 use crate::sync::Replica;
 use crate::text::buffer::Buffer;
-use crate::text::operations::{Action, Operations};
+use crate::text::operations::Operations;
 use crate::text::tracker::{Change, Tracker};
 use crate::text::unit::{Chars, Unit};
 use std::fmt;
 
-/// After so many pieces that waited and broke a rule, all others that the same message lets in are dropped with them and asked for
-/// again: taking one back costs a walk over the log, and a stranger may have left thousands.
+/// After so many pieces that waited and broke a rule, all others that the same message lets in are dropped with them
+/// and asked for again: taking one back costs a walk over the log, and a stranger may have left thousands.
 const MOST_REFUSED: u32 = 8;
 
 /// The event log of one text and the text of everything known.
@@ -372,98 +377,6 @@ impl Document {
     }
 }
 
-/// History.
-impl Document {
-    /// Writes a piece of history at a version, as importers do: each edit's position in chars, in the text that the
-    /// edit before it left. Returns the version just after it.
-    ///
-    /// A new group starts, unless `parents` is just the agent's last event.
-    ///
-    /// # Errors
-    /// A position beyond the text there, a version that is not known, or one that has not seen the agent's last event;
-    /// then nothing has changed.
-    pub fn author(
-        &mut self,
-        agent: AgentId,
-        parents: &Frontier,
-        edits: &[Patch<Chars>],
-    ) -> Result<Frontier, AuthorError> {
-        let heads = self.log.heads_of(parents)?;
-        let mut operations = Operations::default();
-        for edit in edits {
-            record(&mut operations, edit)?;
-        }
-        let count = crate::log::Contents::len(&operations);
-        if count == 0 {
-            return Ok(parents.clone());
-        }
-        self.log.check_room(count)?;
-        let graph = self.log.graph();
-        let last = graph.agent_index(agent).map(|index| graph.last_of(index));
-        if let Some(last) = last.filter(|&last| !graph.has_seen(&heads, last)) {
-            return Err(AuthorError::OwnPastUnseen { last: graph.id(last) });
-        }
-        let goes_on = last.is_some_and(|last| heads.as_slice() == [last]);
-        let (from, before) = (self.log.len(), graph.heads().clone());
-        let group = (!goes_on).then_some(heads.as_slice());
-        self.log.append(agent, group, count, |mine| crate::log::Contents::append(mine, &operations, 0..count));
-        let mut changes = Vec::new();
-        if let Err(misplaced) = self.replay.advance(&self.log, from, before, self.len(), |change| changes.push(change))
-        {
-            self.take_back(from);
-            return Err(AuthorError::OutOfRange { index: misplaced.range.index, len: misplaced.range.len });
-        }
-        changes.into_iter().for_each(|change| patch::apply(&mut self.text, self.log.contents(), change));
-        Ok(self.log.graph().frontier(&[self.log.len() - 1]))
-    }
-
-    /// The history as its authors made it: runs in the order of this log, with their parents and with edits in chars of
-    /// the text at these parents.
-    pub fn operations(&self) -> impl Iterator<Item = Authored> + '_ {
-        self.log.graph().runs_in(Span::new(Local(0), self.log.len())).map(|run| Authored {
-            span: self.log.graph().event_span(run.span),
-            parents: self.log.graph().frontier(run.parents),
-            edits: self.log.contents().of(run.span).flat_map(edits_of).collect(),
-        })
-    }
-
-    /// The history as changes of the visible text, in the order of this log: for replays and for blame. Each step is
-    /// one run of one agent; the whole costs one replay.
-    pub fn history(&self) -> impl Iterator<Item = Step> + '_ {
-        let (mut replay, mut heads, mut len) = (Replay::default(), Heads::new(), 0);
-        let runs = self.log.graph().runs_in(Span::new(Local(0), self.log.len())).map(|run| run.span);
-        let parts = runs.flat_map(|run| self.log.contents().of(run).map(|operation| operation.events));
-        parts.map(move |events| {
-            let mut patches = Vec::new();
-            let replayed = replay.advance_over(&self.log, events, &mut heads, &mut len, |change| {
-                patches.push(patch::in_chars(self.log.contents(), change));
-            });
-            assert!(replayed.is_ok(), "events that were checked when they came do not fit now: {replayed:?}");
-            Step { span: self.log.graph().event_span(events), patches }
-        })
-    }
-}
-
-/// One run of one agent, as it was made.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Authored {
-    /// The events.
-    pub span: EventSpan,
-    /// The parents of the first of them.
-    pub parents: Frontier,
-    /// What they did, each in the text that the one before it left; consecutive insertions and deletions are joined.
-    pub edits: Vec<Patch<Chars>>,
-}
-
-/// One run of one agent and what it did to the visible text.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Step {
-    /// The events.
-    pub span: EventSpan,
-    /// Their effect; none where the characters were deleted already.
-    pub patches: Vec<Patch<Chars>>,
-}
-
 /// What a session does to its document.
 impl Document {
     pub(crate) fn log(&self) -> &TextLog {
@@ -522,41 +435,6 @@ fn whole_text(log: &TextLog) -> Buffer {
     }
 }
 
-fn record(operations: &mut Operations, edit: &Patch<Chars>) -> Result<(), AuthorError> {
-    let limit = Local::LIMIT;
-    let room = (limit - crate::log::Contents::len(operations)) as usize;
-    let count = edit.deleted.0.checked_add(edit.inserted.len());
-    if edit.start.0 >= limit as usize || count.is_none_or(|count| count >= room) {
-        return Err(AuthorError::Full(Full { limit }));
-    }
-    let (at, deleted) = (edit.start.0 as u32, edit.deleted.0 as u32);
-    if deleted > 0 {
-        operations.delete(at, deleted, false);
-    }
-    if !edit.inserted.is_empty() {
-        operations.insert(at, &edit.inserted);
-    }
-    Ok(())
-}
-
-/// What an operation did. Backspaces are an edit each: a patch deletes forwards, and which event deleted what must not
-/// be lost.
-fn edits_of(operation: crate::text::operations::Operation<'_>) -> Vec<Patch<Chars>> {
-    let count = operation.events.len();
-    let removal = |at: u32, count: u32| Patch {
-        start: Chars(at as usize),
-        deleted: Chars(count as usize),
-        inserted: String::new(),
-    };
-    match operation.action {
-        Action::Insert { at, text } => {
-            vec![Patch { start: Chars(at as usize), deleted: Chars(0), inserted: text.to_owned() }]
-        }
-        Action::Delete { at } => vec![removal(at, count)],
-        Action::Backspace { at } => (0..count).map(|done| removal(at - done, 1)).collect(),
-    }
-}
-
 impl fmt::Display for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.text.fmt(f)
@@ -598,60 +476,6 @@ impl std::error::Error for ImportError {
         match self {
             Self::Decode(error) => Some(error),
             Self::Refused(refusal) => Some(refusal),
-        }
-    }
-}
-
-/// History that cannot be written like this. The document is as it was.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum AuthorError {
-    /// The version to write at.
-    Version(VersionError),
-    /// The version has not seen what the agent wrote before.
-    OwnPastUnseen {
-        /// The agent's last event.
-        last: EventId,
-    },
-    /// A position beyond the text there.
-    OutOfRange {
-        /// The position, in chars.
-        index: u32,
-        /// The length of the text there, in chars.
-        len: u32,
-    },
-    /// Too many events.
-    Full(Full),
-}
-
-impl From<VersionError> for AuthorError {
-    fn from(error: VersionError) -> Self {
-        Self::Version(error)
-    }
-}
-
-impl From<Full> for AuthorError {
-    fn from(full: Full) -> Self {
-        Self::Full(full)
-    }
-}
-
-impl fmt::Display for AuthorError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Version(error) => error.fmt(f),
-            Self::OwnPastUnseen { last } => write!(f, "the version has not seen {last}, the agent's last event"),
-            Self::OutOfRange { index, len } => write!(f, "position {index} in a text of {len} chars"),
-            Self::Full(full) => full.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for AuthorError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Version(error) => Some(error),
-            Self::Full(full) => Some(full),
-            Self::OwnPastUnseen { .. } | Self::OutOfRange { .. } => None,
         }
     }
 }
