@@ -14,3 +14,11 @@ pub mod oracle;
 pub mod random;
 #[cfg(unix)]
 pub mod terminal;
+
+/// Says something that is to be seen although the test passes: what was run, what was skipped. (Cargo shows what passing tests
+/// print only when asked to.)
+pub fn tell(line: impl std::fmt::Display) {
+    use std::io::Write;
+    // Nobody listening is no reason to fail.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

@@ -5,6 +5,7 @@ use cede_tests::conformance::{ActionCase, Conformance, EditCase, GraphCase, OpCa
 use cede_tests::live::{Edit, Host, edit, encoded, event_id, patch_of, version};
 use cede_tests::oracle::Op;
 use cede_tests::random::Random;
+use cede_tests::tell;
 use std::collections::HashMap;
 
 #[test]
@@ -26,7 +27,7 @@ fn graphs_have_the_total_order_the_frontier_and_the_texts_of_the_cases() {
         assert_eq!(decoded.text(), case.text.as_str(), "text of graph {} opened from its whole history", case.seed);
         assert_eq!(decoded.frontier(), document.frontier());
     }
-    println!("{cases}: {} graphs run", cases.graphs.len());
+    tell(format_args!("{cases}: {} graphs run", cases.graphs.len()));
 }
 
 #[test]
@@ -103,7 +104,7 @@ fn sessions_make_exactly_the_events_texts_and_carets_of_the_cases() {
     for case in &cases.sessions {
         run(case);
     }
-    println!("{cases}: {} sessions run", cases.sessions.len());
+    tell(format_args!("{cases}: {} sessions run", cases.sessions.len()));
 }
 
 fn run(case: &SessionCase) {

@@ -4,10 +4,11 @@
 //! The oracle runs along in every history and shares no code with the engine, so each step says what must be seen: the
 //! ids and parents of the events made, the text, the caret. `HISTORIES=n` runs that many.
 
-use cede::{AgentId, Chars, EventId, Session};
+use cede::{AgentId, Anchor, Bias, Chars, EventId, Frontier, Session};
 use cede_tests::live::{Edit, Host, edit, encoded, name_of, parents_of};
 use cede_tests::oracle::{Action, History, Made, Shape, Step};
 use cede_tests::random::{Random, seeds};
+use cede_tests::tell;
 use std::collections::HashMap;
 
 /// In an optimised build without debug assertions; a tenth of it otherwise.
@@ -37,7 +38,57 @@ fn every_step_of_every_history_is_what_the_oracle_says() {
         events += history.event_count();
         steps += history.steps.len();
     }
-    println!("{} histories, {steps} steps, {events} events", histories());
+    tell(format_args!("{} histories, {steps} steps, {events} events", histories()));
+}
+
+/// Promise 2: between two characters typed one after the other in one run, no other agent's character stands in any replica, unless
+/// its author had seen both.
+#[test]
+fn words_stay_whole_in_every_replica_at_every_moment() {
+    let mut seen = 0;
+    for seed in seeds(histories() / 10) {
+        let history = History::random(&mut Random::from_seed(seed), &Shape::default());
+        let pairs: Vec<(EventId, EventId)> =
+            history.typed_pairs().into_iter().map(|(first, second)| (name_of(first), name_of(second))).collect();
+        let mut replicas = Replicas::of(&history);
+        for step in &history.steps {
+            replicas.run(step, &format!("seed {seed}"));
+            if matches!(step.action, Action::Receive { .. }) {
+                seen += check_words(&mut replicas.sessions[step.replica], &pairs, seed);
+            }
+        }
+    }
+    assert!(seen > histories(), "only {seen} pairs of letters were looked at");
+}
+
+/// Gives how many of the pairs stand in the text with both characters.
+fn check_words(session: &mut Session, pairs: &[(EventId, EventId)], seed: u64) -> u64 {
+    let length = session.text().len::<Chars>().0;
+    let shown: Vec<EventId> = (0..length)
+        .map(|at| match session.anchor(Chars(at), Bias::Right) {
+            Ok(Anchor::Before(id)) => id,
+            other => panic!("the character at {at} has no name: {other:?}, seed {seed}"),
+        })
+        .collect();
+    let place: HashMap<EventId, usize> = shown.iter().enumerate().map(|(at, &id)| (id, at)).collect();
+    let mut seen = 0;
+    for (first, second) in pairs {
+        let (Some(&start), Some(&end)) = (place.get(first), place.get(second)) else { continue };
+        assert!(start < end, "{second} stands before {first}, which was typed first, seed {seed}");
+        for &between in &shown[start + 1..end] {
+            let has_seen = |event: EventId| {
+                let (missing, _) = session
+                    .document()
+                    .diff(&Frontier::from(event), &Frontier::from(between))
+                    .expect("events of this document");
+                missing.is_empty()
+            };
+            let allowed = between.agent == first.agent || has_seen(*first) && has_seen(*second);
+            assert!(allowed, "{between} stands between {first} and {second}, seed {seed}: {}", session.text());
+        }
+        seen += 1;
+    }
+    seen
 }
 
 /// Promise 4 with events that come before their parents: they wait in the engine.

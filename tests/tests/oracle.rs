@@ -184,7 +184,7 @@ fn run(history: &History) -> Vec<String> {
 /// Between two characters typed one after the other in one run, no other agent's character stands, not even a deleted
 /// one, unless its author had seen both. Gives how many such pairs there were.
 fn check_words(history: &History) -> usize {
-    let pairs = typed_pairs(history);
+    let pairs = history.typed_pairs();
     let mut graph = Graph::default();
     let made = history.steps.iter().flat_map(|step| step.outcome.made.iter().cloned());
     for event in in_causal_order(made.collect()) {
@@ -199,24 +199,4 @@ fn check_words(history: &History) -> usize {
         }
     }
     pairs.len()
-}
-
-/// The characters typed one right after the other: no move of the caret between them, nothing adopted by the second.
-fn typed_pairs(history: &History) -> Vec<(Id, Id)> {
-    let mut pairs = Vec::new();
-    let mut last_typed: Vec<Option<Id>> = vec![None; history.agents.len()];
-    for step in &history.steps {
-        let last = &mut last_typed[step.replica];
-        match &step.action {
-            Action::Insert(_) => {
-                for event in &step.outcome.made {
-                    pairs.extend(last.filter(|last| event.parents() == [*last]).map(|last| (last, event.id())));
-                    *last = Some(event.id());
-                }
-            }
-            Action::Receive { .. } => {}
-            Action::Backspace | Action::DeleteForward | Action::MoveCaret(_) => *last = None,
-        }
-    }
-    pairs
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use cede::storage::{Kind, LogFile};
 use cede::{AgentId, Chars, Document, EventId};
+use cede_tests::tell;
 use cede_tui::tools::trace::Trace;
 use cede_tui::tools::{Format, Tool, run};
 
@@ -52,7 +53,7 @@ fn importing_twice_gives_the_same_file() {
 #[test]
 fn friendsforever_lived_through_carets_keeps_words_together() {
     let Some(path) = traces().into_iter().find(|path| path.ends_with("friendsforever.json.gz")) else {
-        println!("skipped: no friendsforever.json.gz");
+        tell(format_args!("skipped: no friendsforever.json.gz"));
         return;
     };
     let desk = tempfile::tempdir().expect("a folder to work in");
@@ -63,7 +64,7 @@ fn friendsforever_lived_through_carets_keeps_words_together() {
     assert_eq!(read(&at_once).groups().len(), 2447, "groups when clocks are adopted at once");
     let lived = read(&live);
     let groups = lived.groups().len();
-    println!("friendsforever: {groups} groups live");
+    tell(format_args!("friendsforever: {groups} groups live"));
     assert!(groups <= 1400, "{groups} groups live");
     assert!(lived.to_string() == Trace::read(&path).expect("a trace").end_content, "the live text is not endContent");
 }
@@ -71,7 +72,7 @@ fn friendsforever_lived_through_carets_keeps_words_together() {
 fn import(trace: &Path, into: &Path, live: bool) {
     let said = said(&Tool::Import { trace: trace.to_owned(), into: into.to_owned(), live, lenient: false });
     let name = trace.file_name().unwrap_or_default();
-    println!("{}{}: {}", name.display(), if live { " live" } else { "" }, said.trim_end());
+    tell(format_args!("{}{}: {}", name.display(), if live { " live" } else { "" }, said.trim_end()));
 }
 
 /// What the tool prints; it must have nothing else to say.
@@ -127,7 +128,7 @@ fn changes(document: &Document) -> impl Iterator<Item = (usize, Option<char>)> {
 fn for_each_trace(mut test: impl FnMut(&Path)) {
     let traces = traces();
     traces.iter().for_each(|path| test(path));
-    println!("{} traces", traces.len());
+    tell(format_args!("{} traces", traces.len()));
 }
 
 /// All traces that there are, in the order of their names.
@@ -136,7 +137,7 @@ fn traces() -> Vec<PathBuf> {
     let folder = named.clone().unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/traces"));
     let mut found = Vec::new();
     if named.is_none() && !folder.is_dir() {
-        println!("skipped: no recorded sessions; CEDE_TRACES names a folder of them");
+        tell(format_args!("skipped: no recorded sessions; CEDE_TRACES names a folder of them"));
         return found;
     }
     collect(&folder, &mut found);

@@ -133,6 +133,26 @@ impl History {
     pub fn event_count(&self) -> usize {
         self.steps.iter().map(|step| step.outcome.made.len()).sum()
     }
+
+    /// The characters typed one right after the other: no move of the caret between them, nothing adopted by the second.
+    pub fn typed_pairs(&self) -> Vec<(Id, Id)> {
+        let mut pairs = Vec::new();
+        let mut last_typed: Vec<Option<Id>> = vec![None; self.agents.len()];
+        for step in &self.steps {
+            let last = &mut last_typed[step.replica];
+            match &step.action {
+                Action::Insert(_) => {
+                    for event in &step.outcome.made {
+                        pairs.extend(last.filter(|last| event.parents() == [*last]).map(|last| (last, event.id())));
+                        *last = Some(event.id());
+                    }
+                }
+                Action::Receive { .. } => {}
+                Action::Backspace | Action::DeleteForward | Action::MoveCaret(_) => *last = None,
+            }
+        }
+        pairs
+    }
 }
 
 /// A history while it is being made.
