@@ -41,8 +41,8 @@ fn every_step_of_every_history_is_what_the_oracle_says() {
     tell(format_args!("{} histories, {steps} steps, {events} events", histories()));
 }
 
-/// Promise 2: between two characters typed one after the other in one run, no other agent's character stands in any replica, unless
-/// its author had seen both.
+/// Promise 2: between two characters typed one after the other in one run, no other agent's character stands in any
+/// replica, unless its author had seen both.
 #[test]
 fn words_stay_whole_in_every_replica_at_every_moment() {
     let mut seen = 0;

@@ -368,7 +368,7 @@ impl Document {
 
     /// The events that are waited for: parents of events that have come. The next META asks for them.
     pub fn missing(&self) -> Vec<EventId> {
-        self.waiting.missing().collect()
+        self.waiting.missing()
     }
 
     /// How many events wait for their parents. Bounded; the oldest are dropped first.

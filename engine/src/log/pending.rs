@@ -1,36 +1,42 @@
 //! Pieces that wait for an event that has not come yet.
 //!
-//! Bounded: what exceeds the bound is dropped, oldest first, and asked for again by the next META.
+//! Bounded: what exceeds the bound is dropped, oldest first, and asked for again by the next META. Keeping, dropping and
+//! releasing a piece is O(log n) for the n that wait, whatever they wait for.
 
 use super::{Contents, Piece};
 use crate::id::{EventId, EventSpan};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet};
 
 /// Bytes and pieces that may wait.
 const MAX_BYTES: usize = 4 << 20;
 const MAX_PIECES: usize = 1 << 14;
 
-/// By the event that is missing.
+/// Invariant: the three collections speak of the same pieces; `bytes` and `events` are their sums.
 #[derive(Clone, Debug)]
 pub(crate) struct Pending<C> {
-    by_missing: BTreeMap<EventId, Vec<Waiting<C>>>,
-    /// Numbers of arrival, oldest first, with what each waits for; those released meanwhile are skipped.
-    order: VecDeque<(u64, EventId)>,
-    next_number: u64,
-    pieces: usize,
+    /// By the event that is missing, then by arrival.
+    pieces: BTreeMap<(EventId, Arrival), Waiting<C>>,
+    missing: BTreeMap<Arrival, EventId>,
+    /// A piece that comes twice waits once.
+    spans: HashSet<(EventId, EventSpan)>,
+    arrivals: Arrival,
+    events: usize,
     bytes: usize,
 }
 
+/// The number of a piece, in the order in which they came.
+type Arrival = u64;
+
 #[derive(Clone, Debug)]
 struct Waiting<C> {
-    number: u64,
     piece: Piece,
     contents: C,
 }
 
 impl<C> Default for Pending<C> {
     fn default() -> Self {
-        Self { by_missing: BTreeMap::new(), order: VecDeque::new(), next_number: 0, pieces: 0, bytes: 0 }
+        let (pieces, missing) = (BTreeMap::new(), BTreeMap::new());
+        Self { pieces, missing, spans: HashSet::new(), arrivals: 0, events: 0, bytes: 0 }
     }
 }
 
@@ -44,82 +50,128 @@ impl<C: Contents> Waiting<C> {
 impl<C: Contents> Pending<C> {
     /// How many events wait.
     pub(crate) fn event_count(&self) -> usize {
-        self.by_missing.values().flatten().map(|waiting| waiting.piece.span.len() as usize).sum()
+        self.events
     }
 
-    /// The events waited for.
-    pub(crate) fn missing(&self) -> impl Iterator<Item = EventId> + '_ {
-        self.by_missing.keys().copied()
+    /// The events waited for, each once.
+    pub(crate) fn missing(&self) -> Vec<EventId> {
+        let mut missing: Vec<EventId> = self.pieces.keys().map(|&(missing, _)| missing).collect();
+        missing.dedup();
+        missing
     }
 
     /// Keeps a copy of a piece until `missing` comes.
     pub(crate) fn add(&mut self, missing: EventId, piece: &Piece, contents: &C) {
-        let held = self.by_missing.get(&missing).into_iter().flatten();
-        if held.into_iter().any(|waiting| waiting.piece.span == piece.span) {
+        if !self.spans.insert((missing, piece.span)) {
             return;
         }
         let mut own = C::default();
         own.append(contents, piece.contents.clone());
-        let piece = Piece { contents: 0..own.len(), ..piece.clone() };
-        self.put(missing, piece, own);
-    }
-
-    fn put(&mut self, missing: EventId, piece: Piece, contents: C) {
-        let waiting = Waiting { number: self.next_number, piece, contents };
-        self.next_number += 1;
+        let waiting = Waiting { piece: Piece { contents: 0..own.len(), ..piece.clone() }, contents: own };
+        self.events += waiting.piece.span.len() as usize;
         self.bytes += waiting.memory();
-        self.pieces += 1;
-        self.order.push_back((waiting.number, missing));
-        self.by_missing.entry(missing).or_default().push(waiting);
-        while self.bytes > MAX_BYTES || self.pieces > MAX_PIECES {
-            self.drop_oldest();
-        }
-        if self.order.len() > 2 * self.pieces + 64 {
-            self.forget_released();
+        self.missing.insert(self.arrivals, missing);
+        self.pieces.insert((missing, self.arrivals), waiting);
+        self.arrivals += 1;
+        while self.bytes > MAX_BYTES || self.pieces.len() > MAX_PIECES {
+            let Some((&oldest, &missing)) = self.missing.first_key_value() else { break };
+            self.take((missing, oldest));
         }
     }
 
     /// Adds everything that waits in another one.
     pub(crate) fn extend(&mut self, other: Self) {
-        let mut all: Vec<_> =
-            other.by_missing.into_iter().flat_map(|(id, list)| list.into_iter().map(move |w| (id, w))).collect();
-        all.sort_unstable_by_key(|(_, waiting)| waiting.number);
-        for (missing, waiting) in all {
-            self.add(missing, &waiting.piece, &waiting.contents);
+        for (arrival, missing) in &other.missing {
+            let waiting = &other.pieces[&(*missing, *arrival)];
+            self.add(*missing, &waiting.piece, &waiting.contents);
         }
     }
 
     /// Takes out what waits for one of these events, in order of arrival.
     pub(crate) fn release(&mut self, events: EventSpan) -> Vec<(Piece, C)> {
-        let range = EventId::new(events.agent, events.start)..EventId::new(events.agent, events.end);
-        let missing: Vec<EventId> = self.by_missing.range(range).map(|(&id, _)| id).collect();
-        let mut released: Vec<Waiting<C>> =
-            missing.iter().filter_map(|id| self.by_missing.remove(id)).flatten().collect();
-        for waiting in &released {
-            self.bytes -= waiting.memory();
-            self.pieces -= 1;
-        }
-        released.sort_unstable_by_key(|waiting| waiting.number);
-        released.into_iter().map(|waiting| (waiting.piece, waiting.contents)).collect()
+        let at = |clock| (EventId::new(events.agent, clock), 0);
+        let mut keys: Vec<_> = self.pieces.range(at(events.start)..at(events.end)).map(|(&key, _)| key).collect();
+        keys.sort_unstable_by_key(|&(_, arrival)| arrival);
+        let released = keys.into_iter().filter_map(|key| self.take(key));
+        released.map(|waiting| (waiting.piece, waiting.contents)).collect()
     }
 
-    fn drop_oldest(&mut self) {
-        let Some((number, missing)) = self.order.pop_front() else { return };
-        let Some(list) = self.by_missing.get_mut(&missing) else { return };
-        if let Some(at) = list.iter().position(|waiting| waiting.number == number) {
-            let waiting = list.remove(at);
-            self.bytes -= waiting.memory();
-            self.pieces -= 1;
+    fn take(&mut self, key: (EventId, Arrival)) -> Option<Waiting<C>> {
+        let waiting = self.pieces.remove(&key)?;
+        self.missing.remove(&key.1);
+        self.spans.remove(&(key.0, waiting.piece.span));
+        self.events -= waiting.piece.span.len() as usize;
+        self.bytes -= waiting.memory();
+        Some(waiting)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{DecodeError, Reader, Writer};
+    use crate::id::{AgentId, Clock};
+    use std::ops::Range;
+
+    /// Contents of which nothing but the number is known.
+    #[derive(Clone, Debug, Default)]
+    struct Numbered(u32);
+
+    impl Contents for Numbered {
+        fn len(&self) -> u32 {
+            self.0
         }
-        if list.is_empty() {
-            self.by_missing.remove(&missing);
+        fn append(&mut self, _: &Self, events: Range<u32>) {
+            self.0 += events.len() as u32;
+        }
+        fn same(&self, _: u32, _: &Self, _: Range<u32>) -> bool {
+            true
+        }
+        fn truncate(&mut self, len: u32) {
+            self.0 = len;
+        }
+        fn write(&self, _: &[Range<u32>], _: &mut Writer) {}
+        fn read(_: &mut Reader<'_>, len: u32) -> Result<Self, DecodeError> {
+            Ok(Self(len))
+        }
+        fn memory(&self) -> usize {
+            size_of::<Self>()
         }
     }
 
-    fn forget_released(&mut self) {
-        let by_missing = &self.by_missing;
-        self.order.retain(|(number, missing)| {
-            by_missing.get(missing).is_some_and(|list| list.iter().any(|waiting| waiting.number == *number))
-        });
+    fn id(agent: u128, clock: u32) -> EventId {
+        EventId::new(AgentId::new(agent), Clock(clock))
+    }
+
+    fn piece(clock: u32) -> Piece {
+        let span = EventSpan { agent: AgentId::new(9), start: Clock(clock), end: Clock(clock + 1) };
+        Piece { span, parents: None, contents: 0..1 }
+    }
+
+    #[test]
+    fn what_waits_is_released_in_order_of_arrival_and_once() {
+        let contents = Numbered(1);
+        let mut pending = Pending::default();
+        [(id(1, 5), 3), (id(1, 2), 7), (id(2, 2), 8), (id(1, 5), 3), (id(1, 9), 4)]
+            .into_iter()
+            .for_each(|(missing, clock)| pending.add(missing, &piece(clock), &contents));
+        assert_eq!((pending.event_count(), pending.missing().len()), (4, 4));
+        let all = EventSpan { agent: AgentId::new(1), start: Clock(0), end: Clock(9) };
+        let clocks =
+            |pieces: Vec<(Piece, Numbered)>| pieces.iter().map(|(piece, _)| piece.span.start.0).collect::<Vec<_>>();
+        assert_eq!(clocks(pending.release(all)), [3, 7]);
+        assert_eq!(clocks(pending.release(all)), [0; 0]);
+        assert_eq!(pending.missing(), [id(1, 9), id(2, 2)]);
+    }
+
+    #[test]
+    fn the_oldest_are_dropped_first() {
+        let contents = Numbered(1);
+        let mut pending = Pending::default();
+        (0..MAX_PIECES as u32 + 10).for_each(|clock| pending.add(id(1, 0), &piece(clock), &contents));
+        assert_eq!(pending.event_count(), MAX_PIECES);
+        let all = EventSpan { agent: AgentId::new(1), start: Clock(0), end: Clock(1) };
+        assert_eq!(pending.release(all)[0].0.span.start, Clock(10));
+        assert_eq!((pending.event_count(), pending.bytes, pending.spans.len()), (0, 0, 0));
     }
 }
