@@ -103,7 +103,7 @@ pub struct Step {
 
 fn record(operations: &mut Operations, edit: &Patch<Chars>) -> Result<(), AuthorError> {
     let limit = Local::LIMIT;
-    let room = (limit - crate::log::Contents::len(operations)) as usize;
+    let room = (limit - operations.len()) as usize;
     let count = edit.deleted.0.checked_add(edit.inserted.len());
     if edit.start.0 >= limit as usize || count.is_none_or(|count| count >= room) {
         return Err(AuthorError::Full(Full { limit }));

@@ -106,6 +106,10 @@ impl Graph {
     /// The first of these events (ascending) that another one of them has in its past, if any.
     pub(crate) fn dominated(&self, events: &[Local]) -> Option<Local> {
         let (&oldest, _) = events.split_first().filter(|(_, rest)| !rest.is_empty())?;
+        // Nobody has seen a head.
+        if events.iter().all(|event| self.heads.binary_search(event).is_ok()) {
+            return None;
+        }
         // Each entry says whether it is one of the events itself, or was reached from one.
         let mut heap: BinaryHeap<(Local, bool)> = events.iter().map(|&event| (event, false)).collect();
         while let Some((event, _)) = heap.pop() {

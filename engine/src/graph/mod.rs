@@ -128,9 +128,14 @@ impl Graph {
     }
 
     pub(crate) fn local(&self, id: EventId) -> Option<Local> {
-        let agent = &self.agents[self.agent_index(id.agent)?.0 as usize];
+        self.local_of(self.agent_index(id.agent)?, id.clock)
+    }
+
+    /// The event of an agent with this clock.
+    pub(crate) fn local_of(&self, agent: AgentIndex, clock: Clock) -> Option<Local> {
+        let agent = &self.agents[agent.0 as usize];
         // Parents are mostly recent, so the search goes back from the end in steps that double.
-        let starts_before = |&run: &u32| self.runs[run as usize].clock <= id.clock.0;
+        let starts_before = |&run: &u32| self.runs[run as usize].clock <= clock.0;
         let (mut known, mut step) = (agent.runs.len(), 1);
         while known > 0 && !starts_before(&agent.runs[known - 1]) {
             known = known.saturating_sub(step);
@@ -139,7 +144,7 @@ impl Graph {
         let rest = &agent.runs[known..agent.runs.len().min(known + step)];
         let after = known + rest.partition_point(starts_before);
         let number = *agent.runs[..after].last()? as usize;
-        let event = self.runs[number].start + (id.clock.0 - self.runs[number].clock);
+        let event = self.runs[number].start + (clock.0 - self.runs[number].clock);
         (event < self.run_end(number)).then_some(event)
     }
 

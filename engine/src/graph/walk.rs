@@ -9,12 +9,14 @@ impl Graph {
     /// The runs of `span` in an order in which parents come first and a run is followed by what goes on from it
     /// wherever it can be.
     ///
-    /// A depth-first walk: the newest run whose parents have all been visited goes next. O(r) for the r runs of the
-    /// span.
+    /// A depth-first walk; of several branches the one that began last goes first. What goes first is retreated for the
+    /// others and advanced again where they merge, so it should be the short one, and a branch that began later mostly
+    /// is: on A1, a history in git, the other way round moves twelve times as many events. O(r log r) for the r runs of
+    /// the span.
     pub(crate) fn plan(&self, span: Span) -> Vec<Span> {
         let runs: Vec<_> = self.runs_in(span).collect();
         let number_of = |event: Local| runs.partition_point(|run| run.span.start <= event) - 1;
-        // The children of run i are `children[starts[i]..starts[i + 1]]`: counted first, then filled in.
+        // Parents before children, sorted, so that the children of a run stand together.
         let mut waits = vec![0u32; runs.len()];
         let mut edges = Vec::new();
         for (child, run) in runs.iter().enumerate() {
@@ -34,7 +36,7 @@ impl Graph {
             order.push(Span::new(run.start.max(span.start), run.end.min(span.end)));
             let first = edges.partition_point(|&(parent, _)| parent < number);
             let children = edges[first..].iter().take_while(|&&(parent, _)| parent == number);
-            for &(_, child) in children.collect::<Vec<_>>().into_iter().rev() {
+            for &(_, child) in children {
                 waits[child] -= 1;
                 if waits[child] == 0 {
                     ready.push(child);

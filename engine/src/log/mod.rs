@@ -13,8 +13,8 @@ pub(crate) use pending::Pending;
 pub(crate) use update::{Piece, Update};
 
 use crate::codec::{DecodeError, Reader, Writer};
-use crate::graph::{Frontier, Graph, Heads, Summary};
-use crate::id::{Clock, EventId, EventSpan, Local, Span};
+use crate::graph::{AgentIndex, Frontier, Graph, Heads, Summary};
+use crate::id::{AgentId, Clock, EventId, EventSpan, Local, Span};
 use std::fmt;
 use std::ops::Range;
 
@@ -74,7 +74,7 @@ impl<C: Contents> Log<C> {
     /// for the rules.
     pub(crate) fn append(
         &mut self,
-        agent: crate::id::AgentId,
+        agent: AgentId,
         parents: Option<&[Local]>,
         count: u32,
         record: impl FnOnce(&mut C),
@@ -144,7 +144,8 @@ impl<C: Contents> Log<C> {
     fn admit(&self, piece: &Piece, contents: &C) -> Result<Admission, Refusal> {
         let span = piece.span;
         let refuse = |rule| Err(Refusal::new(piece, rule));
-        if let Some(first) = self.graph.local(EventId::new(span.agent, span.start)) {
+        let agent = self.graph.agent_index(span.agent);
+        if let Some(first) = agent.and_then(|agent| self.graph.local_of(agent, span.start)) {
             let held = self.compare_held(piece, contents, first)?;
             if held == span.len() {
                 return Ok(Admission::Known);
@@ -157,7 +158,7 @@ impl<C: Contents> Log<C> {
                 refuse(Rule::OutOfOrder { last })
             };
         }
-        let last = self.last_id(span);
+        let last = agent.map(|agent| self.graph.id(self.graph.last_of(agent)));
         if let Some(last) = last.filter(|last| last.clock >= span.start) {
             return refuse(Rule::OutOfOrder { last });
         }
@@ -178,17 +179,16 @@ impl<C: Contents> Log<C> {
             }
         }
         heads.sort_unstable();
-        self.check_group(piece, &heads)?;
+        self.check_group(piece, agent, &heads)?;
         Ok(Admission::Fits { held: 0, parents: Some(heads) })
     }
 
     /// The rules for the first event of a group whose parents are all known.
-    fn check_group(&self, piece: &Piece, parents: &[Local]) -> Result<(), Refusal> {
+    fn check_group(&self, piece: &Piece, agent: Option<AgentIndex>, parents: &[Local]) -> Result<(), Refusal> {
         let refuse = |rule| Err(Refusal::new(piece, rule));
         if let Some(parent) = self.graph.dominated(parents) {
             return refuse(Rule::ParentsNotConcurrent { parent: self.graph.id(parent) });
         }
-        let agent = self.graph.agent_index(piece.span.agent);
         let expected = Clock(self.graph.first_clock(agent, parents));
         if expected != piece.span.start {
             return refuse(Rule::ClockOfParents { expected });
@@ -249,11 +249,6 @@ impl<C: Contents> Log<C> {
             }
         }
         same
-    }
-
-    fn last_id(&self, span: EventSpan) -> Option<EventId> {
-        let agent = self.graph.agent_index(span.agent)?;
-        Some(self.graph.id(self.graph.last_of(agent)))
     }
 
     /// Forgets all events from `len` on.

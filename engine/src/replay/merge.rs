@@ -18,7 +18,10 @@
 use super::{Misplaced, TextLog, linear};
 use crate::graph::Heads;
 use crate::id::{Local, Span};
-use crate::text::tracker::{Change, Tracker};
+use crate::text::tracker::{Change, Stretch, Tracker};
+
+/// For walking through what is in the text already.
+pub(super) const NOBODY: Option<fn(Change)> = None;
 
 /// Follows a log and tells how the text changes.
 #[derive(Clone, Debug, Default)]
@@ -74,14 +77,15 @@ impl Replay {
         } else {
             let window = self.window(log, events.start, *len);
             window.done = events.end;
-            window.apply(log, events, |change| {
+            let emit = |change: Change| {
                 if change.inserts {
                     *len += change.len()
                 } else {
                     *len -= change.len()
                 }
                 emit(change);
-            })?;
+            };
+            window.apply(log, events, Some(emit))?;
         }
         heads.retain(|head| !parents.contains(head));
         heads.push(events.end - 1);
@@ -135,6 +139,11 @@ impl Window {
         Self { tracker, base, version: base.into_iter().collect(), done: base.map_or(Local(0), |base| base + 1) }
     }
 
+    /// What the events applied have made of the text that the window began with.
+    pub(super) fn outcome(&self) -> impl Iterator<Item = Stretch> {
+        self.tracker.outcome()
+    }
+
     /// A window that begins at a critical version with a text of `len` chars.
     pub(super) fn after(base: Option<Local>, len: u32) -> Self {
         Self { tracker: Tracker::at_text_of(len), ..Self::from(base) }
@@ -147,22 +156,27 @@ impl Window {
         let behind = Span::new(self.done, at);
         // A window that begins now may be walked in the best order; one that goes on has little to catch up with.
         for events in log.graph().plan(behind) {
-            let applied = self.apply(log, events, |_| {});
+            let applied = self.apply(log, events, NOBODY);
             assert!(applied.is_ok(), "events that were checked when they came do not fit now: {applied:?}");
         }
         self.done = at;
         self.tracker.settle(len);
     }
 
-    /// Walks to the parents of a part of a run and applies it.
-    pub(super) fn apply(&mut self, log: &TextLog, events: Span, mut emit: impl FnMut(Change)) -> Result<(), Misplaced> {
+    /// Walks to the parents of a part of a run and applies it. What changes is only worked out for somebody who listens.
+    pub(super) fn apply(
+        &mut self,
+        log: &TextLog,
+        events: Span,
+        mut listener: Option<impl FnMut(Change)>,
+    ) -> Result<(), Misplaced> {
         let parents = log.graph().parents_of(events.start);
         let diff = log.graph().diff(&self.version, &parents);
         diff.only_a.iter().for_each(|&seen| self.tracker.retreat(seen));
         diff.only_b.iter().rev().for_each(|&unseen| self.tracker.advance(unseen));
         for operation in log.contents().of(events) {
             let order = |a, b| log.graph().compare(a, b);
-            let applied = self.tracker.apply(operation, order, &mut emit);
+            let applied = self.tracker.apply(operation, order, listener.as_mut());
             applied.map_err(|range| Misplaced { event: operation.events.start, range })?;
         }
         self.version = Heads::from_slice(&[events.end - 1]);

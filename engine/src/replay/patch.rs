@@ -1,5 +1,6 @@
 //! Changes as patches: what a host with a buffer of its own has to do, in the unit that it counts in.
 
+use crate::id::Span;
 use crate::text::buffer::Buffer;
 use crate::text::operations::{Action, Operations};
 use crate::text::tracker::Change;
@@ -20,23 +21,30 @@ pub struct Patch<U> {
 
 /// Makes a change to the text. The change was computed for this text, so it fits.
 pub(crate) fn apply(text: &mut Buffer, operations: &Operations, change: Change) {
-    let at = change.at as usize;
-    let applied = if change.inserts {
-        let mut at = at;
-        operations.of(change.events).try_for_each(|operation| match operation.action {
-            Action::Insert { text: inserted, .. } => {
-                let applied = text.insert(Chars(at), inserted);
-                at += operation.events.len() as usize;
-                applied
-            }
-            Action::Delete { .. } | Action::Backspace { .. } => {
-                unreachable!("{change:?} inserts, {operation:?} does not")
-            }
-        })
+    if change.inserts {
+        insert(text, operations, change.at, change.events);
     } else {
-        text.remove(Chars(at)..Chars(at + change.len() as usize))
-    };
-    assert!(applied.is_ok(), "{change:?} does not fit the text it was made for: {applied:?}");
+        delete(text, change.at, change.len());
+    }
+}
+
+/// Inserts what these events inserted; `at` was computed for this text.
+pub(crate) fn insert(text: &mut Buffer, operations: &Operations, at: u32, events: Span) {
+    let mut position = Chars(at as usize);
+    for operation in operations.of(events) {
+        let Action::Insert { text: inserted, .. } = operation.action else {
+            unreachable!("{events:?} were to insert, {operation:?} does not");
+        };
+        let done = text.insert(position, inserted);
+        assert!(done.is_ok(), "{events:?} insert at {at}, which does not fit the text: {done:?}");
+        position += Chars(operation.events.len() as usize);
+    }
+}
+
+/// Deletes so many chars; the position was computed for this text.
+pub(crate) fn delete(text: &mut Buffer, at: u32, count: u32) {
+    let done = text.remove(Chars(at as usize)..Chars((at + count) as usize));
+    assert!(done.is_ok(), "{count} chars are deleted at {at}, which does not fit the text: {done:?}");
 }
 
 /// What a change is in a unit, seen from the text before it.

@@ -18,7 +18,7 @@
 //! (Gentle & Kleppmann, EuroSys 2025, section 3.2).
 
 use crate::id::{Local, Span};
-use crate::tree::{Index, Item, LeafId, Place, Tree};
+use crate::tree::{Index, Item, LeafId, Place, Run, Tree};
 use std::cmp::Ordering;
 use std::fmt;
 use std::num::NonZeroU32;
@@ -154,6 +154,13 @@ enum Effect {
     RemovedBackward(ElementId),
 }
 
+/// Where something was just inserted: in this run, behind so many elements of it. Valid until the next change.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Inserted {
+    place: Place,
+    offset: u32,
+}
+
 /// An index that is not in the current version.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct OutOfRange {
@@ -177,6 +184,8 @@ pub(crate) struct Sequence {
     base: Index<LeafId>,
     /// How many elements the base has too many, at its right end, because its length was not known.
     excess: u32,
+    /// Room for the effects that are being retreated or advanced.
+    shifting: Vec<Run<Effect>>,
 }
 
 impl Sequence {
@@ -215,7 +224,7 @@ impl Sequence {
         index: u32,
         events: Span,
         order: impl Fn(Local, Local) -> Ordering,
-    ) -> Result<u32, OutOfRange> {
+    ) -> Result<Inserted, OutOfRange> {
         self.check(index, 0)?;
         let mut elements =
             Elements { id: ElementId::of(events.start), len: events.len(), count: VISIBLE, ..Elements::default() };
@@ -325,7 +334,9 @@ impl Sequence {
         let mut places: Vec<(Place, ElementId, u32)> = Vec::new();
         let mut at = events.start;
         while at < events.end {
-            let (first, count) = self.elements_of(Span::new(at, events.end));
+            let run = self.effect_at(at);
+            let run_end = run.end.map_or(events.end, |end| Local(end).min(events.end));
+            let (first, count) = elements_of(run, Span::new(at, run_end));
             let (mut id, end) = (first, first.plus(count));
             while id < end {
                 let place = self.place_of(id);
@@ -382,9 +393,14 @@ impl Sequence {
         }
     }
 
-    /// The runs visible in the end version, from left to right.
-    pub(crate) fn visible_runs(&self) -> impl Iterator<Item = (ElementId, u32)> {
-        self.tree.iter().filter(|run| run.gone.is_none()).map(|run| (run.id, run.len))
+    /// All runs from left to right: the first element, how many, and whether they are visible in the end version.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = (ElementId, u32, bool)> {
+        self.tree.iter().map(|run| (run.id, run.len, run.gone.is_none()))
+    }
+
+    /// The position in the end version of what was just inserted.
+    pub(crate) fn position(&self, inserted: Inserted) -> u32 {
+        self.tree.before(inserted.place).end + inserted.offset
     }
 
     fn check(&self, index: u32, count: u32) -> Result<(), OutOfRange> {
@@ -469,9 +485,8 @@ impl Sequence {
         if place_a == place_b { a.cmp(&b) } else { self.tree.compare(place_a, place_b) }
     }
 
-    /// Puts a new run at a place, joined to the one before it where it goes on from that. Returns its position in the
-    /// end.
-    fn put(&mut self, place: Place, elements: Elements) -> u32 {
+    /// Puts a new run at a place, joined to the one before it where it goes on from that.
+    fn put(&mut self, place: Place, elements: Elements) -> Inserted {
         if let Some(slot) = place.slot.checked_sub(1) {
             let before = Place { leaf: place.leaf, slot };
             let run = self.elements(before);
@@ -481,13 +496,12 @@ impl Sequence {
                 && run.count == VISIBLE
                 && run.gone.is_none();
             if goes_on {
-                let position = self.tree.before(before).end + run.len;
+                let offset = run.len;
                 self.tree.update(before, |run| run.len += elements.len);
-                return position;
+                return Inserted { place: before, offset };
             }
         }
-        let place = self.place(place, elements);
-        self.tree.before(place).end
+        Inserted { place: self.place(place, elements), offset: 0 }
     }
 
     /// Cuts a run in two. Returns the place of the second part.
@@ -519,34 +533,28 @@ impl Sequence {
         place
     }
 
+    /// The effects of consecutive events stand side by side in the index, so they are read off in one go. What an effect says
+    /// of its leaf may have become untrue by then, because cutting runs moves others; a look into the leaf tells.
     fn shift(&mut self, events: Span, change: impl Fn(&mut Count)) {
-        let mut at = events.start;
-        while at < events.end {
-            let (first, count) = self.elements_of(Span::new(at, events.end));
-            self.shift_elements(first, count, &change);
-            at = at + count;
+        let mut effects = std::mem::take(&mut self.shifting);
+        effects.extend(self.effects.runs_in(events.numbers()));
+        for run in effects.drain(..) {
+            let at = Local(run.start.max(events.start.0));
+            let end = run.end.map_or(events.end, |end| Local(end).min(events.end));
+            let hint = match run.value {
+                Effect::Inserted(leaf) => Some(leaf),
+                Effect::RemovedForward(_) | Effect::RemovedBackward(_) => None,
+            };
+            let (first, count) = elements_of(run, Span::new(at, end));
+            self.shift_elements(first, count, hint, &change);
         }
+        self.shifting = effects;
     }
 
-    /// The elements, `(first, length)` in order of ids, that the first of these events and those that belong to the
-    /// same run inserted or removed, one each.
-    fn elements_of(&self, events: Span) -> (ElementId, u32) {
-        let at = events.start;
-        let run = self.effect_at(at);
-        let end = run.end.map_or(events.end, |end| Local(end).min(events.end));
-        let (offset, count) = (at.0 - run.start, end - at);
-        let first = match run.value {
-            Effect::Inserted(_) => ElementId::of(at),
-            Effect::RemovedForward(first) => first.plus(offset),
-            Effect::RemovedBackward(first) => ElementId(first.0 - offset - (count - 1)),
-        };
-        (first, count)
-    }
-
-    fn shift_elements(&mut self, first: ElementId, count: u32, change: &impl Fn(&mut Count)) {
+    fn shift_elements(&mut self, first: ElementId, count: u32, hint: Option<LeafId>, change: &impl Fn(&mut Count)) {
         let (mut id, end) = (first, first.plus(count));
         while id < end {
-            let place = self.place_of(id);
+            let place = hint.and_then(|leaf| self.place_in(leaf, id)).unwrap_or_else(|| self.place_of(id));
             let run = self.elements(place);
             let start = id.0 - run.id.0;
             let part = (run.len - start).min(end.0 - id.0);
@@ -556,7 +564,7 @@ impl Sequence {
         }
     }
 
-    fn effect_at(&self, event: Local) -> crate::tree::Run<Effect> {
+    fn effect_at(&self, event: Local) -> Run<Effect> {
         match self.effects.find(event.0) {
             Some(run) => run,
             None => unreachable!("{event:?} is retreated or advanced before it was applied"),
@@ -574,10 +582,15 @@ impl Sequence {
                 None => unreachable!("{id:?} is looked for in a sequence without a base"),
             },
         };
-        match self.tree.leaf_items(leaf).iter().position(|run| run.id <= id && id <= run.last()) {
-            Some(slot) => Place { leaf, slot },
+        match self.place_in(leaf, id) {
+            Some(place) => place,
             None => unreachable!("{id:?} is not in its leaf {leaf:?}"),
         }
+    }
+
+    fn place_in(&self, leaf: LeafId, id: ElementId) -> Option<Place> {
+        let slot = self.tree.leaf_items(leaf).iter().position(|run| run.id <= id && id <= run.last())?;
+        Some(Place { leaf, slot })
     }
 
     fn find_current(&self, index: u32) -> crate::tree::Found<Lengths> {
@@ -604,6 +617,17 @@ impl Sequence {
             assert_eq!(self.elements(self.place_of(run.id)).id, run.id, "{:?} is indexed wrongly", run.id);
         }
     }
+}
+
+/// The elements, `(first, length)` in order of ids, that these events of one run of effects inserted or removed, one each.
+fn elements_of(run: Run<Effect>, events: Span) -> (ElementId, u32) {
+    let (offset, count) = (events.start.0 - run.start, events.len());
+    let first = match run.value {
+        Effect::Inserted(_) => ElementId::of(events.start),
+        Effect::RemovedForward(first) => first.plus(offset),
+        Effect::RemovedBackward(first) => ElementId(first.0 - offset - (count - 1)),
+    };
+    (first, count)
 }
 
 /// Whether a new element comes before another one in T; elements of the base are before all events.

@@ -137,8 +137,8 @@ impl LogFile {
     /// program at once.
     ///
     /// # Errors
-    /// A payload of 4 GiB or more; what the file system says. After a failed write nothing more is appended until the
-    /// file is opened again, which drops the half-written record.
+    /// A payload of 4 GiB or more; what the file system says. What a failed write has left is taken back; when that
+    /// fails as well, nothing more is appended until the file is rewritten, or opened again.
     pub fn append(&mut self, kind: Kind, payload: &[u8]) -> Result<(), StorageError> {
         if self.broken {
             return Err(StorageError::Broken { path: self.path.clone() });

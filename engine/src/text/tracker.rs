@@ -25,6 +25,19 @@ impl Change {
     }
 }
 
+/// A stretch of the text of everything applied, beside the text of the base.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stretch {
+    /// So many chars of the base are still there.
+    Kept(u32),
+    /// So many chars of the base are not.
+    Deleted(u32),
+    /// What these events inserted is there.
+    Inserted(Span),
+    /// Something was inserted and deleted again.
+    Passing,
+}
+
 /// Characters as elements, each event's effect among them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tracker {
@@ -52,19 +65,35 @@ impl Tracker {
         &mut self,
         operation: Operation<'_>,
         order: impl Fn(Local, Local) -> Ordering,
-        mut emit: impl FnMut(Change),
+        mut emit: Option<impl FnMut(Change)>,
     ) -> Result<(), OutOfRange> {
         let events = operation.events;
-        let mut removed = |at, events| emit(Change { at, events, inserts: false });
+        let mut removed = |at, events| {
+            if let Some(emit) = &mut emit {
+                emit(Change { at, events, inserts: false });
+            }
+        };
         match operation.action {
             Action::Insert { at, .. } => {
-                let at = self.sequence.insert(at, events, order)?;
-                emit(Change { at, events, inserts: true });
+                let inserted = self.sequence.insert(at, events, order)?;
+                if let Some(mut emit) = emit {
+                    emit(Change { at: self.sequence.position(inserted), events, inserts: true });
+                }
                 Ok(())
             }
             Action::Delete { at } => self.sequence.remove(at, events, false, &mut removed),
             Action::Backspace { at } => self.sequence.remove(at, events, true, &mut removed),
         }
+    }
+
+    /// What everything applied has made of the text of the base, from left to right.
+    pub(crate) fn outcome(&self) -> impl Iterator<Item = Stretch> {
+        self.sequence.runs().map(|(first, len, visible)| match inserted((first, len)) {
+            Some(events) if visible => Stretch::Inserted(events),
+            Some(_) => Stretch::Passing,
+            None if visible => Stretch::Kept(len),
+            None => Stretch::Deleted(len),
+        })
     }
 
     pub(crate) fn retreat(&mut self, events: Span) {
@@ -100,7 +129,8 @@ impl Tracker {
 
     /// The insertions whose chars are visible, from left to right.
     pub(crate) fn visible(&self) -> impl Iterator<Item = Span> {
-        self.sequence.visible_runs().filter_map(inserted)
+        let visible = self.sequence.runs().filter(|&(_, _, visible)| visible);
+        visible.filter_map(|(first, count, _)| inserted((first, count)))
     }
 
     #[cfg(test)]
