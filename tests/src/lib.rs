@@ -2,9 +2,9 @@
 //!
 //! - [`oracle`] computes what every replica must show, slowly and literally, and shares no code with the engine;
 //! - [`random`] gives seeded numbers and the `SEED` habit of every random test;
-//! - [`conformance`] finds and reads the cases that any implementation must pass.
+//! - [`conformance`] finds and reads the cases that any implementation must pass;
 //! - [`forge`] writes updates that break the rules;
-//! - [`live`] runs them on the engine;
+//! - [`live`] runs histories and cases on the engine;
 //! - `terminal` puts real programs into pseudo-terminals, driven by keys and seen as screens.
 
 pub mod conformance;
@@ -15,8 +15,8 @@ pub mod random;
 #[cfg(unix)]
 pub mod terminal;
 
-/// Says something that is to be seen although the test passes: what was run, what was skipped. (Cargo shows what passing tests
-/// print only when asked to.)
+/// Says something that is to be seen although the test passes: what was run, what was skipped. (Cargo shows what
+/// passing tests print only when asked to.)
 pub fn tell(line: impl std::fmt::Display) {
     use std::io::Write;
     // Nobody listening is no reason to fail.

@@ -11,7 +11,7 @@ use cede_tests::random::{Random, seeds};
 use cede_tests::tell;
 use std::collections::HashMap;
 
-/// In an optimised build without debug assertions; a tenth of it otherwise.
+/// How many are run by default; the slower tests run a tenth of them.
 const HISTORIES: u64 = 20_000;
 
 fn histories() -> u64 {
@@ -25,7 +25,7 @@ fn histories() -> u64 {
 /// 3 (the network does not cut runs: exact ids and parents say where groups start) and 4 (equal events, equal text).
 #[test]
 fn every_step_of_every_history_is_what_the_oracle_says() {
-    let (mut events, mut steps) = (0, 0);
+    let (mut ran, mut events, mut steps) = (0, 0, 0);
     for seed in seeds(histories()) {
         let history = History::random(&mut Random::from_seed(seed), &Shape::default());
         let mut replicas = Replicas::of(&history);
@@ -35,18 +35,19 @@ fn every_step_of_every_history_is_what_the_oracle_says() {
         for replica in &replicas.sessions {
             assert_eq!(replica.text(), history.merged.as_str(), "merged text of seed {seed}");
         }
+        ran += 1;
         events += history.event_count();
         steps += history.steps.len();
     }
-    tell(format_args!("{} histories, {steps} steps, {events} events", histories()));
+    tell(format_args!("{ran} histories, {steps} steps, {events} events"));
 }
 
 /// Promise 2: between two characters typed one after the other in one run, no other agent's character stands in any
 /// replica, unless its author had seen both.
 #[test]
 fn words_stay_whole_in_every_replica_at_every_moment() {
-    let mut seen = 0;
-    for seed in seeds(histories() / 10) {
+    let (mut ran, mut seen) = (0, 0);
+    for seed in seeds(histories().div_ceil(10)) {
         let history = History::random(&mut Random::from_seed(seed), &Shape::default());
         let pairs: Vec<(EventId, EventId)> =
             history.typed_pairs().into_iter().map(|(first, second)| (name_of(first), name_of(second))).collect();
@@ -57,8 +58,10 @@ fn words_stay_whole_in_every_replica_at_every_moment() {
                 seen += check_words(&mut replicas.sessions[step.replica], &pairs, seed);
             }
         }
+        ran += 1;
     }
-    assert!(seen > histories(), "only {seen} pairs of letters were looked at");
+    // A single history, such as one that `SEED` names, may hold few.
+    assert!(ran == 1 || seen > 10 * ran, "only {seen} pairs of letters were looked at in {ran} histories");
 }
 
 /// Gives how many of the pairs stand in the text with both characters.
@@ -94,7 +97,7 @@ fn check_words(session: &mut Session, pairs: &[(EventId, EventId)], seed: u64) -
 /// Promise 4 with events that come before their parents: they wait in the engine.
 #[test]
 fn early_late_and_repeated_events_end_in_the_same_text() {
-    for seed in seeds(histories() / 10) {
+    for seed in seeds(histories().div_ceil(10)) {
         let history = History::random(&mut Random::from_seed(seed), &Shape::default());
         let mut makers = Replicas::of(&history);
         history.steps.iter().for_each(|step| makers.run(step, &format!("seed {seed}")));

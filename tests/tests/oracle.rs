@@ -13,11 +13,12 @@ use cede_tests::oracle::{
     Action, Added, Event, Graph, History, Id, Op, Session, Shape, graph_case, scattered_graph, session_case,
 };
 use cede_tests::random::{Random, seeds};
+use cede_tests::tell;
 
 #[test]
 fn the_oracle_passes_every_case() {
     let cases = Conformance::load().unwrap_or_else(|error| panic!("{error}"));
-    println!("the oracle runs {cases}");
+    tell(format_args!("the oracle runs {cases}"));
     cases.graphs.iter().for_each(check_graph);
     cases.sessions.iter().for_each(check_session);
 }

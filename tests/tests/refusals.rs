@@ -8,6 +8,7 @@ use cede::{
 };
 use cede_tests::forge::{Op, Piece, piece, sealed, update};
 use cede_tests::random::{Random, seeds};
+use cede_tests::tell;
 
 const ANN: u128 = 1;
 const BEN: u128 = 2;
@@ -472,10 +473,10 @@ fn mutated_updates_are_refused_whole_or_taken_in_whole() {
         let fresh = Document::decode(&document.encode()).expect("what was encoded");
         assert_eq!((fresh.text(), fresh.groups()), (document.text(), document.groups()), "seed {seed}");
     }
-    println!("{refused} mutated updates were refused, {taken} taken in");
+    tell(format_args!("{refused} mutated updates were refused, {taken} taken in"));
 }
 
-/// `HISTORIES` says how many, a thousand times less than here by default.
+/// How many seeds, of three mutated updates each, unless `HISTORIES` says otherwise.
 fn mutations() -> u64 {
     std::env::var("HISTORIES").map_or(20_000, |count| count.parse().expect("HISTORIES is a number"))
 }

@@ -119,8 +119,6 @@ fn a_tail_of_zeros_is_dropped() {
     }
 }
 
-/// Every bit of a file flipped: an error that names the record, or, in the last record, a torn tail; never another
-/// record.
 #[test]
 fn a_file_of_zeros_was_never_written() {
     let path = path("only-zeros");
@@ -153,6 +151,8 @@ fn a_rewrite_through_a_link_replaces_what_it_leads_to_and_stays_private() {
     assert_eq!(LogFile::read(&target).expect("a log").0, [record(Kind::Undo, b"all there is")]);
 }
 
+/// Every bit of a file flipped: an error that names the record, or, in the last record, a torn tail; never another
+/// record.
 #[test]
 fn a_flipped_bit_is_noticed_and_the_file_left_alone() {
     let path = path("flip");

@@ -374,7 +374,7 @@ impl Refusal {
     }
 }
 
-/// The rules that every received event keeps (design, sections 1 and 6).
+/// The rules that every received event keeps.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Rule {
     /// The first clock of a group follows from its parents.

@@ -185,7 +185,8 @@ impl Visit<'_> {
                         }
                     }
                 },
-                frame = self.pickup.take(), if self.socket.takes_more() => self.forward(frame)?,
+                // A queue that has ended stays silent: the goodbye in it was the last frame.
+                Some(frame) = self.pickup.take(), if self.socket.takes_more() => self.forward(frame)?,
                 () = sleep_until(ping) => {
                     // A room that has dismissed this member has queued the reason; whoever has not read it by now never
                     // will.
@@ -219,8 +220,8 @@ impl Visit<'_> {
     }
 
     /// Feeds the frame, and as many more as are there and share a system call with it.
-    fn forward(&mut self, frame: Option<Message>) -> Result<(), End> {
-        let mut next = frame;
+    fn forward(&mut self, first: Message) -> Result<(), End> {
+        let mut next = Some(first);
         while let Some(frame) = next {
             self.feed(frame)?;
             next = if self.socket.takes_more() { self.pickup.try_take() } else { None };

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cede::sync::Message;
-use cede::{AgentId, Chars, Document, ImportError, Summary};
+use cede::{AgentId, Chars, Document, Frontier, ImportError, Summary};
 use tokio_tungstenite::tungstenite::{self, Bytes, Utf8Bytes};
 
 use super::outbox::Outbox;
@@ -353,22 +353,16 @@ impl Room {
     /// Imports DATA, and if it held anything, passes it on and has it stored. Acknowledged it is in any case, after
     /// everything before it is durable.
     fn take_in(&mut self, now: Instant, id: PeerId, events: &[u8], frame: Bytes) {
-        let before = self.document.frontier();
-        // While events wait for their parents, an import may set free some that came earlier in other frames. Then
-        // only the document knows what is new.
-        let waiting = self.document.waiting();
-        let held = (waiting > 0).then(|| self.document.summary());
+        let (before, waiting) = (self.document.frontier(), self.document.waiting());
         if let Err(error) = self.document.import::<Chars>(events) {
             return self.dismiss(now, id, Refusal::Invalid, &error.to_string());
         }
         if self.document.frontier() != before {
-            match held {
-                None => self.pass_on(now, id, events.to_vec(), tungstenite::Message::Binary(frame)),
-                Some(held) => {
-                    let freed = self.document.encode_since(&held).unwrap_or_default();
-                    let frame = binary_frame(Message::Data(freed.clone()));
-                    self.pass_on(now, id, freed, frame);
-                }
+            if waiting == 0 && self.document.waiting() == 0 {
+                self.pass_on(now, id, events.to_vec(), tungstenite::Message::Binary(frame));
+            } else if let Some(events) = self.since(&before) {
+                let frame = binary_frame(Message::Data(events.clone()));
+                self.pass_on(now, id, events, frame);
             }
         }
         let orphans = self.document.waiting().saturating_sub(waiting);
@@ -383,6 +377,13 @@ impl Room {
             self.owe(id, frames);
             self.pay(now);
         }
+    }
+
+    /// What has come since a version. While events wait for their parents a frame is not just that: some of it may wait
+    /// as well, and it may have set free what came earlier in other frames.
+    fn since(&self, before: &Frontier) -> Option<Vec<u8>> {
+        let (_, fresh) = self.document.diff(before, &self.document.frontier()).ok()?;
+        self.document.encode_spans(&fresh.spans().collect::<Vec<_>>())
     }
 
     fn pass_on(&mut self, now: Instant, from: PeerId, events: Vec<u8>, frame: tungstenite::Message) {
@@ -476,4 +477,51 @@ fn text_frame(control: &ServerControl) -> tungstenite::Message {
 
 fn binary_frame(message: Message) -> tungstenite::Message {
     tungstenite::Message::Binary(Bytes::from(message.encode()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::presence::Color;
+    use crate::server::outbox::outbox;
+    use cede::{EventSpan, Session};
+
+    const LIMITS: Limits = Limits { members: 10, patience: Duration::from_secs(30) };
+
+    fn join(room: &mut Room, now: Instant) -> PeerId {
+        let identity = Identity { name: "Ann".into(), color: Color(1, 2, 3) };
+        room.join(now, identity, AgentId::new(9), outbox(1 << 20).0).unwrap()
+    }
+
+    fn send(room: &mut Room, now: Instant, from: PeerId, document: &Document, spans: &[EventSpan]) {
+        let data = Message::Data(document.encode_spans(spans).unwrap());
+        room.receive_frame(now, from, Bytes::from(data.encode()));
+    }
+
+    #[test]
+    fn events_without_their_parents_are_not_stored_until_these_have_come() {
+        let [mut ann, mut ben, mut cat] = [1, 2, 3].map(|agent| Session::new(AgentId::new(agent)));
+        ann.insert(Chars(0), "first ").unwrap();
+        ben.merge::<Chars>(&ann.document().encode()).unwrap();
+        ben.insert(Chars(6), "then ").unwrap();
+        cat.insert(Chars(0), "beside ").unwrap();
+        ben.merge::<Chars>(&cat.document().encode()).unwrap();
+        let spans: Vec<EventSpan> = ben.document().summary().spans().collect();
+        let [first, then, beside] = spans[..] else { panic!("{spans:?}") };
+
+        let (mut room, now) = (Room::load(&[], LIMITS).unwrap(), Instant::now());
+        let dishonest = join(&mut room, now);
+        send(&mut room, now, dishonest, ben.document(), &[then, beside]);
+        assert!(room.is_empty(), "who sends events without their parents is dismissed");
+        let mut pieces: Vec<Vec<u8>> = room.take_pieces().into_iter().map(|(_, piece)| piece).collect();
+        let stored = Room::load(&pieces, LIMITS).unwrap();
+        assert_eq!((stored.text().as_str(), stored.document.waiting()), ("beside ", 0));
+
+        let honest = join(&mut room, now);
+        send(&mut room, now, honest, ben.document(), &[first]);
+        pieces.extend(room.take_pieces().into_iter().map(|(_, piece)| piece));
+        let stored = Room::load(&pieces, LIMITS).unwrap();
+        assert_eq!(stored.text(), ben.text().to_string());
+        assert!(!room.is_empty() && stored.whole().is_some());
+    }
 }

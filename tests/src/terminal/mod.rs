@@ -1,7 +1,7 @@
 //! A person at a terminal: a real program in a pseudo-terminal, driven by keys and seen as a screen.
 //!
-//! Knows programs, keys and screens and nothing of what is typed; [`desk`] knows the editor. Nothing here sleeps or
-//! polls: a thread reads what the program writes as it comes, and whoever waits for a screen is woken by it.
+//! Knows programs, keys and screens and nothing of what is typed; [`desk`] knows the editor. Nothing here sleeps, and
+//! screens are not polled: a thread reads what the program writes as it comes, and whoever waits for one is woken by it.
 //!
 //! ```text
 //!   test ── keys ──> pseudo-terminal ──> program
@@ -196,8 +196,8 @@ impl Terminal {
         self.master.resize(size.pty()).expect("a size");
     }
 
-    /// Waits until the screen is as wished. `what` is told when it never is. The screen may be looked at in the middle
-    /// of being drawn, so the condition should name what is to be there and not only what is not.
+    /// Waits until the screen is as wished. `what` is told when it never is. A program that does not say when it draws
+    /// may be looked at in the middle of it, so the condition should name what is to be there and not only what is not.
     pub fn wait_for(&self, what: &str, condition: impl FnMut(&Screen) -> bool) {
         self.watch.wait_for(what, condition);
     }

@@ -326,7 +326,11 @@ impl App {
     fn press(&mut self, chord: Chord) {
         let place = match self.mode {
             Mode::Leaving(concern) => return self.answer(concern, chord),
-            Mode::Text => Place::Text,
+            Mode::Text => {
+                // A save on the way out that came to nothing must not end the editor when a later one succeeds.
+                self.stay();
+                Place::Text
+            }
             Mode::Prompt(_) => Place::Prompt,
             Mode::Peers { .. } => Place::Peers,
             Mode::Help { .. } | Mode::About { .. } => Place::Reading,

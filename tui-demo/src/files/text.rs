@@ -142,7 +142,7 @@ pub fn read(path: &Path) -> Result<Option<Snapshot>, TextError> {
 ///
 /// # Errors
 /// [`TextError::Io`], also when the file itself may not be written although its folder may; [`TextError::NotAFile`].
-/// The file is then as it was.
+/// The file is then as it was; should only the folder fail to reach the disk, a power cut may bring either content back.
 pub fn write(path: &Path, text: &str, form: Form) -> Result<Stamp, TextError> {
     let target = follow_links(path);
     let former = fs::metadata(&target).ok();

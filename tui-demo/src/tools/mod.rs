@@ -42,7 +42,8 @@ use trace::Trace;
 /// `notices`.
 ///
 /// # Errors
-/// [`ToolError`]; then no history has been made. That nobody reads `out` any more is no error.
+/// [`ToolError`]; then no history has been made, unless it is the output that failed. That nobody reads `out` any more
+/// is no error.
 pub fn run(tool: &Tool, out: &mut impl Write, notices: &mut impl Write) -> Result<(), ToolError> {
     let done = match tool {
         Tool::Import { trace, into, live, lenient } => import(trace, into, *live, *lenient, out, notices),

@@ -202,6 +202,14 @@ fn leaving_asks_only_when_something_is_lost() {
     desk.app.begin_save().expect("a file");
     desk.tell(Event::Saved(Err(refused())));
     assert!(!desk.effects.contains(&Effect::Quit), "what could not be saved stays");
+
+    let mut desk = on_file("one");
+    desk.keys("x<C-q>s");
+    desk.tell(Event::Disk(Seen::Unreadable(TextError::NotUtf8 { path: "notes.md".into(), offset: 7 }), DISK));
+    desk.effects.clear();
+    desk.keys("y<C-s>");
+    assert_eq!(save(&mut desk), "xyone");
+    assert!(!desk.effects.contains(&Effect::Quit), "whoever typed on has stayed");
 }
 
 #[test]
