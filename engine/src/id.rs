@@ -156,9 +156,9 @@ fn shortened(text: &str) -> String {
 pub(crate) struct Local(pub(crate) u32);
 
 impl Local {
-    /// A log holds at most this many events, so that sums of two local numbers fit their type and the numbers above
-    /// stand for the characters of a base text (`sequence`).
-    pub(crate) const LIMIT: u32 = 1 << 31;
+    /// A log holds fewer events than this, so that the bytes of their text and sums of two local numbers fit 32 bits,
+    /// and the numbers above stand for the characters of a base text (`sequence`).
+    pub(crate) const LIMIT: u32 = 1 << 30;
 }
 
 impl Add<u32> for Local {

@@ -130,6 +130,10 @@ pub enum Refusal {
     Incomplete,
     /// The stored room cannot be read.
     Damaged,
+    /// There is no such room, and none is made.
+    Absent,
+    /// The room cannot be had now.
+    Unavailable,
     /// Too many people in the room, or on the server.
     Full,
     /// The client does not read what it is sent.
@@ -145,8 +149,8 @@ impl Refusal {
     /// Whether trying again in the same way must fail in the same way.
     pub fn is_final(self) -> bool {
         match self {
-            Self::Protocol | Self::Malformed | Self::Oversized | Self::Invalid | Self::Damaged => true,
-            Self::Incomplete | Self::Full | Self::Slow | Self::Restart | Self::Other => false,
+            Self::Protocol | Self::Malformed | Self::Oversized | Self::Invalid | Self::Damaged | Self::Absent => true,
+            Self::Unavailable | Self::Incomplete | Self::Full | Self::Slow | Self::Restart | Self::Other => false,
         }
     }
 
@@ -155,10 +159,10 @@ impl Refusal {
         match self {
             Self::Protocol | Self::Malformed => 1002,
             Self::Oversized => 1009,
-            Self::Invalid | Self::Incomplete | Self::Slow | Self::Other => 1008,
+            Self::Invalid | Self::Incomplete | Self::Slow | Self::Absent | Self::Other => 1008,
             Self::Damaged => 1011,
             Self::Restart => 1012,
-            Self::Full => 1013,
+            Self::Full | Self::Unavailable => 1013,
         }
     }
 }

@@ -303,10 +303,10 @@ fn an_index_is_within_the_document_at_its_parents() {
     // At Ann's "abcd", whatever has come since.
     let bad = [
         (Op::Insert(5, "?"), rule(5, 4)),
-        (Op::Insert(2_147_483_647, "?"), rule(2_147_483_647, 4)),
+        (Op::Insert(1_073_741_823, "?"), rule(1_073_741_823, 4)),
         (Op::Delete(4, 1), rule(4, 4)),
         (Op::Delete(3, 2), rule(3, 4)),
-        (Op::Delete(0, 2_147_000_000), rule(0, 4)),
+        (Op::Delete(0, 1_073_000_000), rule(0, 4)),
         (Op::Backspace(4, 1), rule(4, 4)),
         (Op::Backspace(4, 5), rule(4, 4)),
     ];

@@ -65,7 +65,7 @@ fn friendsforever_lived_through_carets_keeps_words_together() {
     let lived = read(&live);
     let groups = lived.groups().len();
     tell(format_args!("friendsforever: {groups} groups live"));
-    assert!(groups <= 1400, "{groups} groups live");
+    assert!(groups <= 600, "{groups} groups live");
     assert!(lived.to_string() == Trace::read(&path).expect("a trace").end_content, "the live text is not endContent");
 }
 

@@ -385,7 +385,7 @@ impl Document {
 
     /// In chars.
     pub(crate) fn len(&self) -> u32 {
-        // A text has at most as many chars as the log has events, which is below 2³¹.
+        // A text has at most as many chars as the log has events, which is below 2³⁰.
         self.text.len::<Chars>().get() as u32
     }
 

@@ -3,8 +3,8 @@
 //! Knows names, parents and clocks, and that every event has some contents; what these are is a type parameter
 //! ([`Contents`]). Does not know whether an index is within the document: that is checked by who has the values.
 //!
-//! Everything that an update claims is checked against the rules of the design before it is appended; a refused update
-//! leaves no trace ([`Log::truncate`] takes back what stood before the refused piece).
+//! Everything that an update claims is checked against the rules (`ARCHITECTURE.md`) before it is appended; a refused
+//! update leaves no trace ([`Log::truncate`] takes back what stood before the refused piece).
 
 mod pending;
 mod update;

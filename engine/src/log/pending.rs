@@ -1,7 +1,7 @@
 //! Pieces that wait for an event that has not come yet.
 //!
-//! Bounded: what exceeds the bound is dropped, oldest first, and asked for again by the next META. Keeping, dropping and
-//! releasing a piece is O(log n) for the n that wait, whatever they wait for.
+//! Bounded: what exceeds the bound is dropped, oldest first, and asked for again by the next META. Keeping, dropping
+//! and releasing a piece is O(log n) for the n that wait, whatever they wait for.
 
 use super::{Contents, Piece};
 use crate::id::{EventId, EventSpan};

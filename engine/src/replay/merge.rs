@@ -163,7 +163,8 @@ impl Window {
         self.tracker.settle(len);
     }
 
-    /// Walks to the parents of a part of a run and applies it. What changes is only worked out for somebody who listens.
+    /// Walks to the parents of a part of a run and applies it. What changes is only worked out for somebody who
+    /// listens.
     pub(super) fn apply(
         &mut self,
         log: &TextLog,

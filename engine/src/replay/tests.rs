@@ -1,4 +1,4 @@
-//! Replays of random concurrent histories, all ways that there are, against a model that takes the design at its word:
+//! Replays of random concurrent histories, all ways that there are, against a model that takes the rules at their word:
 //! start empty, apply all events in T, place each insertion in the FugueMax tree.
 
 use super::merge::Replay;

@@ -533,8 +533,9 @@ impl Sequence {
         place
     }
 
-    /// The effects of consecutive events stand side by side in the index, so they are read off in one go. What an effect says
-    /// of its leaf may have become untrue by then, because cutting runs moves others; a look into the leaf tells.
+    /// The effects of consecutive events stand side by side in the index, so they are read off in one go. What an
+    /// effect says of its leaf may have become untrue by then, because cutting runs moves others; a look into the leaf
+    /// tells.
     fn shift(&mut self, events: Span, change: impl Fn(&mut Count)) {
         let mut effects = std::mem::take(&mut self.shifting);
         effects.extend(self.effects.runs_in(events.numbers()));
@@ -619,7 +620,8 @@ impl Sequence {
     }
 }
 
-/// The elements, `(first, length)` in order of ids, that these events of one run of effects inserted or removed, one each.
+/// The elements, `(first, length)` in order of ids, that these events of one run of effects inserted or removed, one
+/// each.
 fn elements_of(run: Run<Effect>, events: Span) -> (ElementId, u32) {
     let (offset, count) = (events.start.0 - run.start, events.len());
     let first = match run.value {

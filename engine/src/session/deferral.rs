@@ -1,7 +1,7 @@
 //! When remote clocks are adopted: the window around the caret in which the screen still equals the author's own
 //! branch.
 //!
-//! Knows visible positions only, in chars. The rules are those of the design, section 4, for single events; where a
+//! Knows visible positions only, in chars. The rules (`ARCHITECTURE.md`, Deferral) are for single events; where a
 //! stretch of events comes at once the sums below are what the rules give one by one, whichever way the stretch is
 //! walked.
 
@@ -191,7 +191,7 @@ impl Deferral {
 mod tests {
     use super::*;
 
-    /// The rules of the design for one event at a time, with every typed character in a list.
+    /// The rules for one event at a time, with every typed character in a list.
     #[derive(Clone, Debug, Default)]
     struct Model {
         caret: u32,

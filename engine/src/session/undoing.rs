@@ -147,8 +147,8 @@ impl Session {
             let of = graph.run_at(at).span.end.min(events.end) - at;
             let by = graph.run_at(fresh).span.end - fresh;
             let count = of.min(by);
-            let (old, new) = (Span::new(at, at + count), Span::new(fresh, fresh + count));
-            self.undo.replace(graph.event_span(old), graph.event_span(new));
+            let (of, by) = (Span::new(at, at + count), Span::new(fresh, fresh + count));
+            self.undo.replace(graph.event_span(of), graph.event_span(by));
             at = at + count;
             fresh = fresh + count;
         }

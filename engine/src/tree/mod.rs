@@ -383,7 +383,7 @@ impl<W: Copy> Node<W> {
     }
 }
 
-/// Arenas hold fewer nodes than a log holds events, which is below 2³¹.
+/// Arenas hold fewer nodes than a log holds events, which is below 2³⁰.
 fn arena_number(len: usize) -> u32 {
     u32::try_from(len).expect("an arena holds fewer than 2^32 nodes")
 }

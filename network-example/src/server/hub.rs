@@ -130,7 +130,7 @@ async fn keep(hub: Arc<Hub>, name: RoomName, mut commands: mpsc::Receiver<Comman
 
 async fn load(hub: &Hub, name: &RoomName) -> Result<Room, Turned> {
     let damaged = |reason: String| (Refusal::Damaged, format!("room {name} cannot be loaded: {reason}"));
-    let pieces = hub.writer.load(name.clone()).await.map_err(damaged)?;
+    let pieces = hub.writer.load(name.clone()).await?;
     let count = pieces.len();
     let limits = Limits { members: hub.config.max_members, patience: hub.config.idle_timeout };
     // A long history takes its milliseconds; other rooms share this thread.

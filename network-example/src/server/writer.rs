@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::room::RoomName;
 use crate::store::{Store, StoreError};
+use crate::wire::Refusal;
 
 /// Jobs that wait for the thread. When they are that many, rooms wait, then their connections, then the network.
 const JOBS: usize = 256;
@@ -49,11 +50,17 @@ impl Writer {
     }
 
     /// All pieces of a room, or why they cannot be had.
-    pub(crate) async fn load(&self, room: RoomName) -> Result<Vec<Vec<u8>>, String> {
+    pub(crate) async fn load(&self, room: RoomName) -> Result<Vec<Vec<u8>>, (Refusal, String)> {
         let (reply, loaded) = oneshot::channel();
         let sent = self.jobs.send(Job::Load { room, reply }).await;
         let loaded = if sent.is_ok() { loaded.await.ok() } else { None };
-        loaded.ok_or_else(|| GONE.to_owned())?.map_err(|error| error.to_string())
+        let loaded = loaded.ok_or_else(|| (Refusal::Unavailable, GONE.to_owned()))?;
+        loaded.map_err(|error| match error {
+            StoreError::Absent { .. } => (Refusal::Absent, error.to_string()),
+            StoreError::Open(_) | StoreError::Read { .. } | StoreError::Write(_) => {
+                (Refusal::Unavailable, error.to_string())
+            }
+        })
     }
 
     /// Stores a piece in its own time and then says so.

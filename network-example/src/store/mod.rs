@@ -50,6 +50,11 @@ pub enum StoreError {
         /// Why.
         cause: Cause,
     },
+    /// There is no such room, and none is made.
+    Absent {
+        /// Which.
+        room: RoomName,
+    },
     /// A batch could not be made durable.
     Write(Cause),
 }
@@ -64,6 +69,7 @@ impl fmt::Display for StoreError {
             Self::Read { room, cause } => {
                 write!(f, "room {room} cannot be read from the store: {cause}")
             }
+            Self::Absent { room } => write!(f, "there is no room {room} here"),
             Self::Write(cause) => write!(f, "the store cannot write: {cause}"),
         }
     }
@@ -73,6 +79,7 @@ impl std::error::Error for StoreError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Open(cause) | Self::Read { cause, .. } | Self::Write(cause) => Some(cause.as_ref()),
+            Self::Absent { .. } => None,
         }
     }
 }

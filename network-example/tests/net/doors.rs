@@ -7,7 +7,7 @@ use cede::sync::Message as Sync;
 use cede_net::client::State;
 use cede_net::room::RoomName;
 use cede_net::server::Config;
-use cede_net::store::{MemoryStore, Store};
+use cede_net::store::{MemoryStore, Store, StoreError};
 use cede_net::wire::{MAX_MESSAGE, PROTOCOL, Refusal, ServerControl};
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -167,6 +167,46 @@ async fn a_damaged_room_is_refused_and_others_go_on() {
     let mut ben = Person::new("Ben", server.target("whole"));
     ben.types("fine");
     until("another room to work", [&mut ben], |[ben]| ben.is_settled()).await;
+    server.stop().await.unwrap();
+}
+
+/// A store that cannot read at first, and does not have every room.
+struct Waking {
+    failures: u32,
+}
+
+impl Store for Waking {
+    fn load(&mut self, room: &RoomName) -> Result<Vec<Vec<u8>>, StoreError> {
+        if room.as_str() != "notes" {
+            return Err(StoreError::Absent { room: room.clone() });
+        }
+        if self.failures > 0 {
+            self.failures -= 1;
+            return Err(StoreError::Read { room: room.clone(), cause: "not yet".into() });
+        }
+        Ok(Vec::new())
+    }
+
+    fn append(&mut self, _: &[(RoomName, Vec<u8>)]) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_room_that_cannot_be_read_now_is_tried_again() {
+    let server = Server::start(Waking { failures: 1 }).await;
+    let mut ada = Person::new("Ada", server.target("notes"));
+    until("the second attempt to succeed", [&mut ada], |[ada]| *ada.link.state() == State::Online).await;
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_room_that_is_not_there_is_refused_for_good() {
+    let server = Server::start(Waking { failures: 0 }).await;
+    let mut ada = Person::new("Ada", server.target("elsewhere"));
+    until("no further attempt", [&mut ada], |[ada]| ada.ended).await;
+    let State::Refused { reason } = ada.link.state() else { panic!("{:?}", ada.link.state()) };
+    assert_eq!(reason, "there is no room elsewhere here");
     server.stop().await.unwrap();
 }
 

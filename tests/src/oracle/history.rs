@@ -107,7 +107,7 @@ impl History {
     /// build.
     ///
     /// # Panics
-    /// When the oracle breaks a promise of section 4, which is a bug of the oracle or of the design.
+    /// When the oracle breaks a promise, which is a bug of the oracle or of the rules.
     pub fn random(random: &mut Random, shape: &Shape) -> Self {
         let count = random.between(*shape.replicas.start(), *shape.replicas.end());
         let turns = random.between(*shape.turns.start(), *shape.turns.end());

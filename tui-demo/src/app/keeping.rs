@@ -90,6 +90,8 @@ pub(super) struct Keeping {
     saved: Option<Saved>,
     /// What is being written, until the shell says how it went.
     saving: Option<Saved>,
+    /// The file holds changes of another program that could not be taken in; saving would lose them.
+    untaken: bool,
     /// The version that `modified` speaks of.
     looked: Option<Frontier>,
     modified: bool,
@@ -129,6 +131,7 @@ impl Keeping {
             kept_versions,
             saved: None,
             saving: None,
+            untaken: false,
             looked: None,
             modified: false,
             unwritten: None,
@@ -242,6 +245,7 @@ impl Keeping {
     /// delete them first, and the difference must not undo what was typed since.
     fn holds_nothing(&mut self) {
         self.saved = None;
+        self.untaken = false;
         self.looked = None;
     }
 }
@@ -271,6 +275,11 @@ impl App {
         let Home::Named { path, form, .. } = &self.keeping.home else {
             return None;
         };
+        if self.keeping.untaken {
+            self.notices
+                .fail("not saved: the file holds changes that cannot be taken in; move it away first".to_owned());
+            return None;
+        }
         let save = Save { path: path.clone(), text: self.session.text().to_string(), form: *form };
         self.keeping.saving = Some(Saved::of(self.session.document()));
         Some(save)
@@ -350,6 +359,7 @@ impl App {
             return;
         };
         *form = snapshot.form;
+        self.keeping.untaken = false;
         let standing = reconcile(self.session.document(), versions, &snapshot.text, agent);
         let document = self.session.document();
         match standing {
@@ -362,9 +372,14 @@ impl App {
                 self.keeping.holds(saved);
             }
             Ok(Standing::Edited { events, version }) => self.take_edits(&events, version),
-            Err(error) => self.notices.fail(format!("the file's changes cannot be taken in: {error}")),
+            Err(error) => self.cannot_take_in(&error),
         }
         self.effects.push(Effect::KeepResume);
+    }
+
+    fn cannot_take_in(&mut self, error: &dyn std::error::Error) {
+        self.keeping.untaken = true;
+        self.notices.fail(format!("the file's changes cannot be taken in: {error}"));
     }
 
     /// The edits of another program, made at the version that the file held.
@@ -380,7 +395,7 @@ impl App {
                     self.warn("another program changed the file; its changes are merged in");
                 }
             }
-            Err(error) => self.notices.fail(format!("the file's changes cannot be taken in: {error}")),
+            Err(error) => self.cannot_take_in(&error),
         }
     }
 

@@ -134,37 +134,34 @@ struct Lent {
     ask: mpsc::UnboundedSender<Asked>,
 }
 
-/// The editor is gone, or the room is not the one that is lent.
+/// The editor answers no more.
 #[derive(Debug)]
-enum Refusal {
-    Closing,
-    AnotherRoom,
-}
+struct Closing;
 
-impl fmt::Display for Refusal {
+impl fmt::Display for Closing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Closing => "the editor is closing",
-            Self::AnotherRoom => "there is no such room here",
-        })
+        f.write_str("the editor is closing")
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for Closing {}
 
 impl Lent {
     /// Waits for the editor's answer. The server calls its store on a thread made for waiting.
-    fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Asked) -> Result<T, Refusal> {
+    fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Asked) -> Result<T, Closing> {
         let (answer, answered) = oneshot::channel();
-        self.ask.send(question(answer)).map_err(|_| Refusal::Closing)?;
-        answered.blocking_recv().map_err(|_| Refusal::Closing)
+        self.ask.send(question(answer)).map_err(|_| Closing)?;
+        answered.blocking_recv().map_err(|_| Closing)
     }
 }
 
 impl Store for Lent {
     fn load(&mut self, room: &RoomName) -> Result<Vec<Vec<u8>>, StoreError> {
-        let whole = if *room == self.room { self.ask(Asked::Whole) } else { Err(Refusal::AnotherRoom) };
-        whole.map(|whole| vec![whole]).map_err(|refusal| StoreError::Read { room: room.clone(), cause: refusal.into() })
+        if *room != self.room {
+            return Err(StoreError::Absent { room: room.clone() });
+        }
+        let whole = self.ask(Asked::Whole);
+        whole.map(|whole| vec![whole]).map_err(|closing| StoreError::Read { room: room.clone(), cause: closing.into() })
     }
 
     fn append(&mut self, batch: &[(RoomName, Vec<u8>)]) -> Result<(), StoreError> {
@@ -176,7 +173,7 @@ impl Store for Lent {
             match kept {
                 Ok(true) => return Ok(()),
                 Ok(false) => std::thread::sleep(RETRY),
-                Err(refusal) => return Err(StoreError::Write(refusal.into())),
+                Err(closing) => return Err(StoreError::Write(closing.into())),
             }
         }
     }

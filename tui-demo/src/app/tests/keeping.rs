@@ -63,6 +63,20 @@ fn a_file_that_cannot_be_read_any_more_lacks_the_text() {
 }
 
 #[test]
+fn a_file_whose_changes_cannot_be_taken_in_is_not_overwritten() {
+    let mut desk = on_file("one");
+    desk.keys("x");
+    // In the name of the person at the desk, so it is refused.
+    desk.tell(Event::Disk(Seen::Content(snapshot("one and more")), ME));
+    desk.assert_shows("cannot be taken in");
+    assert!(desk.app.begin_save().is_none(), "the other program's changes would be lost");
+    on_disk(&mut desk, "one and more");
+    assert_eq!(desk.text(), "xone and more");
+    desk.keys("<C-s>");
+    assert_eq!(save(&mut desk), "xone and more");
+}
+
+#[test]
 fn the_modified_mark_says_whether_the_file_has_the_text() {
     let mut desk = on_file("one");
     assert!(!desk.shows("[+]"));
