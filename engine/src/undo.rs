@@ -296,7 +296,7 @@ impl UndoHistory {
         let mut writer = Writer::new();
         writer.byte(VERSION);
         writer.number(agents.list.len() as u64);
-        agents.list.iter().for_each(|agent| writer.raw(&agent.get().to_be_bytes()));
+        agents.list.iter().for_each(|agent| writer.wide(agent.get()));
         writer.raw(&body.finish());
         writer.checksum();
         writer.finish()
@@ -368,8 +368,7 @@ impl Agents {
 
 fn read_agents(reader: &mut Reader<'_>) -> Result<Vec<AgentId>, DecodeError> {
     let count = reader.bounded(reader.remaining() as u64 / 16)?;
-    let read = |bytes: &[u8]| AgentId::new(bytes.iter().fold(0, |bits, &byte| bits << 8 | u128::from(byte)));
-    (0..count).map(|_| reader.raw(16).map(read)).collect()
+    (0..count).map(|_| reader.wide().map(AgentId::new)).collect()
 }
 
 fn read_agent(reader: &mut Reader<'_>, agents: &[AgentId]) -> Result<AgentId, DecodeError> {

@@ -33,6 +33,11 @@ impl Writer {
         self.bytes.push(value as u8);
     }
 
+    /// 16 bytes, big-endian.
+    pub(crate) fn wide(&mut self, value: u128) {
+        self.raw(&value.to_be_bytes());
+    }
+
     /// A signed number, small magnitudes short (zigzag).
     pub(crate) fn signed(&mut self, value: i64) {
         self.number(((value << 1) ^ (value >> 63)) as u64);
@@ -123,6 +128,10 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn u32(&mut self) -> Result<u32, DecodeError> {
         self.bounded(u64::from(u32::MAX)).map(|value| value as u32)
+    }
+
+    pub(crate) fn wide(&mut self) -> Result<u128, DecodeError> {
+        Ok(self.raw(16)?.iter().fold(0, |value, &byte| value << 8 | u128::from(byte)))
     }
 
     pub(crate) fn signed(&mut self) -> Result<i64, DecodeError> {

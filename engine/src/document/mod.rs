@@ -351,12 +351,7 @@ impl Document {
 
     /// Replays the events from `from` on. `changes` are those that are not made to the text yet.
     fn replay_from(&mut self, from: Local, heads: Heads, changes: &mut Vec<Change>) -> Result<(), ImportError> {
-        let len = changes.iter().fold(
-            self.len(),
-            |len, change| {
-                if change.inserts { len + change.len() } else { len - change.len() }
-            },
-        );
+        let len = changes.iter().fold(self.len(), |len, change| change.resized(len));
         let replayed = self.replay.advance(&self.log, from, heads, len, |change| changes.push(change));
         replayed.map_err(|misplaced| ImportError::Refused(self.refusal(misplaced)))
     }

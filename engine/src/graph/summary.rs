@@ -94,7 +94,7 @@ impl Summary {
     fn write(&self, writer: &mut Writer) {
         writer.number(self.held.len() as u64);
         for (agent, ranges) in &self.held {
-            writer.raw(&agent.get().to_be_bytes());
+            writer.wide(agent.get());
             writer.number(ranges.ranges().len() as u64);
             let mut at = 0;
             for range in ranges.ranges() {
@@ -108,8 +108,7 @@ impl Summary {
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let mut held = BTreeMap::new();
         for _ in 0..reader.count()? {
-            let bytes = reader.raw(16)?;
-            let agent = AgentId::new(bytes.iter().fold(0, |bits, &byte| bits << 8 | u128::from(byte)));
+            let agent = AgentId::new(reader.wide()?);
             if held.last_key_value().is_some_and(|(&last, _)| last >= agent) {
                 return Err(reader.invalid("agents of a version summary must ascend"));
             }

@@ -67,8 +67,7 @@ fn read_agents(reader: &mut Reader<'_>) -> Result<Vec<AgentId>, DecodeError> {
     let count = reader.bounded(reader.remaining() as u64 / 16)?;
     let mut agents = Vec::with_capacity(count as usize);
     for _ in 0..count {
-        let bits = reader.raw(16)?.iter().fold(0, |bits, &byte| bits << 8 | u128::from(byte));
-        agents.push(AgentId::new(bits));
+        agents.push(AgentId::new(reader.wide()?));
     }
     Ok(agents)
 }
@@ -134,7 +133,7 @@ impl<C: Contents> Log<C> {
         writer.raw(MAGIC);
         writer.byte(VERSION);
         writer.number(numbers.agents.len() as u64);
-        numbers.agents.iter().for_each(|agent| writer.raw(&agent.get().to_be_bytes()));
+        numbers.agents.iter().for_each(|agent| writer.wide(agent.get()));
         writer.raw(&pieces.finish());
         let events: Vec<Range<u32>> = spans.iter().map(|span| span.numbers()).collect();
         self.contents().write(&events, &mut writer);

@@ -16,11 +16,7 @@ pub(super) fn apply(
 ) -> Result<(), Misplaced> {
     for operation in operations.of(events) {
         let change = change_of(operation, *len).map_err(|range| Misplaced { event: operation.events.start, range })?;
-        if change.inserts {
-            *len += change.len()
-        } else {
-            *len -= change.len()
-        }
+        *len = change.resized(*len);
         emit(change);
     }
     Ok(())

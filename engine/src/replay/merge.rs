@@ -78,11 +78,7 @@ impl Replay {
             let window = self.window(log, events.start, *len);
             window.done = events.end;
             let emit = |change: Change| {
-                if change.inserts {
-                    *len += change.len()
-                } else {
-                    *len -= change.len()
-                }
+                *len = change.resized(*len);
                 emit(change);
             };
             window.apply(log, events, Some(emit))?;

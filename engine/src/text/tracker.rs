@@ -23,6 +23,11 @@ impl Change {
     pub(crate) fn len(&self) -> u32 {
         self.events.len()
     }
+
+    /// How long a text of `len` chars is after this change.
+    pub(crate) fn resized(&self, len: u32) -> u32 {
+        if self.inserts { len + self.len() } else { len - self.len() }
+    }
 }
 
 /// A stretch of the text of everything applied, beside the text of the base.
