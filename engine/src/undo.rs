@@ -191,26 +191,23 @@ impl UndoHistory {
         }
     }
 
-    /// The step to take back. Events made until `finish_undo` can be done again.
+    /// The step to take back. Events made until `finish` can be done again.
     pub(crate) fn take_undo(&mut self) -> Option<Step> {
         let step = self.undo.pop()?;
         (self.making, self.ended) = (Making::Undo, true);
         Some(step)
     }
 
-    /// The step to do again. Events made until `finish_redo` can be taken back.
+    /// The step to do again. Events made until `finish` can be taken back.
     pub(crate) fn take_redo(&mut self) -> Option<Step> {
         let step = self.redo.pop()?;
         (self.making, self.ended) = (Making::Redo, true);
         Some(step)
     }
 
-    pub(crate) fn finish_undo(&mut self) {
+    /// The step taken is dealt with; what comes now are edits again.
+    pub(crate) fn finish(&mut self) {
         (self.making, self.ended) = (Making::Edits, true);
-    }
-
-    pub(crate) fn finish_redo(&mut self) {
-        self.finish_undo();
     }
 
     /// The characters of `by` stand for those of `of`, one for one.

@@ -171,6 +171,12 @@ impl Graph {
         (first..self.runs.len()).map(|number| self.run(number)).take_while(move |run| run.span.start < span.end)
     }
 
+    /// Whether an event goes on with the group of the event before it, which then is its only parent.
+    pub(crate) fn goes_on(&self, event: Local) -> bool {
+        let run = &self.runs[self.run_number(event)];
+        event != run.start || run.clock != run.first
+    }
+
     /// The parents of one event.
     pub(crate) fn parents_of(&self, event: Local) -> Heads {
         let run = self.run_at(event);

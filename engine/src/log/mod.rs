@@ -208,11 +208,7 @@ impl<C: Contents> Log<C> {
     fn compare_held(&self, piece: &Piece, contents: &C, first: Local) -> Result<u32, Refusal> {
         let differs = |clock| Err(Refusal { event: EventId::new(piece.span.agent, Clock(clock)), rule: Rule::Differs });
         let parents = self.graph.parents_of(first);
-        let id = EventId::new(piece.span.agent, piece.span.start);
-        let goes_on = parents.as_slice().first().is_some_and(|&parent| {
-            let parent = self.graph.id(parent);
-            parents.len() == 1 && parent.agent == id.agent && parent.clock.0 + 1 == id.clock.0
-        });
+        let goes_on = self.graph.goes_on(first);
         let same_parents = match &piece.parents {
             None => goes_on,
             Some(ids) => !goes_on && self.graph.frontier(&parents) == Frontier::from_ids(ids.clone()),
@@ -267,11 +263,7 @@ impl<C: Contents> Log<C> {
                 let parents = self.graph.parents_of(part.start);
                 let parents: Heads =
                     parents.iter().filter_map(|&parent| subset.graph.local(self.graph.id(parent))).collect();
-                let goes_on = parents.len() == 1 && {
-                    let parent = subset.graph.id(parents[0]);
-                    parent.agent == id.agent && parent.clock.0 + 1 == id.clock.0
-                };
-                let parents = (!goes_on).then_some(parents.as_slice());
+                let parents = (!self.graph.goes_on(part.start)).then_some(parents.as_slice());
                 subset.append(id.agent, parents, part.len(), |mine| mine.append(&self.contents, part.numbers()));
             }
         }

@@ -116,17 +116,15 @@ impl<C: Contents> Log<C> {
             pieces.number(numbers.of(id.agent));
             pieces.number(u64::from(id.clock.0));
             pieces.number(u64::from(span.len()));
+            if self.graph().goes_on(span.start) {
+                pieces.number(0);
+                continue;
+            }
             let parents = self.graph().parents_of(span.start);
-            let parents: Vec<EventId> = parents.iter().map(|&parent| self.graph().id(parent)).collect();
-            match parents.as_slice() {
-                [parent] if parent.agent == id.agent && parent.clock.0 + 1 == id.clock.0 => pieces.number(0),
-                parents => {
-                    pieces.number(parents.len() as u64 + 1);
-                    for parent in parents {
-                        pieces.number(numbers.of(parent.agent));
-                        pieces.number(u64::from(parent.clock.0));
-                    }
-                }
+            pieces.number(parents.len() as u64 + 1);
+            for parent in parents.iter().map(|&parent| self.graph().id(parent)) {
+                pieces.number(numbers.of(parent.agent));
+                pieces.number(u64::from(parent.clock.0));
             }
         }
         let mut writer = Writer::new();

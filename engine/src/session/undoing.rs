@@ -5,7 +5,7 @@ use crate::codec::DecodeError;
 use crate::id::{EventSpan, Local, Span};
 use crate::replay::patch::Patch;
 use crate::text::unit::Unit;
-use crate::undo::{Part, Step, UndoHistory};
+use crate::undo::{Part, Step};
 use std::ops::Range;
 
 /// Undo and redo.
@@ -16,16 +16,16 @@ impl Session {
     /// The first undo of a session replays the whole history once; each later one costs what it changes.
     pub fn undo<U: Unit>(&mut self) -> Option<Vec<Patch<U>>> {
         let step = self.undo.take_undo()?;
-        Some(self.take_back(&step, UndoHistory::finish_undo))
+        Some(self.take_back(&step))
     }
 
     /// Does again what the last undo took back. `None` when there is nothing, or something else was edited since.
     pub fn redo<U: Unit>(&mut self) -> Option<Vec<Patch<U>>> {
         let step = self.undo.take_redo()?;
-        Some(self.take_back(&step, UndoHistory::finish_redo))
+        Some(self.take_back(&step))
     }
 
-    fn take_back<U: Unit>(&mut self, step: &Step, finish: fn(&mut UndoHistory)) -> Vec<Patch<U>> {
+    fn take_back<U: Unit>(&mut self, step: &Step) -> Vec<Patch<U>> {
         let mut patches = Vec::new();
         for &(part, span) in step.parts().iter().rev() {
             match part {
@@ -34,7 +34,7 @@ impl Session {
             }
         }
         self.moved = true;
-        finish(&mut self.undo);
+        self.undo.finish();
         patches
     }
 

@@ -1,6 +1,6 @@
 //! Several people in one text.
 
-use cede_tests::terminal::desk::{is_in_sync, join_url, position, quit, save, type_together, wait_until_equal};
+use cede_tests::terminal::desk::{Desk, is_in_sync, join_url, position, quit, save, type_together, wait_until_equal};
 use cede_tests::terminal::{Ended, Key, Screen, Terminal, rows, shows};
 
 use crate::desk;
@@ -84,14 +84,20 @@ fn wait_until_unmoved(editor: &Terminal, line: usize, before: &View) {
     });
 }
 
+/// Ada shares a text of 300 rows, and Ben has joined her.
+fn sharing_300_rows(desk: &Desk) -> (Terminal, Terminal) {
+    let lines: String = (1..=300).map(|number| format!("row {number}\n")).collect();
+    desk.write("long.md", &lines);
+    let host = desk.edit("Ada", &["share", "long.md"]);
+    let guest = desk.edit("Ben", &["join", &join_url(&host)]);
+    guest.wait_for_text("row 20");
+    (host, guest)
+}
+
 #[test]
 fn typing_elsewhere_moves_neither_caret_nor_screen_nor_prompt() {
     let desk = desk();
-    let lines: String = (1..=300).map(|number| format!("row {number}\n")).collect();
-    desk.write("long.md", &lines);
-    let mut host = desk.edit("Ada", &["share", "long.md"]);
-    let mut guest = desk.edit("Ben", &["join", &join_url(&host)]);
-    guest.wait_for_text("row 20");
+    let (mut host, mut guest) = sharing_300_rows(&desk);
     host.wait_for_text("1 peer");
 
     host.press(Key::Ctrl('g'));
@@ -125,11 +131,7 @@ fn typing_elsewhere_moves_neither_caret_nor_screen_nor_prompt() {
 #[test]
 fn somebody_can_be_found_and_followed() {
     let desk = desk();
-    let lines: String = (1..=300).map(|number| format!("row {number}\n")).collect();
-    desk.write("long.md", &lines);
-    let mut host = desk.edit("Ada", &["share", "long.md"]);
-    let mut guest = desk.edit("Ben", &["join", &join_url(&host)]);
-    guest.wait_for_text("row 20");
+    let (mut host, mut guest) = sharing_300_rows(&desk);
     guest.press(Key::CtrlEnd);
     guest.wait_for_text("row 300");
 
