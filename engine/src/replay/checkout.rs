@@ -1,34 +1,36 @@
 //! The text of a whole log, from nothing.
 //!
-//! Between critical versions plain indexes are final; the stretches in between are windows, each with a tracker of its
-//! own that is dropped at the next critical version. Within a window the walk keeps branches together, and the text is
-//! written once, when the window is done: from left to right, whatever was typed and deleted in between.
+//! Between critical versions plain indexes are final; the stretches in between are windows: short ones are replayed in
+//! a list ([`super::short`]), others each with a tracker of its own that is dropped at the next critical version. Within
+//! such a window the walk keeps branches together. All of it moves pieces of a [`Draft`]; the text is written once.
 
 use super::merge::{NOBODY, Window};
-use super::{Misplaced, TextLog, linear, patch};
+use super::short::Shortcut;
+use super::{Misplaced, TextLog, linear};
 use crate::id::{Local, Span};
 use crate::text::buffer::Buffer;
+use crate::text::draft::Draft;
 use crate::text::tracker::Stretch;
-use crate::text::unit::Chars;
 
 /// The text of everything in a log.
 pub(crate) fn text_of(log: &TextLog) -> Result<Buffer, Misplaced> {
-    let mut text = Buffer::new();
-    let (mut at, mut len) = (Local(0), 0);
+    let (mut draft, mut shortcut) = (Draft::default(), Shortcut::default());
+    let mut at = Local(0);
     let end = Span::new(log.len(), log.len());
     for &critical in log.graph().critical().iter().chain([&end]) {
-        if at < critical.start {
-            replay_window(log, Span::new(at, critical.start), &mut len, &mut text)?;
+        let window = Span::new(at, critical.start);
+        if !window.is_empty() && !shortcut.replay(log, window, &mut draft)? {
+            replay_window(log, window, &mut draft)?;
         }
-        linear::apply(log.contents(), critical, &mut len, |change| patch::apply(&mut text, log.contents(), change))?;
+        linear::draw(log.contents(), critical, &mut draft)?;
         at = critical.end;
     }
-    Ok(text)
+    Ok(draft.write(log.contents()))
 }
 
-fn replay_window(log: &TextLog, events: Span, len: &mut u32, text: &mut Buffer) -> Result<(), Misplaced> {
+fn replay_window(log: &TextLog, events: Span, draft: &mut Draft) -> Result<(), Misplaced> {
     let base = events.start.0.checked_sub(1).map(Local);
-    let mut window = Window::after(base, *len);
+    let mut window = Window::after(base, draft.len());
     for part in log.graph().plan(events) {
         window.apply(log, part, NOBODY)?;
     }
@@ -36,14 +38,15 @@ fn replay_window(log: &TextLog, events: Span, len: &mut u32, text: &mut Buffer) 
     for stretch in window.outcome() {
         match stretch {
             Stretch::Kept(count) => at += count,
-            Stretch::Deleted(count) => patch::delete(text, at, count),
+            Stretch::Deleted(count) => draft.remove(at, count),
             Stretch::Inserted(events) => {
-                patch::insert(text, log.contents(), at, events);
-                at += events.len();
+                for part in log.contents().parts(events) {
+                    draft.insert(at, part.source, part.events.len());
+                    at += part.events.len();
+                }
             }
             Stretch::Passing => {}
         }
     }
-    *len = text.len::<Chars>().0 as u32;
     Ok(())
 }

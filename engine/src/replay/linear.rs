@@ -4,7 +4,8 @@
 use super::Misplaced;
 use crate::id::Span;
 use crate::sequence::OutOfRange;
-use crate::text::operations::{Action, Operation, Operations};
+use crate::text::draft::Draft;
+use crate::text::operations::{Kind, Operations, Part};
 use crate::text::tracker::Change;
 
 /// Turns the operations of `events` into changes of a text of `len` chars, and keeps `len` up to date. O(runs).
@@ -14,25 +15,38 @@ pub(super) fn apply(
     len: &mut u32,
     mut emit: impl FnMut(Change),
 ) -> Result<(), Misplaced> {
-    for operation in operations.of(events) {
-        let change = change_of(operation, *len).map_err(|range| Misplaced { event: operation.events.start, range })?;
+    for part in operations.parts(events) {
+        let change = change_of(&part, *len)?;
         *len = change.resized(*len);
         emit(change);
     }
     Ok(())
 }
 
-fn change_of(operation: Operation<'_>, len: u32) -> Result<Change, OutOfRange> {
-    let events = operation.events;
+/// Makes the operations of `events` to a draft. O(runs log pieces).
+pub(super) fn draw(operations: &Operations, events: Span, draft: &mut Draft) -> Result<(), Misplaced> {
+    for part in operations.parts(events) {
+        let Change { at, inserts, .. } = change_of(&part, draft.len())?;
+        if inserts {
+            draft.insert(at, part.source, part.events.len());
+        } else {
+            draft.remove(at, part.events.len());
+        }
+    }
+    Ok(())
+}
+
+fn change_of(part: &Part, len: u32) -> Result<Change, Misplaced> {
+    let &Part { events, kind, at, .. } = part;
     let count = events.len();
     let change = |at, inserts| Change { at, events, inserts };
-    match operation.action {
-        Action::Insert { at, .. } if at <= len => Ok(change(at, true)),
-        Action::Delete { at } if at.checked_add(count).is_some_and(|end| end <= len) => Ok(change(at, false)),
+    match kind {
+        Kind::Insert if at <= len => Ok(change(at, true)),
+        Kind::Delete if at.checked_add(count).is_some_and(|end| end <= len) => Ok(change(at, false)),
         // Backwards from `at`, so the first one reaches furthest; how far down they go was checked when they were read.
-        Action::Backspace { at } if at < len => Ok(change(at + 1 - count, false)),
-        Action::Insert { at: index, .. } | Action::Delete { at: index } | Action::Backspace { at: index } => {
-            Err(OutOfRange { index, len })
+        Kind::Backspace if at < len => Ok(change(at + 1 - count, false)),
+        Kind::Insert | Kind::Delete | Kind::Backspace => {
+            Err(Misplaced { event: events.start, range: OutOfRange { index: at, len } })
         }
     }
 }

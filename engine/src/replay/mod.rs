@@ -1,7 +1,8 @@
 //! Where time meets space: from the graph and the operations to the text.
 //!
 //! - `linear`: stretches in which every event has seen all before it need no state at all;
-//! - `merge`: windows of concurrent events are walked through the tracker, and only here do graph and tracker meet;
+//! - `short`: short windows of concurrent events are seen from any version, in a list;
+//! - `merge`: other windows of concurrent events are walked through the tracker, and only here do graph and tracker meet;
 //! - `checkout`: the text of a whole log;
 //! - `patch`: what a change of the text is to a host with a buffer of its own.
 
@@ -9,6 +10,7 @@ pub(crate) mod checkout;
 mod linear;
 pub(crate) mod merge;
 pub(crate) mod patch;
+mod short;
 
 use crate::id::Local;
 use crate::log::Log;

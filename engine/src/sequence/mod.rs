@@ -17,6 +17,8 @@
 //! of YjsMod (Gentle, reference-crdts) with T in the place of agent ids; two-moment elements are the Eg-walker state
 //! (Gentle & Kleppmann, EuroSys 2025, section 3.2).
 
+pub(crate) mod short;
+
 use crate::id::{Local, Span};
 use crate::tree::{Index, Item, LeafId, Place, Run, Tree};
 use std::cmp::Ordering;
@@ -594,8 +596,8 @@ impl Sequence {
         Some(Place { leaf, slot })
     }
 
-    fn find_current(&self, index: u32) -> crate::tree::Found<Lengths> {
-        match self.tree.find(index, |width| width.current) {
+    fn find_current(&mut self, index: u32) -> crate::tree::Found<Lengths> {
+        match self.tree.seek(index, |width| width.current) {
             Some(found) => found,
             None => unreachable!("index {index} was checked against {:?}", self.tree.total()),
         }

@@ -37,11 +37,30 @@ pub(crate) enum Action<'a> {
     Backspace { at: u32 },
 }
 
+/// What [`Action`] tells but for the text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Kind {
+pub(crate) enum Kind {
     Insert,
     Delete,
     Backspace,
+}
+
+/// A part of a run, without its text: what replaying needs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Part {
+    pub(crate) events: Span,
+    pub(crate) kind: Kind,
+    /// As in [`Action`].
+    pub(crate) at: u32,
+    /// Where its text is, if it inserts.
+    pub(crate) source: Source,
+}
+
+/// The text of a part of an insertion: the number of the run, and how many chars of it come before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Source {
+    pub(crate) run: u32,
+    pub(crate) offset: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -150,6 +169,44 @@ impl Operations {
             .take_while(move |operation| !operation.events.is_empty())
     }
 
+    /// The runs of these events, cut to the span, without their text. One look-up for all of them.
+    pub(crate) fn parts(&self, events: Span) -> impl Iterator<Item = Part> + '_ {
+        let first = if events.is_empty() { self.runs.len() } else { self.run_number(events.start.0) };
+        let runs = self.runs[first..].iter().enumerate().take_while(move |(_, run)| run.start < events.end.0);
+        runs.map(move |(ahead, run)| {
+            let number = first + ahead;
+            let start = run.start.max(events.start.0);
+            let span = Span::new(Local(start), Local(self.run_end(number).min(events.end.0)));
+            let offset = start - run.start;
+            let at = match run.kind {
+                Kind::Insert => run.at + offset,
+                Kind::Delete => run.at,
+                Kind::Backspace => run.at - offset,
+            };
+            Part { events: span, kind: run.kind, at, source: Source { run: number as u32, offset } }
+        })
+    }
+
+    /// Where the text of an event of an insertion is, by the number of its run.
+    pub(crate) fn source(&self, run: u32, event: Local) -> Source {
+        Source { run, offset: event.0 - self.runs[run as usize].start }
+    }
+
+    /// How many runs these events are parts of.
+    pub(crate) fn runs_among(&self, events: Span) -> usize {
+        if events.is_empty() { 0 } else { self.run_number(events.end.0 - 1) + 1 - self.run_number(events.start.0) }
+    }
+
+    /// The text of `count` chars of an insertion.
+    pub(crate) fn text(&self, source: Source, count: u32) -> &str {
+        let number = source.run as usize;
+        let run = self.runs[number];
+        let text_end = self.runs.get(number + 1).map_or(self.text.len(), |next| next.text as usize);
+        let text = &self.text[run.text as usize..text_end];
+        let ascii = text.len() == (self.run_end(number) - run.start) as usize;
+        chars(text, source.offset..source.offset + count, ascii)
+    }
+
     /// The char that an event inserted.
     pub(crate) fn char_of(&self, event: Local) -> Option<char> {
         match self.of(Span::new(event, event + 1)).next()?.action {
@@ -180,10 +237,8 @@ impl Operations {
         let offset = start - run.start;
         let action = match run.kind {
             Kind::Insert => {
-                let text_end = self.runs.get(number + 1).map_or(self.text.len(), |next| next.text as usize);
-                let text = &self.text[run.text as usize..text_end];
-                let ascii = text.len() == (run_end - run.start) as usize;
-                Action::Insert { at: run.at + offset, text: chars(text, offset..offset + span.len(), ascii) }
+                let source = Source { run: number as u32, offset };
+                Action::Insert { at: run.at + offset, text: self.text(source, span.len()) }
             }
             Kind::Delete => Action::Delete { at: run.at },
             Kind::Backspace => Action::Backspace { at: run.at - offset },

@@ -2,7 +2,7 @@
 //!
 //! Knows how to find an item by a sum of widths, to insert beside an item, and to climb from an item to its position.
 //! Knows nothing of what the items are. Nodes live in two arenas and name each other by number; leaves know their
-//! parents, so that a place (leaf and slot) leads upwards. Items are never taken out.
+//! parents, so that a place (leaf and slot) leads upwards. Nodes are never joined: a leaf may become empty.
 //!
 //! Costs, for n items: find, insert, update, prefix and compare are O(log n) with a constant of at most one node's
 //! width a level.
@@ -27,6 +27,13 @@ pub(crate) trait Item: Copy + Default + Debug {
     fn width(&self) -> Self::Width;
 }
 
+/// Where something is, seen from the finger's leaf.
+enum Near<W> {
+    Before,
+    Here(Found<W>),
+    Behind,
+}
+
 /// The number of a leaf. It stays the same for the life of the tree; items move between leaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct LeafId(u32);
@@ -36,6 +43,13 @@ pub(crate) struct LeafId(u32);
 pub(crate) struct Place {
     pub(crate) leaf: LeafId,
     pub(crate) slot: usize,
+}
+
+impl Place {
+    /// The place of what comes next in the same leaf.
+    pub(crate) fn behind(self) -> Self {
+        Self { leaf: self.leaf, slot: self.slot + 1 }
+    }
 }
 
 /// An item found by a sum of widths.
@@ -48,7 +62,8 @@ pub(crate) struct Found<W> {
 }
 
 /// Invariant: a node's `widths[i]` is the sum of everything below `children[i]`; all leaves are equally deep; `next`
-/// links the leaves from left to right.
+/// links the leaves from left to right; the
+/// sums above the finger's leaf lack what changed in it since it became the finger's.
 #[derive(Clone, Debug)]
 pub(crate) struct Tree<T: Item> {
     leaves: Vec<Leaf<T>>,
@@ -57,6 +72,17 @@ pub(crate) struct Tree<T: Item> {
     root: u32,
     height: u32,
     total: T::Width,
+    finger: Option<Finger<T::Width>>,
+}
+
+/// What was sought last. What changes in its leaf is told to the nodes above when the finger leaves.
+#[derive(Clone, Copy, Debug)]
+struct Finger<W> {
+    place: Place,
+    /// The sum of everything before the place.
+    before: W,
+    grown: W,
+    shrunk: W,
 }
 
 #[derive(Clone, Debug)]
@@ -78,7 +104,7 @@ struct Node<W> {
 impl<T: Item> Default for Tree<T> {
     fn default() -> Self {
         let leaf = Leaf { items: [T::default(); FANOUT], len: 0, parent: None, next: None };
-        Self { leaves: vec![leaf], nodes: Vec::new(), root: 0, height: 0, total: T::Width::default() }
+        Self { leaves: vec![leaf], nodes: Vec::new(), root: 0, height: 0, total: T::Width::default(), finger: None }
     }
 }
 
@@ -113,17 +139,19 @@ impl<T: Item> Tree<T> {
         self.settled(Place { leaf: place.leaf, slot: place.slot + 1 })
     }
 
-    fn settled(&self, place: Place) -> Place {
-        let leaf = &self.leaves[place.leaf.0 as usize];
-        match leaf.next {
-            Some(next) if place.slot >= leaf.len => Place { leaf: next, slot: 0 },
-            _ => place,
+    fn settled(&self, mut place: Place) -> Place {
+        loop {
+            let leaf = &self.leaves[place.leaf.0 as usize];
+            match leaf.next {
+                Some(next) if place.slot >= leaf.len => place = Place { leaf: next, slot: 0 },
+                _ => return place,
+            }
         }
     }
 
     /// All items from left to right.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        let mut place = self.first();
+        let mut place = self.settled(self.first());
         std::iter::from_fn(move || {
             let item = self.get(place)?;
             place = self.after(place);
@@ -136,6 +164,24 @@ impl<T: Item> Tree<T> {
         if target >= measure(&self.total) {
             return None;
         }
+        let Some(finger) = &self.finger else {
+            return self.descend(target, measure);
+        };
+        match self.find_near(finger, target, &measure) {
+            Near::Here(found) => Some(found),
+            Near::Before => self.descend(target, measure),
+            Near::Behind => {
+                // There the sums are late by as much as the finger's leaf has grown.
+                let mut found = self.descend(target + measure(&finger.shrunk) - measure(&finger.grown), measure)?;
+                found.before += finger.grown;
+                found.before -= finger.shrunk;
+                Some(found)
+            }
+        }
+    }
+
+    /// The same by the sums of the nodes.
+    fn descend(&self, target: u32, measure: impl Fn(&T::Width) -> u32) -> Option<Found<T::Width>> {
         let (mut before, mut left, mut child) = (T::Width::default(), target, self.root);
         for _ in 0..self.height {
             let node = &self.nodes[child as usize];
@@ -148,22 +194,73 @@ impl<T: Item> Tree<T> {
             child = node.children[slot];
         }
         let leaf = &self.leaves[child as usize];
-        let mut slot = 0;
-        loop {
-            let width = leaf.items[slot].width();
+        for (slot, item) in leaf.items[..leaf.len].iter().enumerate() {
+            let width = item.width();
             if left < measure(&width) {
                 return Some(Found { place: Place { leaf: LeafId(child), slot }, offset: left, before });
             }
             left -= measure(&width);
             before += width;
+        }
+        None
+    }
+
+    /// The same, and remembers the place for the next time. O(1) near the place of the last time.
+    pub(crate) fn seek(&mut self, target: u32, measure: impl Fn(&T::Width) -> u32) -> Option<Found<T::Width>> {
+        if let Some(finger) = &self.finger
+            && let Near::Here(found) = self.find_near(finger, target, &measure)
+        {
+            let Finger { grown, shrunk, .. } = *finger;
+            self.finger = Some(Finger { place: found.place, before: found.before, grown, shrunk });
+            return Some(found);
+        }
+        if target >= measure(&self.total) {
+            return None;
+        }
+        self.lift_finger();
+        let found = self.descend(target, measure)?;
+        let (grown, shrunk) = (T::Width::default(), T::Width::default());
+        self.finger = Some(Finger { place: found.place, before: found.before, grown, shrunk });
+        Some(found)
+    }
+
+    /// Goes from the finger to both sides, within its leaf.
+    fn find_near(&self, finger: &Finger<T::Width>, target: u32, measure: impl Fn(&T::Width) -> u32) -> Near<T::Width> {
+        let &Finger { place: Place { leaf, mut slot }, mut before, .. } = finger;
+        let Leaf { items, len, .. } = &self.leaves[leaf.0 as usize];
+        while target < measure(&before) {
+            let Some(left) = slot.checked_sub(1) else { return Near::Before };
+            slot = left;
+            before -= items[slot].width();
+        }
+        let mut left = target - measure(&before);
+        for item in &items[slot.min(*len)..*len] {
+            let width = item.width();
+            if left < measure(&width) {
+                return Near::Here(Found { place: Place { leaf, slot }, offset: left, before });
+            }
+            left -= measure(&width);
+            before += width;
             slot += 1;
         }
+        Near::Behind
     }
 
     /// The sum of everything before a place.
     pub(crate) fn before(&self, place: Place) -> T::Width {
         let leaf = &self.leaves[place.leaf.0 as usize];
         let mut sum = T::Width::default();
+        if let Some(finger) = &self.finger {
+            if finger.place.leaf == place.leaf && finger.place.slot <= place.slot {
+                sum += finger.before;
+                leaf.items[finger.place.slot..place.slot].iter().for_each(|item| sum += item.width());
+                return sum;
+            }
+            if finger.place.leaf != place.leaf && self.compare(finger.place, place) == Ordering::Less {
+                sum += finger.grown;
+                sum -= finger.shrunk;
+            }
+        }
         leaf.items[..place.slot].iter().for_each(|item| sum += item.width());
         let (mut child, mut parent) = (place.leaf.0, leaf.parent);
         while let Some(number) = parent {
@@ -202,7 +299,7 @@ impl<T: Item> Tree<T> {
         change(item);
         let new = item.width();
         if old != new {
-            self.change_sums(place.leaf, old, new);
+            self.change_sums(place, old, new);
         }
     }
 
@@ -211,6 +308,7 @@ impl<T: Item> Tree<T> {
     pub(crate) fn insert(&mut self, place: Place, item: T, mut moved: impl FnMut(&T, LeafId)) -> Place {
         let mut place = place;
         if self.leaves[place.leaf.0 as usize].len == FANOUT {
+            self.lift_finger();
             let right = self.split_leaf(place.leaf, &mut moved);
             let left_len = self.leaves[place.leaf.0 as usize].len;
             if place.slot > left_len {
@@ -221,14 +319,45 @@ impl<T: Item> Tree<T> {
         leaf.items.copy_within(place.slot..leaf.len, place.slot + 1);
         leaf.items[place.slot] = item;
         leaf.len += 1;
-        self.change_sums(place.leaf, T::Width::default(), item.width());
+        self.change_sums(place, T::Width::default(), item.width());
         place
     }
 
-    fn change_sums(&mut self, leaf: LeafId, old: T::Width, new: T::Width) {
+    /// Takes an item out. Those behind it in its leaf move up.
+    pub(crate) fn remove(&mut self, place: Place) {
+        let leaf = &mut self.leaves[place.leaf.0 as usize];
+        let width = leaf.items[place.slot].width();
+        leaf.items.copy_within(place.slot + 1..leaf.len, place.slot);
+        leaf.len -= 1;
+        self.change_sums(place, width, T::Width::default());
+    }
+
+    fn change_sums(&mut self, place: Place, old: T::Width, new: T::Width) {
         // Added before subtracted, so that no sum passes below zero.
         self.total += new;
         self.total -= old;
+        match &mut self.finger {
+            Some(finger) if finger.place.leaf == place.leaf && finger.place.slot <= place.slot => {
+                finger.grown += new;
+                finger.shrunk += old;
+            }
+            _ => {
+                self.lift_finger();
+                self.change_sums_above(place.leaf, old, new);
+            }
+        }
+    }
+
+    /// Tells the nodes above the finger's leaf what has changed in it.
+    fn lift_finger(&mut self) {
+        if let Some(Finger { place, grown, shrunk, .. }) = self.finger.take()
+            && grown != shrunk
+        {
+            self.change_sums_above(place.leaf, shrunk, grown);
+        }
+    }
+
+    fn change_sums_above(&mut self, leaf: LeafId, old: T::Width, new: T::Width) {
         let (mut child, mut parent) = (leaf.0, self.leaves[leaf.0 as usize].parent);
         while let Some(number) = parent {
             let node = &mut self.nodes[number as usize];
@@ -336,8 +465,13 @@ impl<T: Item> Tree<T> {
     #[cfg(test)]
     pub(crate) fn assert_invariants(&self) {
         let mut leaves = Vec::new();
-        let sum = self.assert_below(self.root, self.height, None, &mut leaves);
+        let mut even = self.clone();
+        even.lift_finger();
+        let sum = even.assert_below(self.root, self.height, None, &mut leaves);
         assert_eq!(sum, self.total, "the total is not the sum of the items");
+        if let Some(finger) = self.finger {
+            assert_eq!(finger.before, even.before(finger.place), "what the finger takes to be before it");
+        }
         for pair in leaves.windows(2) {
             assert_eq!(self.leaves[pair[0] as usize].next, Some(LeafId(pair[1])), "leaf {} is linked wrongly", pair[0]);
         }
@@ -423,11 +557,25 @@ mod tests {
             leaf_of.extend(moves);
             leaf_of.insert(name, place.leaf);
             model.insert(at, word);
-            if !model.is_empty() {
+            for _ in 0..random(3) {
                 let changed = random(model.len());
                 model[changed].length = random(4) as u32;
                 let place = nth(&tree, changed);
                 tree.update(place, |item| item.length = model[changed].length);
+                let total: u32 = model.iter().map(|word| word.length).sum();
+                let sought = random(total as usize + 2) as u32;
+                let found = tree.seek(sought, |width| *width).map(|found| tree.get(found.place).copied());
+                assert_eq!(found.is_some(), sought < total);
+                let mut left = sought;
+                let expected =
+                    model.iter().find(|word| left.checked_sub(word.length).map(|rest| left = rest).is_none());
+                assert_eq!(found, expected.map(|word| Some(*word)));
+                tree.assert_invariants();
+            }
+            if random(4) == 0 {
+                let gone = random(model.len());
+                tree.remove(nth(&tree, gone));
+                model.remove(gone);
             }
             tree.assert_invariants();
             assert!(tree.iter().eq(model.iter()));
@@ -451,6 +599,6 @@ mod tests {
     fn nth(tree: &Tree<Word>, at: usize) -> Place {
         let mut place = tree.first();
         (0..at).for_each(|_| place = tree.after(place));
-        place
+        tree.settled(place)
     }
 }

@@ -1,0 +1,137 @@
+//! Short windows: a few dozen runs of a few authors.
+//!
+//! Most concurrency between people who are online is like this: they type at the same time, each sees the other a
+//! moment later, and soon somebody has seen everything. Building and dropping a tree and walking back and forth would
+//! cost more than what happens in such a window, so its elements stand in a list and every version is a handful of
+//! bounds ([`crate::sequence::short`]). The runs are taken as they stand in the log; that is one of the orders in which
+//! parents come first, and here no other one is cheaper.
+
+use super::{Misplaced, TextLog};
+use crate::graph::{AgentIndex, RunView};
+use crate::id::{Local, Span};
+use crate::sequence::short::{Author, MOST_AUTHORS, Seen, Short};
+use crate::text::draft::Draft;
+use crate::text::operations::{Kind, Part};
+
+/// Runs of operations in a short window. Each scans the elements of those before it, so the cost grows with the square;
+/// measured on windows of all sizes, the tree is ahead from about here. Small in unit tests, so that both ways are
+/// gone.
+const MOST_RUNS: usize = if cfg!(test) { 12 } else { 192 };
+
+/// Replays short windows, one after the other, in the same room.
+#[derive(Debug, Default)]
+pub(super) struct Shortcut {
+    elements: Short,
+    authors: Vec<AgentIndex>,
+    runs: Vec<Walked>,
+    /// Where versions end that some event of the window has for parents.
+    cuts: Vec<Local>,
+}
+
+/// A run of the window.
+#[derive(Clone, Copy, Debug)]
+struct Walked {
+    span: Span,
+    author: Author,
+    /// At its first event.
+    seen: Seen,
+}
+
+impl Shortcut {
+    /// Makes what the events of a window do to the draft of the text before it. False, with nothing done, when the
+    /// window is not short.
+    pub(super) fn replay(&mut self, log: &TextLog, window: Span, draft: &mut Draft) -> Result<bool, Misplaced> {
+        if log.contents().runs_among(window) > MOST_RUNS || !self.survey(log, window) {
+            return Ok(false);
+        }
+        self.elements.begin(draft.len());
+        let (mut number, mut next_cut) = (0, 0);
+        while let Some(&Walked { span, author, mut seen }) = self.runs.get(number) {
+            let mut at = span.start;
+            while at < span.end {
+                while self.cuts.get(next_cut).is_some_and(|&cut| cut <= at) {
+                    next_cut += 1;
+                }
+                let end = self.cuts.get(next_cut).map_or(span.end, |&cut| cut.min(span.end));
+                for part in log.contents().parts(Span::new(at, end)) {
+                    seen.add(author, part.events.start);
+                    self.apply(log, &part, author, &seen)?;
+                }
+                at = end;
+            }
+            number += 1;
+        }
+        self.draw(log, draft);
+        Ok(true)
+    }
+
+    /// Notes the runs, their authors and versions, and the cuts. False when there are too many authors.
+    fn survey(&mut self, log: &TextLog, window: Span) -> bool {
+        self.authors.clear();
+        self.runs.clear();
+        self.cuts.clear();
+        for run in log.graph().runs_in(window) {
+            let Some(author) = self.author(run.agent) else { return false };
+            let span = Span::new(run.span.start.max(window.start), run.span.end.min(window.end));
+            let seen =
+                if span.start == run.span.start { self.version(&run, window) } else { Seen::before(window.start) };
+            self.runs.push(Walked { span, author, seen });
+        }
+        self.cuts.sort_unstable();
+        true
+    }
+
+    fn author(&mut self, agent: AgentIndex) -> Option<Author> {
+        let known = self.authors.iter().position(|&other| other == agent);
+        if known.is_none() {
+            if self.authors.len() == MOST_AUTHORS {
+                return None;
+            }
+            self.authors.push(agent);
+        }
+        Author::numbered(known.unwrap_or(self.authors.len() - 1))
+    }
+
+    /// What the parents of a run have seen, themselves included.
+    fn version(&mut self, run: &RunView<'_>, window: Span) -> Seen {
+        let mut seen = Seen::before(window.start);
+        for &parent in run.parents.iter().filter(|&&parent| parent >= window.start) {
+            // Parents are mostly recent.
+            let parents_run = self.runs.iter().rev().find(|run| run.span.start <= parent);
+            let Some(parents_run) = parents_run else { unreachable!("{parent:?} stands in the log before {run:?}") };
+            seen.join(&parents_run.seen);
+            seen.add(parents_run.author, parent + 1);
+            self.cuts.push(parent + 1);
+        }
+        seen
+    }
+
+    fn apply(&mut self, log: &TextLog, part: &Part, author: Author, seen: &Seen) -> Result<(), Misplaced> {
+        let &Part { events, kind, at, source } = part;
+        let applied = match kind {
+            Kind::Insert => {
+                let order = |a, b| log.graph().compare(a, b);
+                self.elements.insert(at, events, (author, source.run), seen, order)
+            }
+            Kind::Delete => self.elements.remove(at, events, false, author, seen),
+            Kind::Backspace => self.elements.remove(at, events, true, author, seen),
+        };
+        applied.map_err(|range| Misplaced { event: events.start, range })
+    }
+
+    /// Writes what has become of the text, from left to right.
+    fn draw(&self, log: &TextLog, draft: &mut Draft) {
+        let mut at = 0;
+        for (first, len, run, visible) in self.elements.runs() {
+            match first.event() {
+                Some(event) if visible => {
+                    draft.insert(at, log.contents().source(run, event), len);
+                    at += len;
+                }
+                Some(_) => {}
+                None if visible => at += len,
+                None => draft.remove(at, len),
+            }
+        }
+    }
+}

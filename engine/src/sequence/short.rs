@@ -1,0 +1,285 @@
+//! A short stretch of history, seen from any version without walking to it.
+//!
+//! The elements stand in one list in FugueMax order. Each knows the event that inserted it and those that removed it,
+//! and a version is one bound an author: what each author did below it has been seen ([`Seen`]). So whether an element
+//! is visible is two comparisons, nothing is retreated or advanced, and every event scans the list: O(n), which for the
+//! few dozen elements of a short stretch is a few cache lines, less than one step down a tree. Long stretches are for
+//! [`Sequence`](super::Sequence), which gives the same order.
+//!
+//! Invariant: no version in use has seen only a part of the events that inserted, or that removed, one element run. Who
+//! applies events cuts them where a version ends ([`Short::insert`]).
+
+use super::{ElementId, OutOfRange};
+use crate::id::{Local, Span};
+use std::cmp::Ordering;
+
+/// How many authors a version tells apart: with the base eight bounds, half a cache line.
+pub(crate) const MOST_AUTHORS: usize = BOUNDS - 1;
+const BOUNDS: usize = 8;
+
+/// One of the authors of a stretch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Author(u8);
+
+impl Author {
+    const BASE: Self = Self(0);
+
+    /// `None` from [`MOST_AUTHORS`] on.
+    pub(crate) fn numbered(number: usize) -> Option<Self> {
+        (number < MOST_AUTHORS).then_some(Self(number as u8 + 1))
+    }
+}
+
+/// A version: of each author everything below a local index.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Seen([u32; BOUNDS]);
+
+impl Seen {
+    /// Everything before `event`, by whomever.
+    pub(crate) fn before(event: Local) -> Self {
+        let mut bounds = [event.0; BOUNDS];
+        bounds[usize::from(Author::BASE.0)] = u32::MAX;
+        Self(bounds)
+    }
+
+    /// Adds what an author did before `end`.
+    pub(crate) fn add(&mut self, author: Author, end: Local) {
+        let bound = &mut self.0[usize::from(author.0) % BOUNDS];
+        *bound = end.0.max(*bound);
+    }
+
+    /// Adds what another version has seen.
+    pub(crate) fn join(&mut self, other: &Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(bound, other)| *bound = other.max(*bound));
+    }
+
+    fn has(&self, author: Author, number: u32) -> bool {
+        number < self.0[usize::from(author.0) % BOUNDS]
+    }
+}
+
+/// What stands for no element and no event.
+const NONE: u32 = u32::MAX;
+
+#[derive(Clone, Copy, Debug)]
+struct Elements {
+    id: ElementId,
+    len: u32,
+    /// The origins; `NONE` is the start, or the end.
+    left: u32,
+    right: u32,
+    /// An event that removed it, or `NONE`.
+    gone: u32,
+    /// One more than the place of the other removals in `Short::removals`.
+    others: u32,
+    /// Whatever the caller wants back.
+    tag: u32,
+    author: Author,
+    remover: Author,
+}
+
+/// One of several events that removed the same elements.
+#[derive(Clone, Copy, Debug)]
+struct Removal {
+    event: u32,
+    author: Author,
+    /// As [`Elements::others`].
+    next: u32,
+}
+
+/// The elements of a short stretch; it can be begun again, and keeps its room.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Short {
+    elements: Vec<Elements>,
+    removals: Vec<Removal>,
+}
+
+impl Short {
+    /// Begins a stretch after a version with so many elements.
+    pub(crate) fn begin(&mut self, base_len: u32) {
+        self.elements.clear();
+        self.removals.clear();
+        if base_len > 0 {
+            let id = ElementId::base(0);
+            self.elements.push(Elements { len: base_len, ..Elements::new(id, Author::BASE, 0) });
+        }
+    }
+
+    /// Inserts the elements of `events` at an index of the version `seen`. `order` is T.
+    pub(crate) fn insert(
+        &mut self,
+        index: u32,
+        events: Span,
+        (author, tag): (Author, u32),
+        seen: &Seen,
+        order: impl Fn(Local, Local) -> Ordering,
+    ) -> Result<(), OutOfRange> {
+        let mut elements = Elements { len: events.len(), ..Elements::new(ElementId::of(events.start), author, tag) };
+        let mut place = 0;
+        if let Some(last) = index.checked_sub(1) {
+            let (at, offset) = self.find(last, seen).map_err(|len| OutOfRange { index, len })?;
+            let left = self.elements[at];
+            elements.left = left.id.0 + offset;
+            place = at + 1;
+            if offset + 1 < left.len {
+                // Inside a run the neighbour on the right exists, so nothing concurrent stands in between.
+                let rest = self.elements[at].split_off(offset + 1);
+                elements.right = rest.id.0;
+                self.elements.splice(place..place, [elements, rest]);
+                return Ok(());
+            }
+        }
+        let end = self.next_existing(place, seen);
+        elements.right = self.elements.get(end).map_or(NONE, |right| right.id.0);
+        if place < end {
+            place = self.integrate(place, end, &elements, order);
+        }
+        self.elements.insert(place, elements);
+        Ok(())
+    }
+
+    /// Removes the visible elements at `index`, … by one event each, as [`Sequence::remove`](super::Sequence::remove).
+    pub(crate) fn remove(
+        &mut self,
+        index: u32,
+        events: Span,
+        backward: bool,
+        author: Author,
+        seen: &Seen,
+    ) -> Result<(), OutOfRange> {
+        let mut count = events.len();
+        let index = match backward {
+            true => (index + 1).checked_sub(count).ok_or(OutOfRange { index: 0, len: 0 })?,
+            false => index,
+        };
+        let outside = |len| OutOfRange { index: index + events.len() - 1, len };
+        let (mut at, mut offset) = self.find(index, seen).map_err(outside)?;
+        let mut passed = index;
+        while count > 0 {
+            let Some(run) = self.elements.get(at).copied() else { return Err(outside(passed)) };
+            if !self.visible(&run, seen) {
+                at += 1;
+                continue;
+            }
+            if offset > 0 {
+                let rest = self.elements[at].split_off(offset);
+                at += 1;
+                self.elements.insert(at, rest);
+                offset = 0;
+            }
+            let part = self.elements[at].len.min(count);
+            if part < self.elements[at].len {
+                let rest = self.elements[at].split_off(part);
+                self.elements.insert(at + 1, rest);
+            }
+            self.note_removal(at, events.start.0, author);
+            count -= part;
+            passed += part;
+            at += 1;
+        }
+        Ok(())
+    }
+
+    /// All runs from left to right: the first element, how many, the caller's tag, and whether nothing has removed them.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = (ElementId, u32, u32, bool)> {
+        self.elements.iter().map(|run| (run.id, run.len, run.tag, run.gone == NONE))
+    }
+
+    /// Where the visible element number `index` is: its run, and how far in. The visible length when there are no more.
+    fn find(&self, index: u32, seen: &Seen) -> Result<(usize, u32), u32> {
+        let mut left = index;
+        for (at, run) in self.elements.iter().enumerate() {
+            let len = if self.visible(run, seen) { run.len } else { 0 };
+            if left < len {
+                return Ok((at, left));
+            }
+            left -= len;
+        }
+        Err(index - left)
+    }
+
+    fn visible(&self, run: &Elements, seen: &Seen) -> bool {
+        let removed = run.gone != NONE && (seen.has(run.remover, run.gone) || self.removed_by_others(run, seen));
+        seen.has(run.author, run.id.0) && !removed
+    }
+
+    fn removed_by_others(&self, run: &Elements, seen: &Seen) -> bool {
+        let mut next = run.others;
+        while let Some(removal) = next.checked_sub(1).map(|number| self.removals[number as usize]) {
+            if seen.has(removal.author, removal.event) {
+                return true;
+            }
+            next = removal.next;
+        }
+        false
+    }
+
+    fn note_removal(&mut self, at: usize, event: u32, author: Author) {
+        let run = &mut self.elements[at];
+        if run.gone == NONE {
+            (run.gone, run.remover) = (event, author);
+        } else {
+            self.removals.push(Removal { event, author, next: run.others });
+            run.others = self.removals.len() as u32;
+        }
+    }
+
+    /// The first run from `place` on that exists in the version, removed or not.
+    fn next_existing(&self, place: usize, seen: &Seen) -> usize {
+        let behind = &self.elements[place..];
+        place + behind.iter().take_while(|run| !seen.has(run.author, run.id.0)).count()
+    }
+
+    /// The place among the concurrent runs `start..end`: as in [`Sequence`](super::Sequence).
+    fn integrate(&self, start: usize, end: usize, new: &Elements, order: impl Fn(Local, Local) -> Ordering) -> usize {
+        let (mut chosen, mut scanning) = (start, false);
+        for place in start..end {
+            let other = &self.elements[place];
+            match self.position(other.left, 0).cmp(&self.position(new.left, 0)) {
+                Ordering::Less => break,
+                Ordering::Greater => {}
+                Ordering::Equal => match self.position(other.right, NONE).cmp(&self.position(new.right, NONE)) {
+                    Ordering::Less => scanning = true,
+                    Ordering::Greater => scanning = false,
+                    Ordering::Equal => {
+                        if super::precedes(new.id, other.id, &order) {
+                            break;
+                        }
+                        scanning = false;
+                    }
+                },
+            }
+            if !scanning {
+                chosen = place + 1;
+            }
+        }
+        chosen
+    }
+
+    /// Something that grows from left to right over elements: one more than the number of the run, and the id.
+    fn position(&self, id: u32, absent: u32) -> (u32, u32) {
+        if id == NONE {
+            return (absent, 0);
+        }
+        let holds = |run: &Elements| run.id.0 <= id && id - run.id.0 < run.len;
+        match self.elements.iter().position(holds) {
+            Some(number) => (number as u32 + 1, id),
+            None => unreachable!("origin {id} is not among the elements"),
+        }
+    }
+}
+
+impl Elements {
+    fn new(id: ElementId, author: Author, tag: u32) -> Self {
+        let (left, right, gone) = (NONE, NONE, NONE);
+        Self { id, len: 0, left, right, gone, others: 0, tag, author, remover: Author::BASE }
+    }
+
+    /// Cuts off and returns what is behind the first `at` elements.
+    fn split_off(&mut self, at: u32) -> Self {
+        let id = self.id.plus(at);
+        let rest = Self { id, len: self.len - at, left: id.0 - 1, ..*self };
+        self.len = at;
+        rest
+    }
+}
