@@ -45,21 +45,23 @@ impl Shortcut {
             return Ok(false);
         }
         self.elements.begin(draft.len());
-        let (mut number, mut next_cut) = (0, 0);
-        while let Some(&Walked { span, author, mut seen }) = self.runs.get(number) {
-            let mut at = span.start;
-            while at < span.end {
-                while self.cuts.get(next_cut).is_some_and(|&cut| cut <= at) {
-                    next_cut += 1;
+        let (mut runs, mut cuts) = (self.runs.iter().copied(), self.cuts.iter().copied().peekable());
+        let Some(mut run) = runs.next() else { return Ok(true) };
+        for mut part in log.contents().parts(window) {
+            // A part of what one run did, up to where some version ends.
+            while !part.events.is_empty() {
+                let start = part.events.start;
+                if start == run.span.end {
+                    let Some(next) = runs.next() else { break };
+                    run = next;
                 }
-                let end = self.cuts.get(next_cut).map_or(span.end, |&cut| cut.min(span.end));
-                for part in log.contents().parts(Span::new(at, end)) {
-                    seen.add(author, part.events.start);
-                    self.apply(log, &part, author, &seen)?;
-                }
-                at = end;
+                while cuts.next_if(|&cut| cut <= start).is_some() {}
+                let end = cuts.peek().map_or(run.span.end, |&cut| cut.min(run.span.end));
+                let rest = part.split_off(end);
+                run.seen.add(run.author, start);
+                apply(&mut self.elements, log, &part, &run)?;
+                part = rest;
             }
-            number += 1;
         }
         self.draw(log, draft);
         Ok(true)
@@ -106,19 +108,6 @@ impl Shortcut {
         seen
     }
 
-    fn apply(&mut self, log: &TextLog, part: &Part, author: Author, seen: &Seen) -> Result<(), Misplaced> {
-        let &Part { events, kind, at, source } = part;
-        let applied = match kind {
-            Kind::Insert => {
-                let order = |a, b| log.graph().compare(a, b);
-                self.elements.insert(at, events, (author, source.run), seen, order)
-            }
-            Kind::Delete => self.elements.remove(at, events, false, author, seen),
-            Kind::Backspace => self.elements.remove(at, events, true, author, seen),
-        };
-        applied.map_err(|range| Misplaced { event: events.start, range })
-    }
-
     /// Writes what has become of the text, from left to right.
     fn draw(&self, log: &TextLog, draft: &mut Draft) {
         let mut at = 0;
@@ -134,4 +123,18 @@ impl Shortcut {
             }
         }
     }
+}
+
+fn apply(elements: &mut Short, log: &TextLog, part: &Part, run: &Walked) -> Result<(), Misplaced> {
+    let &Part { events, kind, at, source } = part;
+    let &Walked { author, seen, .. } = run;
+    let applied = match kind {
+        Kind::Insert => {
+            let order = |a, b| log.graph().compare(a, b);
+            elements.insert(at, events, (author, source.run), &seen, order)
+        }
+        Kind::Delete => elements.remove(at, events, false, author, &seen),
+        Kind::Backspace => elements.remove(at, events, true, author, &seen),
+    };
+    applied.map_err(|range| Misplaced { event: events.start, range })
 }

@@ -20,7 +20,7 @@
 pub(crate) mod short;
 
 use crate::id::{Local, Span};
-use crate::tree::{Index, Item, LeafId, Place, Run, Tree};
+use crate::tree::{Found, Index, Item, LeafId, Place, Run, Tree};
 use std::cmp::Ordering;
 use std::fmt;
 use std::num::NonZeroU32;
@@ -102,6 +102,13 @@ impl Elements {
         (id <= self.last()).then(|| self.split_off(id.0 - self.id.0))
     }
 
+    fn lengths(&self) -> Lengths {
+        Lengths {
+            current: if self.count == VISIBLE { self.len } else { 0 },
+            end: if self.gone.is_some() { 0 } else { self.len },
+        }
+    }
+
     /// Cuts off and returns what is behind the first `at` elements.
     fn split_off(&mut self, at: u32) -> Self {
         let mut rest = *self;
@@ -134,22 +141,30 @@ impl SubAssign for Lengths {
     }
 }
 
-impl Item for Elements {
+/// A run of elements by its number in `Sequence::runs`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct RunNumber(u32);
+
+/// What stands in the tree for a run: little, because it is searched and moved about.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stand {
+    run: RunNumber,
+    lengths: Lengths,
+}
+
+impl Item for Stand {
     type Width = Lengths;
 
     fn width(&self) -> Lengths {
-        Lengths {
-            current: if self.count == VISIBLE { self.len } else { 0 },
-            end: if self.gone.is_some() { 0 } else { self.len },
-        }
+        self.lengths
     }
 }
 
 /// What the index knows of an event.
 #[derive(Clone, Copy, Debug)]
 enum Effect {
-    /// It inserted elements that stand in this leaf now.
-    Inserted(LeafId),
+    /// It inserted elements of this run.
+    Inserted(RunNumber),
     /// It removed this element; the next event of the run the one behind it.
     RemovedForward(ElementId),
     /// It removed this element; the next event of the run the one before it.
@@ -180,10 +195,13 @@ pub(crate) struct Standing {
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sequence {
-    tree: Tree<Elements>,
+    tree: Tree<Stand>,
+    runs: Vec<Elements>,
+    /// The leaf in which each run stands.
+    leaves: Vec<LeafId>,
     effects: Index<Effect>,
-    /// The leaf of each run of the base.
-    base: Index<LeafId>,
+    /// The runs of the base.
+    base: Index<RunNumber>,
     /// How many elements the base has too many, at its right end, because its length was not known.
     excess: u32,
     /// Room for the effects that are being retreated or advanced.
@@ -196,8 +214,7 @@ impl Sequence {
         let mut sequence = Self::default();
         if len > 0 {
             let base = Elements { id: ElementId::base(0), len, count: VISIBLE, ..Elements::default() };
-            let place = sequence.tree.insert(sequence.tree.first(), base, |_, _| {});
-            sequence.base.set(0, place.leaf);
+            sequence.place(sequence.tree.first(), base);
         }
         sequence
     }
@@ -289,7 +306,7 @@ impl Sequence {
             if run.gone.is_none() {
                 gone(found.before.end + start, Span::new(at, at + count));
             }
-            self.tree.update(place, |run| {
+            self.update(place, |run| {
                 run.count += 1;
                 let by = GoneBy::event(at);
                 run.gone = Some(run.gone.map_or(by, |earlier| earlier.min(by)));
@@ -315,10 +332,9 @@ impl Sequence {
 
     /// Where an element stands in the end version; `None` when no event inserted it here.
     pub(crate) fn standing(&self, event: Local) -> Option<Standing> {
-        let Effect::Inserted(leaf) = self.effects.find(event.0)?.value else { return None };
+        let Effect::Inserted(number) = self.effects.find(event.0)?.value else { return None };
         let id = ElementId::of(event);
-        let slot = self.tree.leaf_items(leaf).iter().position(|run| run.id <= id && id <= run.last())?;
-        let place = Place { leaf, slot };
+        let place = self.place_of_run(number);
         let run = self.elements(place);
         let inside = if run.gone.is_some() { 0 } else { id.0 - run.id.0 };
         Some(Standing { position: self.tree.before(place).end + inside, visible: run.gone.is_none() })
@@ -365,7 +381,7 @@ impl Sequence {
         let rest = self.elements(first).from(id.plus(1));
         let (mut next, mut ended) = (self.tree.after(first), false);
         let others = std::iter::from_fn(move || {
-            let run = self.tree.get(next)?;
+            let run = self.run_at(next)?;
             next = self.tree.after(next);
             Some(*run)
         });
@@ -397,7 +413,8 @@ impl Sequence {
 
     /// All runs from left to right: the first element, how many, and whether they are visible in the end version.
     pub(crate) fn runs(&self) -> impl Iterator<Item = (ElementId, u32, bool)> {
-        self.tree.iter().map(|run| (run.id, run.len, run.gone.is_none()))
+        let runs = self.tree.iter().map(|stand| &self.runs[stand.run.0 as usize]);
+        runs.map(|run| (run.id, run.len, run.gone.is_none()))
     }
 
     /// The position in the end version of what was just inserted.
@@ -417,7 +434,7 @@ impl Sequence {
     /// on the way.
     fn next_existing(&self, place: Place) -> (Option<Place>, bool) {
         let (mut place, mut passed) = (place, false);
-        while let Some(run) = self.tree.get(place) {
+        while let Some(run) = self.run_at(place) {
             if run.count != NOT_YET {
                 return (Some(place), passed);
             }
@@ -441,7 +458,7 @@ impl Sequence {
     ) -> Place {
         let (mut place, mut chosen, mut scanning) = (start, start, false);
         while Some(place) != end {
-            let Some(other) = self.tree.get(place) else { break };
+            let Some(other) = self.run_at(place) else { break };
             match self.compare_left(other.left, new.left) {
                 Ordering::Less => break,
                 Ordering::Greater => {}
@@ -499,7 +516,7 @@ impl Sequence {
                 && run.gone.is_none();
             if goes_on {
                 let offset = run.len;
-                self.tree.update(before, |run| run.len += elements.len);
+                self.update(before, |run| run.len += elements.len);
                 return Inserted { place: before, offset };
             }
         }
@@ -509,8 +526,8 @@ impl Sequence {
     /// Cuts a run in two. Returns the place of the second part.
     fn split(&mut self, place: Place, at: u32) -> Place {
         let mut rest = Elements::default();
-        self.tree.update(place, |run| rest = run.split_off(at));
-        self.place(Place { leaf: place.leaf, slot: place.slot + 1 }, rest)
+        self.update(place, |run| rest = run.split_off(at));
+        self.place(place.behind(), rest)
     }
 
     /// Makes the elements `start..start + count` of a run a run of their own and returns its place.
@@ -524,45 +541,55 @@ impl Sequence {
         if start > 0 { self.split(place, start) } else { place }
     }
 
+    /// Puts a run that is a new one of the index at a place.
     fn place(&mut self, place: Place, elements: Elements) -> Place {
-        let Self { tree, effects, base, .. } = self;
-        let mut note = |id: ElementId, leaf| match id.event() {
-            Some(event) => effects.set(event.0, Effect::Inserted(leaf)),
-            None => base.set(id.0 - Local::LIMIT, leaf),
-        };
-        let place = tree.insert(place, elements, |moved, leaf| note(moved.id, leaf));
-        note(elements.id, place.leaf);
+        // Runs are fewer than events, and those are below 2³⁰.
+        let number = RunNumber(self.runs.len() as u32);
+        match elements.id.event() {
+            Some(event) => self.effects.set(event.0, Effect::Inserted(number)),
+            None => self.base.set(elements.id.0 - Local::LIMIT, number),
+        }
+        let stand = Stand { run: number, lengths: elements.lengths() };
+        self.runs.push(elements);
+        let leaves = &mut self.leaves;
+        let place = self.tree.insert(place, stand, |moved, leaf| leaves[moved.run.0 as usize] = leaf);
+        self.leaves.push(place.leaf);
         place
     }
 
+    fn update(&mut self, place: Place, change: impl FnOnce(&mut Elements)) {
+        let runs = &mut self.runs;
+        self.tree.update(place, |stand| {
+            let run = &mut runs[stand.run.0 as usize];
+            change(run);
+            stand.lengths = run.lengths();
+        });
+    }
+
     /// The effects of consecutive events stand side by side in the index, so they are read off in one go. What an
-    /// effect says of its leaf may have become untrue by then, because cutting runs moves others; a look into the leaf
-    /// tells.
+    /// effect says of its run may have become too much by then, because runs are cut on the way; what was cut off is
+    /// looked up.
     fn shift(&mut self, events: Span, change: impl Fn(&mut Count)) {
         let mut effects = std::mem::take(&mut self.shifting);
         effects.extend(self.effects.runs_in(events.numbers()));
         for run in effects.drain(..) {
             let at = Local(run.start.max(events.start.0));
             let end = run.end.map_or(events.end, |end| Local(end).min(events.end));
-            let hint = match run.value {
-                Effect::Inserted(leaf) => Some(leaf),
-                Effect::RemovedForward(_) | Effect::RemovedBackward(_) => None,
-            };
             let (first, count) = elements_of(run, Span::new(at, end));
-            self.shift_elements(first, count, hint, &change);
+            self.shift_elements(first, count, &change);
         }
         self.shifting = effects;
     }
 
-    fn shift_elements(&mut self, first: ElementId, count: u32, hint: Option<LeafId>, change: &impl Fn(&mut Count)) {
+    fn shift_elements(&mut self, first: ElementId, count: u32, change: &impl Fn(&mut Count)) {
         let (mut id, end) = (first, first.plus(count));
         while id < end {
-            let place = hint.and_then(|leaf| self.place_in(leaf, id)).unwrap_or_else(|| self.place_of(id));
+            let place = self.place_of(id);
             let run = self.elements(place);
             let start = id.0 - run.id.0;
             let part = (run.len - start).min(end.0 - id.0);
             let place = self.isolate(place, start, part);
-            self.tree.update(place, |run| change(&mut run.count));
+            self.update(place, |run| change(&mut run.count));
             id = id.plus(part);
         }
     }
@@ -575,9 +602,9 @@ impl Sequence {
     }
 
     fn place_of(&self, id: ElementId) -> Place {
-        let leaf = match id.event() {
+        let number = match id.event() {
             Some(event) => match self.effect_at(event).value {
-                Effect::Inserted(leaf) => leaf,
+                Effect::Inserted(number) => number,
                 effect => unreachable!("{id:?} is looked for, but its event was a removal: {effect:?}"),
             },
             None => match self.base.find(id.0 - Local::LIMIT) {
@@ -585,18 +612,22 @@ impl Sequence {
                 None => unreachable!("{id:?} is looked for in a sequence without a base"),
             },
         };
-        match self.place_in(leaf, id) {
-            Some(place) => place,
-            None => unreachable!("{id:?} is not in its leaf {leaf:?}"),
+        self.place_of_run(number)
+    }
+
+    fn place_of_run(&self, number: RunNumber) -> Place {
+        let leaf = self.leaves[number.0 as usize];
+        match self.tree.leaf_items(leaf).iter().position(|stand| stand.run == number) {
+            Some(slot) => Place { leaf, slot },
+            None => unreachable!("{number:?} is not in its leaf {leaf:?}"),
         }
     }
 
-    fn place_in(&self, leaf: LeafId, id: ElementId) -> Option<Place> {
-        let slot = self.tree.leaf_items(leaf).iter().position(|run| run.id <= id && id <= run.last())?;
-        Some(Place { leaf, slot })
+    fn run_at(&self, place: Place) -> Option<&Elements> {
+        self.tree.get(place).map(|stand| &self.runs[stand.run.0 as usize])
     }
 
-    fn find_current(&mut self, index: u32) -> crate::tree::Found<Lengths> {
+    fn find_current(&mut self, index: u32) -> Found<Lengths> {
         match self.tree.seek(index, |width| width.current) {
             Some(found) => found,
             None => unreachable!("index {index} was checked against {:?}", self.tree.total()),
@@ -604,7 +635,7 @@ impl Sequence {
     }
 
     fn elements(&self, place: Place) -> &Elements {
-        match self.tree.get(place) {
+        match self.run_at(place) {
             Some(elements) => elements,
             None => unreachable!("no run at {place:?}"),
         }
@@ -615,8 +646,10 @@ impl Sequence {
         self.tree.assert_invariants();
         self.effects.assert_invariants();
         self.base.assert_invariants();
-        for run in self.tree.iter() {
+        for stand in self.tree.iter() {
+            let run = &self.runs[stand.run.0 as usize];
             assert!(run.len > 0, "an empty run {run:?}");
+            assert_eq!(stand.lengths, run.lengths(), "what the tree takes the lengths of {run:?} to be");
             assert_eq!(self.elements(self.place_of(run.id)).id, run.id, "{:?} is indexed wrongly", run.id);
         }
     }

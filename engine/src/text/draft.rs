@@ -6,7 +6,7 @@
 
 use super::buffer::Buffer;
 use super::operations::{Operations, Source};
-use crate::tree::{Item, Tree};
+use crate::tree::{Item, Place, Tree};
 
 /// A part of one insertion.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,17 +53,12 @@ impl Draft {
             self.pieces.insert(self.pieces.first(), piece, |_, _| {});
             return;
         };
-        let mut place = left.place;
-        let mut rest = None;
-        self.pieces.update(place, |left_piece| {
-            if left.offset + 1 < left_piece.len {
-                rest = Some(left_piece.split_off(left.offset + 1));
-            }
-        });
-        place.slot += 1;
-        let place = self.pieces.insert(place, piece, |_, _| {});
-        if let Some(rest) = rest {
-            self.pieces.insert(place.behind(), rest, |_, _| {});
+        let Some(mut start) = self.pieces.get(left.place).copied() else { unreachable!("no piece was found") };
+        if left.offset + 1 == start.len {
+            self.pieces.splice(left.place.behind(), 0, &[piece], |_, _| {});
+        } else {
+            let rest = start.split_off(left.offset + 1);
+            self.pieces.splice(left.place, 1, &[start, piece, rest], |_, _| {});
         }
     }
 
@@ -74,30 +69,31 @@ impl Draft {
             let Some(found) = self.pieces.seek(at, |&len| len) else {
                 unreachable!("{count} chars are removed at {at} of {}", self.len());
             };
-            left -= self.remove_at(found.place, found.offset, left);
+            left -= self.remove_in_leaf(found.place, found.offset, left);
         }
     }
 
-    /// Removes at most `most` chars of one piece, from its char `offset` on. Returns how many.
-    fn remove_at(&mut self, place: crate::tree::Place, offset: u32, most: u32) -> u32 {
-        let mut removed = 0;
-        let mut rest = None;
-        self.pieces.update(place, |piece| {
-            removed = most.min(piece.len - offset);
-            let behind = piece.split_off(offset + removed);
-            piece.len = offset;
-            if offset == 0 {
-                *piece = behind;
-            } else if behind.len > 0 {
-                rest = Some(behind);
-            }
-        });
-        if let Some(rest) = rest {
-            self.pieces.insert(place.behind(), rest, |_, _| {});
-        } else if self.pieces.get(place).is_some_and(|piece| piece.len == 0) {
-            self.pieces.remove(place);
+    /// Removes at most `most` chars of a leaf, from char `offset` of the piece at `place` on. Returns how many.
+    fn remove_in_leaf(&mut self, place: Place, offset: u32, most: u32) -> u32 {
+        let pieces = &self.pieces.leaf_items(place.leaf)[place.slot..];
+        let mut start = pieces[0];
+        start.len = offset;
+        let (mut passed, mut count) = (0, 0);
+        while count < pieces.len() && passed < offset + most {
+            passed += pieces[count].len;
+            count += 1;
         }
-        removed
+        let mut rest = pieces[count - 1];
+        let end = (offset + most).min(passed);
+        rest = rest.split_off(rest.len - (passed - end));
+        let kept = match (start.len, rest.len) {
+            (0, 0) => &[][..],
+            (_, 0) => &[start],
+            (0, _) => &[rest],
+            _ => &[start, rest],
+        };
+        self.pieces.splice(place, count, kept, |_, _| {});
+        end - offset
     }
 
     /// The text. O(its length).

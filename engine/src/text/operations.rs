@@ -56,6 +56,25 @@ pub(crate) struct Part {
     pub(crate) source: Source,
 }
 
+impl Part {
+    /// Cuts off and returns what the events from `end` on do, if they are among these.
+    pub(crate) fn split_off(&mut self, end: Local) -> Self {
+        let end = end.min(self.events.end);
+        let count = end - self.events.start;
+        let mut rest = *self;
+        rest.events.start = end;
+        self.events.end = end;
+        rest.source.offset += count;
+        match self.kind {
+            Kind::Insert => rest.at += count,
+            Kind::Delete => {}
+            // Nothing is left of backspaces that reach the start.
+            Kind::Backspace => rest.at = rest.at.saturating_sub(count),
+        }
+        rest
+    }
+}
+
 /// The text of a part of an insertion: the number of the run, and how many chars of it come before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Source {

@@ -323,6 +323,35 @@ impl<T: Item> Tree<T> {
         place
     }
 
+    /// Puts items in the place of the `count` items from `place` on, which stand in one leaf. `moved` hears of every
+    /// other item that changes its leaf. Returns the places of the last new item.
+    pub(crate) fn splice(
+        &mut self,
+        place: Place,
+        count: usize,
+        items: &[T],
+        mut moved: impl FnMut(&T, LeafId),
+    ) -> Place {
+        let leaf = &mut self.leaves[place.leaf.0 as usize];
+        let end = place.slot + count;
+        if leaf.len - count + items.len() > FANOUT {
+            (0..count).for_each(|_| self.remove(place));
+            let mut next = place;
+            for item in items {
+                next = self.insert(next, *item, &mut moved).behind();
+            }
+            return Place { leaf: next.leaf, slot: next.slot - 1 };
+        }
+        let (mut gone, mut come) = (T::Width::default(), T::Width::default());
+        leaf.items[place.slot..end].iter().for_each(|item| gone += item.width());
+        items.iter().for_each(|item| come += item.width());
+        leaf.items.copy_within(end..leaf.len, place.slot + items.len());
+        leaf.items[place.slot..place.slot + items.len()].copy_from_slice(items);
+        leaf.len = leaf.len - count + items.len();
+        self.change_sums(place, gone, come);
+        Place { leaf: place.leaf, slot: (place.slot + items.len()).saturating_sub(1) }
+    }
+
     /// Takes an item out. Those behind it in its leaf move up.
     pub(crate) fn remove(&mut self, place: Place) {
         let leaf = &mut self.leaves[place.leaf.0 as usize];
