@@ -21,6 +21,7 @@ pub(crate) mod short;
 
 use crate::id::{Local, Span};
 use crate::tree::{Found, Index, Item, LeafId, Place, Run, Tree};
+use smallvec::SmallVec;
 use std::cmp::Ordering;
 use std::fmt;
 use std::num::NonZeroU32;
@@ -174,7 +175,7 @@ enum Effect {
 /// Where something was just inserted: in this run, behind so many elements of it. Valid until the next change.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Inserted {
-    place: Place,
+    run: RunNumber,
     offset: u32,
 }
 
@@ -255,9 +256,7 @@ impl Sequence {
                 elements.left = Origin(Some(left.id.plus(found.offset)));
                 if found.offset + 1 < left.len {
                     // Inside a run the neighbour on the right exists, so nothing concurrent stands in between.
-                    let rest = self.split(found.place, found.offset + 1);
-                    elements.right = Origin(Some(self.elements(rest).id));
-                    return Ok(self.put(rest, elements));
+                    return Ok(self.put_inside(found.place, found.offset + 1, elements));
                 }
                 self.tree.after(found.place)
             }
@@ -296,7 +295,6 @@ impl Sequence {
             } else {
                 (found.offset, (run.len - found.offset).min(events.end - at))
             };
-            let place = self.isolate(found.place, start, count);
             let effect = if backward {
                 Effect::RemovedBackward(run.id.plus(found.offset))
             } else {
@@ -306,7 +304,7 @@ impl Sequence {
             if run.gone.is_none() {
                 gone(found.before.end + start, Span::new(at, at + count));
             }
-            self.update(place, |run| {
+            self.carve(found.place, start, count, |run| {
                 run.count += 1;
                 let by = GoneBy::event(at);
                 run.gone = Some(run.gone.map_or(by, |earlier| earlier.min(by)));
@@ -419,7 +417,7 @@ impl Sequence {
 
     /// The position in the end version of what was just inserted.
     pub(crate) fn position(&self, inserted: Inserted) -> u32 {
-        self.tree.before(inserted.place).end + inserted.offset
+        self.tree.before(self.place_of_run(inserted.run)).end + inserted.offset
     }
 
     fn check(&self, index: u32, count: u32) -> Result<(), OutOfRange> {
@@ -517,44 +515,73 @@ impl Sequence {
             if goes_on {
                 let offset = run.len;
                 self.update(before, |run| run.len += elements.len);
-                return Inserted { place: before, offset };
+                return Inserted { run: self.number_at(before), offset };
             }
         }
-        Inserted { place: self.place(place, elements), offset: 0 }
+        Inserted { run: self.place(place, elements), offset: 0 }
     }
 
-    /// Cuts a run in two. Returns the place of the second part.
-    fn split(&mut self, place: Place, at: u32) -> Place {
-        let mut rest = Elements::default();
-        self.update(place, |run| rest = run.split_off(at));
-        self.place(place.behind(), rest)
+    /// Puts a new run behind the first `at` elements of another one.
+    fn put_inside(&mut self, place: Place, at: u32, mut elements: Elements) -> Inserted {
+        let number = self.number_at(place);
+        let left = &mut self.runs[number.0 as usize];
+        let rest = left.split_off(at);
+        elements.right = Origin(Some(rest.id));
+        let left = Stand { run: number, lengths: left.lengths() };
+        let (new, rest) = (self.enter(elements), self.enter(rest));
+        self.replace(place, &[left, new, rest]);
+        Inserted { run: new.run, offset: 0 }
     }
 
-    /// Makes the elements `start..start + count` of a run a run of their own and returns its place.
-    fn isolate(&mut self, place: Place, start: u32, count: u32) -> Place {
-        let mut place = place;
-        if start + count < self.elements(place).len {
-            let rest = self.split(place, start + count);
-            // What is inserted behind an item lands in the leaf in which that item now is (`Tree::insert`).
-            place = Place { leaf: rest.leaf, slot: rest.slot - 1 };
+    /// Makes the elements `start..start + count` of a run a run of their own and changes it.
+    fn carve(&mut self, place: Place, start: u32, count: u32, change: impl FnOnce(&mut Elements)) {
+        let number = self.number_at(place);
+        let run = &mut self.runs[number.0 as usize];
+        if count == run.len {
+            self.update(place, change);
+            return;
         }
-        if start > 0 { self.split(place, start) } else { place }
+        let mut stands = SmallVec::<[Stand; 3]>::new();
+        if start > 0 {
+            let mut middle = run.split_off(start);
+            stands.push(Stand { run: number, lengths: run.lengths() });
+            let rest = (count < middle.len).then(|| middle.split_off(count));
+            change(&mut middle);
+            stands.push(self.enter(middle));
+            stands.extend(rest.map(|rest| self.enter(rest)));
+        } else {
+            let rest = run.split_off(count);
+            change(run);
+            stands.push(Stand { run: number, lengths: run.lengths() });
+            stands.push(self.enter(rest));
+        }
+        self.replace(place, &stands);
     }
 
-    /// Puts a run that is a new one of the index at a place.
-    fn place(&mut self, place: Place, elements: Elements) -> Place {
+    fn replace(&mut self, place: Place, stands: &[Stand]) {
+        let leaves = &mut self.leaves;
+        self.tree.splice(place, 1, stands, |stand, leaf| leaves[stand.run.0 as usize] = leaf);
+    }
+
+    /// Puts a new run at a place.
+    fn place(&mut self, place: Place, elements: Elements) -> RunNumber {
+        let stand = self.enter(elements);
+        let leaves = &mut self.leaves;
+        self.tree.splice(place, 0, &[stand], |stand, leaf| leaves[stand.run.0 as usize] = leaf);
+        stand.run
+    }
+
+    /// Enters a new run into the index. Its leaf is still to be told.
+    fn enter(&mut self, elements: Elements) -> Stand {
         // Runs are fewer than events, and those are below 2³⁰.
         let number = RunNumber(self.runs.len() as u32);
         match elements.id.event() {
             Some(event) => self.effects.set(event.0, Effect::Inserted(number)),
             None => self.base.set(elements.id.0 - Local::LIMIT, number),
         }
-        let stand = Stand { run: number, lengths: elements.lengths() };
         self.runs.push(elements);
-        let leaves = &mut self.leaves;
-        let place = self.tree.insert(place, stand, |moved, leaf| leaves[moved.run.0 as usize] = leaf);
-        self.leaves.push(place.leaf);
-        place
+        self.leaves.push(LeafId::default());
+        Stand { run: number, lengths: elements.lengths() }
     }
 
     fn update(&mut self, place: Place, change: impl FnOnce(&mut Elements)) {
@@ -588,8 +615,7 @@ impl Sequence {
             let run = self.elements(place);
             let start = id.0 - run.id.0;
             let part = (run.len - start).min(end.0 - id.0);
-            let place = self.isolate(place, start, part);
-            self.update(place, |run| change(&mut run.count));
+            self.carve(place, start, part, |run| change(&mut run.count));
             id = id.plus(part);
         }
     }
@@ -620,6 +646,13 @@ impl Sequence {
         match self.tree.leaf_items(leaf).iter().position(|stand| stand.run == number) {
             Some(slot) => Place { leaf, slot },
             None => unreachable!("{number:?} is not in its leaf {leaf:?}"),
+        }
+    }
+
+    fn number_at(&self, place: Place) -> RunNumber {
+        match self.tree.get(place) {
+            Some(stand) => stand.run,
+            None => unreachable!("no run at {place:?}"),
         }
     }
 

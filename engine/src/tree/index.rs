@@ -28,11 +28,13 @@ pub(crate) struct Run<V> {
 pub(crate) struct Index<V> {
     firsts: Vec<u32>,
     blocks: Vec<Vec<(u32, V)>>,
+    /// The block of the last entry that was set.
+    last: usize,
 }
 
 impl<V> Default for Index<V> {
     fn default() -> Self {
-        Self { firsts: Vec::new(), blocks: Vec::new() }
+        Self { firsts: Vec::new(), blocks: Vec::new(), last: 0 }
     }
 }
 
@@ -72,6 +74,7 @@ impl<V: Copy> Index<V> {
             self.set_first(start, value);
             return;
         };
+        self.last = block;
         let entries = &mut self.blocks[block];
         if entries[slot].0 == start {
             entries[slot].1 = value;
@@ -84,7 +87,13 @@ impl<V: Copy> Index<V> {
     }
 
     fn locate(&self, number: u32) -> Option<(usize, usize)> {
-        let block = self.firsts.partition_point(|&first| first <= number).checked_sub(1)?;
+        // Who sets goes on nearby, mostly behind what was set last.
+        let near = self.firsts.get(self.last).is_some_and(|&first| first <= number)
+            && self.firsts.get(self.last + 1).is_none_or(|&next| number < next);
+        let block = match near {
+            true => self.last,
+            false => self.firsts.partition_point(|&first| first <= number).checked_sub(1)?,
+        };
         let slot = self.blocks[block].partition_point(|&(start, _)| start <= number) - 1;
         Some((block, slot))
     }
@@ -99,7 +108,8 @@ impl<V: Copy> Index<V> {
                 }
             }
             None => {
-                self.blocks.push(vec![(start, value)]);
+                self.blocks.push(Vec::with_capacity(BLOCK + 1));
+                self.blocks[0].push((start, value));
                 self.firsts.push(start);
             }
         }
@@ -108,7 +118,8 @@ impl<V: Copy> Index<V> {
     fn split(&mut self, block: usize) {
         // Most entries come at the end: a full last block is left full, and a fresh one begun.
         let keep = if block + 1 == self.blocks.len() { BLOCK } else { BLOCK / 2 };
-        let right = self.blocks[block].split_off(keep);
+        let mut right = Vec::with_capacity(BLOCK + 1);
+        right.extend(self.blocks[block].drain(keep..));
         self.firsts.insert(block + 1, right[0].0);
         self.blocks.insert(block + 1, right);
     }
