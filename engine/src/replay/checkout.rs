@@ -9,7 +9,7 @@ use super::short::Shortcut;
 use super::{Misplaced, TextLog, linear};
 use crate::id::{Local, Span};
 use crate::text::buffer::Buffer;
-use crate::text::draft::Draft;
+use crate::text::draft::{Draft, Piece};
 use crate::text::tracker::Stretch;
 
 /// The text of everything in a log.
@@ -41,7 +41,7 @@ fn replay_window(log: &TextLog, events: Span, draft: &mut Draft) -> Result<(), M
             Stretch::Deleted(count) => draft.remove(at, count),
             Stretch::Inserted(events) => {
                 for part in log.contents().parts(events) {
-                    draft.insert(at, part.source, part.events.len());
+                    draft.insert(at, Piece { source: part.source, len: part.events.len() });
                     at += part.events.len();
                 }
             }

@@ -4,7 +4,7 @@
 use super::Misplaced;
 use crate::id::Span;
 use crate::sequence::OutOfRange;
-use crate::text::draft::Draft;
+use crate::text::draft::{Draft, Piece};
 use crate::text::operations::{Kind, Operations, Part};
 use crate::text::tracker::Change;
 
@@ -28,7 +28,7 @@ pub(super) fn draw(operations: &Operations, events: Span, draft: &mut Draft) -> 
     for part in operations.parts(events) {
         let Change { at, inserts, .. } = change_of(&part, draft.len())?;
         if inserts {
-            draft.insert(at, part.source, part.events.len());
+            draft.insert(at, Piece { source: part.source, len: part.events.len() });
         } else {
             draft.remove(at, part.events.len());
         }

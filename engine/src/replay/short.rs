@@ -10,7 +10,7 @@ use super::{Misplaced, TextLog};
 use crate::graph::{AgentIndex, RunView};
 use crate::id::{Local, Span};
 use crate::sequence::short::{Author, MOST_AUTHORS, Seen, Short};
-use crate::text::draft::Draft;
+use crate::text::draft::{Draft, Piece};
 use crate::text::operations::{Kind, Part};
 
 /// Runs of operations in a short window. Each scans the elements of those before it, so the cost grows with the square;
@@ -26,6 +26,8 @@ pub(super) struct Shortcut {
     runs: Vec<Walked>,
     /// Where versions end that some event of the window has for parents.
     cuts: Vec<Local>,
+    /// What is inserted between two runs of the text before the window.
+    pieces: Vec<Piece>,
 }
 
 /// A run of the window.
@@ -109,19 +111,27 @@ impl Shortcut {
     }
 
     /// Writes what has become of the text, from left to right.
-    fn draw(&self, log: &TextLog, draft: &mut Draft) {
-        let mut at = 0;
+    fn draw(&mut self, log: &TextLog, draft: &mut Draft) {
+        let (mut at, mut waiting) = (0, 0);
         for (first, len, run, visible) in self.elements.runs() {
-            match first.event() {
-                Some(event) if visible => {
-                    draft.insert(at, log.contents().source(run, event), len);
-                    at += len;
+            let Some(event) = first.event() else {
+                draft.insert_all(at, &self.pieces);
+                at += waiting;
+                waiting = 0;
+                self.pieces.clear();
+                match visible {
+                    true => at += len,
+                    false => draft.remove(at, len),
                 }
-                Some(_) => {}
-                None if visible => at += len,
-                None => draft.remove(at, len),
+                continue;
+            };
+            if visible {
+                self.pieces.push(Piece { source: log.contents().source(run, event), len });
+                waiting += len;
             }
         }
+        draft.insert_all(at, &self.pieces);
+        self.pieces.clear();
     }
 }
 

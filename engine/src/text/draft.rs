@@ -10,13 +10,19 @@ use crate::tree::{Item, Place, Tree};
 
 /// A part of one insertion.
 #[derive(Clone, Copy, Debug, Default)]
-struct Piece {
-    source: Source,
-    len: u32,
+pub(crate) struct Piece {
+    pub(crate) source: Source,
+    /// In chars.
+    pub(crate) len: u32,
+}
+
+/// Between two pieces, or within one that is then cut.
+enum Gap {
+    Between(Place),
+    Within(Place, Piece, Piece),
 }
 
 impl Item for Piece {
-    /// In chars.
     type Width = u32;
 
     fn width(&self) -> u32 {
@@ -46,20 +52,47 @@ impl Draft {
         self.pieces.total()
     }
 
-    /// Inserts `len` chars of an insertion at `at`, which is within the draft.
-    pub(crate) fn insert(&mut self, at: u32, source: Source, len: u32) {
-        let piece = Piece { source, len };
-        let Some(left) = at.checked_sub(1).and_then(|left| self.pieces.seek(left, |&len| len)) else {
-            self.pieces.insert(self.pieces.first(), piece, |_, _| {});
+    /// Inserts a piece at `at`, which is within the draft.
+    pub(crate) fn insert(&mut self, at: u32, piece: Piece) {
+        let place = match self.gap(at) {
+            Gap::Between(place) => place,
+            Gap::Within(place, start, rest) => {
+                self.pieces.splice(place, 1, &[start, piece, rest], |_, _| {});
+                return;
+            }
+        };
+        self.pieces.splice(place, 0, &[piece], |_, _| {});
+    }
+
+    /// Inserts pieces one behind the other.
+    pub(crate) fn insert_all(&mut self, at: u32, pieces: &[Piece]) {
+        if pieces.is_empty() {
             return;
+        }
+        let place = match self.gap(at) {
+            Gap::Between(place) => place,
+            Gap::Within(place, start, rest) => {
+                self.pieces.splice(place, 1, &[start, rest], |_, _| {});
+                match self.gap(at) {
+                    Gap::Between(place) => place,
+                    Gap::Within(..) => unreachable!("a piece that was cut at {at} is whole"),
+                }
+            }
+        };
+        self.pieces.splice(place, 0, pieces, |_, _| {});
+    }
+
+    /// Where something is inserted at `at`.
+    fn gap(&mut self, at: u32) -> Gap {
+        let Some(left) = at.checked_sub(1).and_then(|left| self.pieces.seek(left, |&len| len)) else {
+            return Gap::Between(self.pieces.first());
         };
         let Some(mut start) = self.pieces.get(left.place).copied() else { unreachable!("no piece was found") };
         if left.offset + 1 == start.len {
-            self.pieces.splice(left.place.behind(), 0, &[piece], |_, _| {});
-        } else {
-            let rest = start.split_off(left.offset + 1);
-            self.pieces.splice(left.place, 1, &[start, piece, rest], |_, _| {});
+            return Gap::Between(left.place.behind());
         }
+        let rest = start.split_off(left.offset + 1);
+        Gap::Within(left.place, start, rest)
     }
 
     /// Removes `count` chars from `at` on, all within the draft.

@@ -309,7 +309,9 @@ impl<T: Item> Tree<T> {
         let mut place = place;
         if self.leaves[place.leaf.0 as usize].len == FANOUT {
             self.lift_finger();
-            let right = self.split_leaf(place.leaf, &mut moved);
+            // Where things are added at an end, they go on being added there, and leaves are left full.
+            let keep = if place.slot == FANOUT { FANOUT - 1 } else { FANOUT / 2 };
+            let right = self.split_leaf(place.leaf, keep, &mut moved);
             let left_len = self.leaves[place.leaf.0 as usize].len;
             if place.slot > left_len {
                 place = Place { leaf: right, slot: place.slot - left_len };
@@ -395,10 +397,10 @@ impl<T: Item> Tree<T> {
         }
     }
 
-    fn split_leaf(&mut self, left: LeafId, moved: &mut impl FnMut(&T, LeafId)) -> LeafId {
+    fn split_leaf(&mut self, left: LeafId, keep: usize, moved: &mut impl FnMut(&T, LeafId)) -> LeafId {
         let right = LeafId(arena_number(self.leaves.len()));
         let leaf = &mut self.leaves[left.0 as usize];
-        let (keep, mut width) = (FANOUT / 2, T::Width::default());
+        let mut width = T::Width::default();
         let mut items = [T::default(); FANOUT];
         for (to, item) in items.iter_mut().zip(&leaf.items[keep..leaf.len]) {
             *to = *item;
