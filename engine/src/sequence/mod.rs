@@ -166,10 +166,10 @@ impl Item for Stand {
 enum Effect {
     /// It inserted elements of this run.
     Inserted(RunNumber),
-    /// It removed this element; the next event of the run the one behind it.
-    RemovedForward(ElementId),
-    /// It removed this element; the next event of the run the one before it.
-    RemovedBackward(ElementId),
+    /// It removed this element; the next event of the run the one behind it. They were of this run then.
+    RemovedForward(ElementId, RunNumber),
+    /// It removed this element; the next event of the run the one before it. They were of this run then.
+    RemovedBackward(ElementId, RunNumber),
 }
 
 /// Where something was just inserted: in this run, behind so many elements of it. Valid until the next change.
@@ -295,20 +295,20 @@ impl Sequence {
             } else {
                 (found.offset, (run.len - found.offset).min(events.end - at))
             };
-            let effect = if backward {
-                Effect::RemovedBackward(run.id.plus(found.offset))
-            } else {
-                Effect::RemovedForward(run.id.plus(found.offset))
-            };
-            self.effects.set(at.0, effect);
             if run.gone.is_none() {
                 gone(found.before.end + start, Span::new(at, at + count));
             }
-            self.carve(found.place, start, count, |run| {
+            let removed = self.carve(found.place, start, count, |run| {
                 run.count += 1;
                 let by = GoneBy::event(at);
                 run.gone = Some(run.gone.map_or(by, |earlier| earlier.min(by)));
             });
+            let first = run.id.plus(found.offset);
+            let effect = match backward {
+                true => Effect::RemovedBackward(first, removed),
+                false => Effect::RemovedForward(first, removed),
+            };
+            self.effects.set(at.0, effect);
             at = at + count;
             if backward {
                 // The sum stays above zero: the range was checked.
@@ -395,13 +395,13 @@ impl Sequence {
         let went = when.0.saturating_sub(by.0);
         match self.effect_at(by).value {
             // The element `first + i` went with the event `by + i`.
-            Effect::RemovedForward(first) => {
+            Effect::RemovedForward(first, _) => {
                 let end = run.id.plus(run.len);
                 let start = first.0.saturating_add(went).clamp(run.id.0, end.0);
                 (ElementId(start), end.0 - start)
             }
             // The element `first − i` went with the event `by + i`.
-            Effect::RemovedBackward(first) => {
+            Effect::RemovedBackward(first, _) => {
                 let end = (first.0 + 1).saturating_sub(went);
                 (run.id, run.len.min(end.saturating_sub(run.id.0)))
             }
@@ -533,21 +533,24 @@ impl Sequence {
         Inserted { run: new.run, offset: 0 }
     }
 
-    /// Makes the elements `start..start + count` of a run a run of their own and changes it.
-    fn carve(&mut self, place: Place, start: u32, count: u32, change: impl FnOnce(&mut Elements)) {
+    /// Makes the elements `start..start + count` of a run a run of their own, changes it and returns its number.
+    fn carve(&mut self, place: Place, start: u32, count: u32, change: impl FnOnce(&mut Elements)) -> RunNumber {
         let number = self.number_at(place);
         let run = &mut self.runs[number.0 as usize];
         if count == run.len {
             self.update(place, change);
-            return;
+            return number;
         }
+        let mut carved = number;
         let mut stands = SmallVec::<[Stand; 3]>::new();
         if start > 0 {
             let mut middle = run.split_off(start);
             stands.push(Stand { run: number, lengths: run.lengths() });
             let rest = (count < middle.len).then(|| middle.split_off(count));
             change(&mut middle);
-            stands.push(self.enter(middle));
+            let middle = self.enter(middle);
+            carved = middle.run;
+            stands.push(middle);
             stands.extend(rest.map(|rest| self.enter(rest)));
         } else {
             let rest = run.split_off(count);
@@ -556,6 +559,7 @@ impl Sequence {
             stands.push(self.enter(rest));
         }
         self.replace(place, &stands);
+        carved
     }
 
     fn replace(&mut self, place: Place, stands: &[Stand]) {
@@ -603,15 +607,20 @@ impl Sequence {
             let at = Local(run.start.max(events.start.0));
             let end = run.end.map_or(events.end, |end| Local(end).min(events.end));
             let (first, count) = elements_of(run, Span::new(at, end));
-            self.shift_elements(first, count, &change);
+            let (Effect::Inserted(number) | Effect::RemovedForward(_, number) | Effect::RemovedBackward(_, number)) =
+                run.value;
+            self.shift_elements(first, count, number, &change);
         }
         self.shifting = effects;
     }
 
-    fn shift_elements(&mut self, first: ElementId, count: u32, change: &impl Fn(&mut Count)) {
+    /// `hint` is the run in which they all were once.
+    fn shift_elements(&mut self, first: ElementId, count: u32, hint: RunNumber, change: &impl Fn(&mut Count)) {
         let (mut id, end) = (first, first.plus(count));
         while id < end {
-            let place = self.place_of(id);
+            let hinted = &self.runs[hint.0 as usize];
+            let still_there = hinted.id <= id && id <= hinted.last();
+            let place = if still_there { self.place_of_run(hint) } else { self.place_of(id) };
             let run = self.elements(place);
             let start = id.0 - run.id.0;
             let part = (run.len - start).min(end.0 - id.0);
@@ -694,8 +703,8 @@ fn elements_of(run: Run<Effect>, events: Span) -> (ElementId, u32) {
     let (offset, count) = (events.start.0 - run.start, events.len());
     let first = match run.value {
         Effect::Inserted(_) => ElementId::of(events.start),
-        Effect::RemovedForward(first) => first.plus(offset),
-        Effect::RemovedBackward(first) => ElementId(first.0 - offset - (count - 1)),
+        Effect::RemovedForward(first, _) => first.plus(offset),
+        Effect::RemovedBackward(first, _) => ElementId(first.0 - offset - (count - 1)),
     };
     (first, count)
 }

@@ -81,8 +81,8 @@ struct Finger<W> {
     place: Place,
     /// The sum of everything before the place.
     before: W,
-    grown: W,
-    shrunk: W,
+    /// The sum of everything when the finger came. What has changed since has changed in its leaf.
+    total: W,
 }
 
 #[derive(Clone, Debug)]
@@ -172,9 +172,9 @@ impl<T: Item> Tree<T> {
             Near::Before => self.descend(target, measure),
             Near::Behind => {
                 // There the sums are late by as much as the finger's leaf has grown.
-                let mut found = self.descend(target + measure(&finger.shrunk) - measure(&finger.grown), measure)?;
-                found.before += finger.grown;
-                found.before -= finger.shrunk;
+                let mut found = self.descend(target + measure(&finger.total) - measure(&self.total), measure)?;
+                found.before += self.total;
+                found.before -= finger.total;
                 Some(found)
             }
         }
@@ -210,8 +210,7 @@ impl<T: Item> Tree<T> {
         if let Some(finger) = &self.finger
             && let Near::Here(found) = self.find_near(finger, target, &measure)
         {
-            let Finger { grown, shrunk, .. } = *finger;
-            self.finger = Some(Finger { place: found.place, before: found.before, grown, shrunk });
+            self.finger = Some(Finger { place: found.place, before: found.before, ..*finger });
             return Some(found);
         }
         if target >= measure(&self.total) {
@@ -219,8 +218,7 @@ impl<T: Item> Tree<T> {
         }
         self.lift_finger();
         let found = self.descend(target, measure)?;
-        let (grown, shrunk) = (T::Width::default(), T::Width::default());
-        self.finger = Some(Finger { place: found.place, before: found.before, grown, shrunk });
+        self.finger = Some(Finger { place: found.place, before: found.before, total: self.total });
         Some(found)
     }
 
@@ -257,8 +255,8 @@ impl<T: Item> Tree<T> {
                 return sum;
             }
             if finger.place.leaf != place.leaf && self.compare(finger.place, place) == Ordering::Less {
-                sum += finger.grown;
-                sum -= finger.shrunk;
+                sum += self.total;
+                sum -= finger.total;
             }
         }
         leaf.items[..place.slot].iter().for_each(|item| sum += item.width());
@@ -362,27 +360,22 @@ impl<T: Item> Tree<T> {
     }
 
     fn change_sums(&mut self, place: Place, old: T::Width, new: T::Width) {
+        let in_reach = |finger: &Finger<_>| finger.place.leaf == place.leaf && finger.place.slot <= place.slot;
+        if !self.finger.as_ref().is_some_and(in_reach) {
+            self.lift_finger();
+            self.change_sums_above(place.leaf, old, new);
+        }
         // Added before subtracted, so that no sum passes below zero.
         self.total += new;
         self.total -= old;
-        match &mut self.finger {
-            Some(finger) if finger.place.leaf == place.leaf && finger.place.slot <= place.slot => {
-                finger.grown += new;
-                finger.shrunk += old;
-            }
-            _ => {
-                self.lift_finger();
-                self.change_sums_above(place.leaf, old, new);
-            }
-        }
     }
 
     /// Tells the nodes above the finger's leaf what has changed in it.
     fn lift_finger(&mut self) {
-        if let Some(Finger { place, grown, shrunk, .. }) = self.finger.take()
-            && grown != shrunk
+        if let Some(finger) = self.finger.take()
+            && finger.total != self.total
         {
-            self.change_sums_above(place.leaf, shrunk, grown);
+            self.change_sums_above(finger.place.leaf, finger.total, self.total);
         }
     }
 
@@ -623,6 +616,19 @@ mod tests {
             before += word.length;
         }
         assert!(tree.find(before, |width| *width).is_none());
+    }
+
+    /// Widths reach 2³⁰, so what changes under the finger must not be added up.
+    #[test]
+    fn many_changes_of_large_widths_under_the_finger_cancel() {
+        let mut tree = Tree::<Word>::default();
+        let place = tree.insert(tree.first(), Word { name: 0, length: 1 << 30 }, |_, _| {});
+        assert!(tree.seek(7, |width| *width).is_some());
+        for change in 0..9 {
+            tree.update(place, |word| word.length = (1 << 30) + change);
+        }
+        assert_eq!(tree.total(), (1 << 30) + 8);
+        tree.assert_invariants();
     }
 
     fn nth(tree: &Tree<Word>, at: usize) -> Place {
