@@ -1,7 +1,7 @@
 //! Updates written by hand, as a peer that keeps no rule could write them.
 //!
-//! Knows the bytes of an update and nothing of the rules; shares no code with the engine. See
-//! `engine/src/log/update.rs` for the format.
+//! Knows the bytes of an update, plain and packed, and nothing of the rules; shares no code with the engine. See
+//! `engine/FORMAT.md` for the format.
 //!
 //! ```
 //! use cede::{Document, EventId};
@@ -44,6 +44,16 @@ impl Op {
             Self::Delete(_, count) | Self::Backspace(_, count) => count,
         }
     }
+
+    /// The number of its kind, where it is, and where the caret is behind it.
+    fn on_the_way(&self) -> (u64, i64, i64) {
+        let count = self.count() as i64;
+        match *self {
+            Self::Insert(at, _) => (0, at as i64, at as i64 + count),
+            Self::Delete(at, _) => (1, at as i64, at as i64),
+            Self::Backspace(at, _) => (2, at as i64, at as i64 + 1 - count),
+        }
+    }
 }
 
 /// A piece.
@@ -51,16 +61,32 @@ pub fn piece(agent: u128, clock: u64, parents: Option<&[(u128, u64)]>, ops: &[Op
     Piece { agent, clock, parents: parents.map(<[_]>::to_vec), ops: ops.to_vec() }
 }
 
-/// These pieces as an update, its checksum right.
-pub fn update(pieces: &[Piece]) -> Vec<u8> {
-    let mut agents: Vec<u128> = Vec::new();
-    let mut number_of = |agent: u128| {
-        let known = agents.iter().position(|other| *other == agent);
+/// Agents, numbered by first mention.
+#[derive(Default)]
+struct Agents(Vec<u128>);
+
+impl Agents {
+    fn number(&mut self, agent: u128) -> u64 {
+        let known = self.0.iter().position(|other| *other == agent);
         known.unwrap_or_else(|| {
-            agents.push(agent);
-            agents.len() - 1
+            self.0.push(agent);
+            self.0.len() - 1
         }) as u64
-    };
+    }
+
+    /// The head of an update of this version.
+    fn head(&self, version: u8) -> Vec<u8> {
+        let mut bytes = [b"CEDu".as_slice(), &[version]].concat();
+        number(&mut bytes, self.0.len() as u64);
+        self.0.iter().for_each(|agent| bytes.extend(agent.to_be_bytes()));
+        bytes
+    }
+}
+
+/// These pieces as a plain update, its checksum right.
+pub fn update(pieces: &[Piece]) -> Vec<u8> {
+    let mut agents = Agents::default();
+    let mut number_of = |agent| agents.number(agent);
     let mut body = Vec::new();
     number(&mut body, pieces.len() as u64);
     for piece in pieces {
@@ -73,9 +99,7 @@ pub fn update(pieces: &[Piece]) -> Vec<u8> {
             number(&mut body, clock);
         }
     }
-    let mut bytes = b"CEDu\x01".to_vec();
-    number(&mut bytes, agents.len() as u64);
-    agents.iter().for_each(|agent| bytes.extend(agent.to_be_bytes()));
+    let mut bytes = agents.head(1);
     bytes.extend(body);
     write_ops(&mut bytes, &pieces.iter().flat_map(|piece| piece.ops.clone()).collect::<Vec<_>>());
     sealed(bytes)
@@ -85,22 +109,89 @@ fn write_ops(bytes: &mut Vec<u8>, ops: &[Op]) {
     number(bytes, ops.len() as u64);
     let (mut expected, mut text) = (0i64, String::new());
     for op in ops {
-        let count = op.count() as i64;
-        let (kind, at, next) = match *op {
-            Op::Insert(at, inserted) => {
-                text.push_str(inserted);
-                (0, at as i64, at as i64 + count)
-            }
-            Op::Delete(at, _) => (1, at as i64, at as i64),
-            Op::Backspace(at, _) => (2, at as i64, at as i64 + 1 - count),
-        };
+        let (kind, at, next) = op.on_the_way();
+        if let Op::Insert(_, inserted) = op {
+            text.push_str(inserted);
+        }
         number(bytes, op.count() << 2 | kind);
-        let step = at - expected;
-        number(bytes, ((step << 1) ^ (step >> 63)) as u64);
+        number(bytes, zigzag(at - expected));
         expected = next;
     }
     number(bytes, text.len() as u64);
     bytes.extend(text.as_bytes());
+}
+
+/// These pieces as a packed update, its checksum right and its columns left as they are. Clocks and authors are written,
+/// parents in an earlier piece are named by it.
+pub fn packed(pieces: &[Piece]) -> Vec<u8> {
+    let mut agents = Agents::default();
+    // Heads, authors, runs, steps, offsets, names.
+    let mut columns: [Vec<u8>; 6] = Default::default();
+    let [heads, authors, runs, steps, offsets, names] = &mut columns;
+    for (at, piece) in pieces.iter().enumerate() {
+        let others = piece.parents.as_ref().map(Vec::len);
+        heads.push(2 * 18 + 9 + others.map_or(0, |others| 1 + others.min(3) as u8));
+        number(authors, agents.number(piece.agent));
+        number(runs, piece.ops.len() as u64);
+        number(names, piece.clock);
+        if let Some(more) = others.and_then(|others| others.checked_sub(3)) {
+            number(steps, more as u64);
+        }
+        for &(agent, clock) in piece.parents.iter().flatten() {
+            let end = |piece: &Piece| piece.clock + piece.ops.iter().map(Op::count).sum::<u64>();
+            let holds = |piece: &Piece| piece.agent == agent && (piece.clock..end(piece)).contains(&clock);
+            match pieces[..at].iter().rposition(holds) {
+                Some(before) => {
+                    number(steps, (at - before) as u64);
+                    number(offsets, end(&pieces[before]) - 1 - clock);
+                }
+                None => {
+                    number(steps, 0);
+                    number(names, agents.number(agent));
+                    number(names, clock);
+                }
+            }
+        }
+    }
+    let mut bytes = agents.head(2);
+    columns.iter().for_each(|column| stored(&mut bytes, column));
+    write_op_columns(&mut bytes, pieces);
+    sealed(bytes)
+}
+
+fn write_op_columns(bytes: &mut Vec<u8>, pieces: &[Piece]) {
+    // Heads, lengths, positions, text.
+    let mut columns: [Vec<u8>; 4] = Default::default();
+    let [heads, lengths, positions, text] = &mut columns;
+    let mut carets = std::collections::HashMap::new();
+    for piece in pieces {
+        let caret = carets.entry(piece.agent).or_insert(0i64);
+        for op in &piece.ops {
+            let (kind, at, next) = op.on_the_way();
+            if let Op::Insert(_, inserted) = op {
+                text.extend(inserted.as_bytes());
+            }
+            let count = op.count();
+            heads.push(((kind * 4 + 3) * 20 + count.clamp(1, 20) - 1) as u8);
+            if count >= 20 {
+                number(lengths, count - 20);
+            }
+            number(positions, zigzag(at - *caret));
+            *caret = next;
+        }
+    }
+    columns.iter().for_each(|column| stored(bytes, column));
+}
+
+/// A column left as it is.
+fn stored(bytes: &mut Vec<u8>, column: &[u8]) {
+    number(bytes, column.len() as u64);
+    number(bytes, 0);
+    bytes.extend(column);
+}
+
+fn zigzag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)) as u64
 }
 
 /// A little-endian base-128 number.

@@ -6,7 +6,7 @@
 use cede::{
     AgentId, Buffer, Chars, Clock, DecodeError, Document, EventId, Frontier, Group, ImportError, Rule, Session, Summary,
 };
-use cede_tests::forge::{Op, Piece, piece, sealed, update};
+use cede_tests::forge::{self, Op, Piece, packed, piece, sealed, update};
 use cede_tests::random::{Random, seeds};
 use cede_tests::tell;
 
@@ -146,12 +146,30 @@ fn breaks(event: EventId, rule: Rule) -> impl Fn(&ImportError) -> bool {
     move |error| matches!(error, ImportError::Refused(refusal) if refusal.event == event && refusal.rule == rule)
 }
 
-/// The bad piece alone, then behind good pieces of the same update, then behind a good late one that opens a window.
+/// The bad piece alone, then behind good pieces of the same update, then behind a good late one that opens a window; and
+/// all of it packed.
 fn refused_wherever_it_stands(what: &str, bad: Piece, event: EventId, rule: Rule) {
     let late = piece(5, 4, Some(&[(ANN, 3)]), &[Op::Insert(2, "late")]);
-    refused_everywhere(what, &update(std::slice::from_ref(&bad)), breaks(event, rule.clone()));
-    refused_everywhere(what, &update(&[good(), vec![bad.clone()]].concat()), breaks(event, rule.clone()));
-    refused_everywhere(what, &update(&[late, bad]), breaks(event, rule));
+    for written in [update, packed] {
+        refused_everywhere(what, &written(std::slice::from_ref(&bad)), breaks(event, rule.clone()));
+        let behind = written(&[good(), vec![bad.clone()]].concat());
+        refused_everywhere(what, &behind, breaks(event, rule.clone()));
+        let error = Document::decode(&behind).expect_err(what);
+        assert!(breaks(event, rule.clone())(&error), "{what}, read from nothing: {error:?}");
+        refused_everywhere(what, &written(&[late.clone(), bad.clone()]), breaks(event, rule.clone()));
+    }
+}
+
+#[test]
+fn packed_and_plain_say_the_same() {
+    let all = [good(), later()].concat();
+    for pieces in [&all[..], &all[..3], &all[..1]] {
+        let (plain, packed) = (Document::decode(&update(pieces)), Document::decode(&packed(pieces)));
+        assert_eq!(plain.as_ref().map(seen), packed.as_ref().map(seen));
+    }
+    let mut document = Document::decode(&update(&good())).expect("a good update");
+    document.import::<Chars>(&packed(&later())).expect("a good update that goes on from outside");
+    assert_eq!(seen(&document).groups, seen(&Document::decode(&update(&all)).expect("a good update")).groups);
 }
 
 #[test]
@@ -407,29 +425,104 @@ fn a_flood_of_bad_pieces_that_waited_is_dropped() {
 
 #[test]
 fn bytes_that_are_no_update_are_refused() {
-    let bytes = update(&good());
     let decode = |check: fn(&DecodeError) -> bool| move |error: &ImportError| matches!(error, ImportError::Decode(error) if check(error));
-    for end in 0..bytes.len() {
-        refused_at_once("a beginning", &bytes[..end]);
-    }
     refused_everywhere("no bytes", &[], decode(|error| matches!(error, DecodeError::Magic { .. })));
-    let mut other = bytes.clone();
-    other[0] = b'X';
-    refused_everywhere("another magic", &other, decode(|error| matches!(error, DecodeError::Magic { .. })));
-    let mut newer = bytes[..bytes.len() - 4].to_vec();
-    newer[4] = 2;
-    refused_everywhere("a newer version", &sealed(newer), |error| {
-        *error == ImportError::Decode(DecodeError::Version { found: 2, known: 1 })
-    });
-    let mut damaged = bytes.clone();
-    damaged[20] ^= 1;
-    refused_everywhere("damage", &damaged, decode(|error| matches!(error, DecodeError::Checksum { .. })));
-    let longer = sealed([&bytes[..bytes.len() - 4], b"\0"].concat());
-    refused_everywhere(
-        "a byte too many",
-        &longer,
-        decode(|error| matches!(error, DecodeError::TrailingBytes { extra: 1, .. })),
-    );
+    for bytes in [update(&good()), packed(&good())] {
+        for end in 0..bytes.len() {
+            refused_at_once("a beginning", &bytes[..end]);
+        }
+        let mut other = bytes.clone();
+        other[0] = b'X';
+        refused_everywhere("another magic", &other, decode(|error| matches!(error, DecodeError::Magic { .. })));
+        let mut newer = bytes[..bytes.len() - 4].to_vec();
+        newer[4] = 3;
+        refused_everywhere("a newer version", &sealed(newer), |error| {
+            *error == ImportError::Decode(DecodeError::Version { found: 3, known: 2 })
+        });
+        let mut damaged = bytes.clone();
+        damaged[20] ^= 1;
+        refused_everywhere("damage", &damaged, decode(|error| matches!(error, DecodeError::Checksum { .. })));
+        let longer = sealed([&bytes[..bytes.len() - 4], b"\0"].concat());
+        refused_everywhere(
+            "a byte too many",
+            &longer,
+            decode(|error| matches!(error, DecodeError::TrailingBytes { extra: 1, .. })),
+        );
+    }
+}
+
+/// Columns that are compressed, cut and changed with the checksum made right again: an error or another history, and
+/// never a panic.
+#[test]
+fn damage_inside_compressed_columns_is_an_error_or_another_history() {
+    let document = typed_at_random(7, 3500);
+    let bytes = document.encode();
+    assert_eq!(bytes[4], 2, "{} bytes are worth packing", bytes.len());
+    assert_eq!(seen(&Document::decode(&bytes).expect("what was encoded")), seen(&document));
+    let body = &bytes[..bytes.len() - 4];
+    for end in 0..bytes.len() {
+        assert!(Document::decode(&bytes[..end]).is_err(), "the first {end} bytes were taken for all");
+        if end < body.len() {
+            assert!(Document::decode(&sealed(body[..end].to_vec())).is_err(), "the first {end} bytes, sealed");
+        }
+    }
+    let mut readable = 0;
+    for at in 5..body.len() {
+        let mut damaged = body.to_vec();
+        damaged[at] ^= 1 << (at % 8);
+        if let Ok(other) = Document::decode(&sealed(damaged)) {
+            readable += 1;
+            let again = Document::decode(&other.encode()).expect("what was encoded");
+            assert_eq!((again.text(), again.groups()), (other.text(), other.groups()), "byte {at}");
+        }
+    }
+    tell(format_args!("{readable} of {} damaged histories can be read", body.len() - 5));
+}
+
+/// Three agents type, move about and merge.
+fn typed_at_random(seed: u64, keys: usize) -> Document {
+    const WORDS: [&str; 8] = ["words ", "stay ", "whole ", "typed ", "together ", "né ", "漢字", "\n"];
+    let mut random = Random::from_seed(seed);
+    let mut sessions = [ANN, BEN, CAT].map(|agent| Session::new(AgentId::new(agent)));
+    for _ in 0..keys {
+        let who = random.below(3);
+        let session = &mut sessions[who];
+        let len = session.text().len::<Chars>().0;
+        match random.below(30) {
+            0 => session.move_caret(Chars(random.below(len + 1))).expect("a position of the text"),
+            1..6 => {
+                let caret = session.caret::<Chars>();
+                session.delete(Chars(caret.0.saturating_sub(1))..caret).expect("left of the caret");
+            }
+            6 => {
+                let bytes = session.document().encode();
+                sessions[(who + 1) % 3].merge::<Chars>(&bytes).expect("what a session made");
+            }
+            _ => session.insert(session.caret::<Chars>(), WORDS[random.below(WORDS.len())]).expect("at the caret"),
+        }
+    }
+    let [mut first, second, third] = sessions;
+    for other in [second, third] {
+        first.merge::<Chars>(&other.document().encode()).expect("what a session made");
+    }
+    first.document().clone()
+}
+
+/// A few bytes that claim to unpack to more than a reader grants are refused before anything is reserved.
+#[test]
+fn a_packed_update_cannot_claim_endless_memory() {
+    for claim in [1u64 << 24, 1 << 32, 1 << 62] {
+        for column in 0..10 {
+            let mut bytes = b"CEDu\x02".to_vec();
+            bytes.push(0);
+            for before in 0..=column {
+                forge::number(&mut bytes, if before == column { claim } else { 0 });
+                forge::number(&mut bytes, 0);
+            }
+            let error = Document::decode(&sealed(bytes)).expect_err("an endless claim");
+            assert!(matches!(error, ImportError::Decode(_)), "{error:?}");
+        }
+    }
 }
 
 fn refused_at_once(what: &str, bytes: &[u8]) {
@@ -443,7 +536,9 @@ fn refused_at_once(what: &str, bytes: &[u8]) {
 /// no half, and a replica that takes it in agrees with one that reads its whole history afresh.
 #[test]
 fn mutated_updates_are_refused_whole_or_taken_in_whole() {
-    let sources = [update(&good()), update(&later()), update(&good()[..3]), update(&[good(), later()].concat())];
+    let all = [good(), later()].concat();
+    let sources = [update(&good()), update(&later()), update(&good()[..3]), update(&all)];
+    let sources = [&sources[..], &[packed(&all), packed(&good()), packed(&later())]].concat();
     let (mut refused, mut taken) = (0u32, 0u32);
     for seed in seeds(mutations()) {
         let mut random = Random::from_seed(seed);

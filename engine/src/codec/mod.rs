@@ -1,7 +1,12 @@
 //! Numbers and byte strings as bytes: little-endian base-128 varints, written to a `Vec<u8>` and read with every length
 //! checked.
 //!
-//! Knows nothing of what the bytes mean. A reader never trusts a length: what is claimed must be there.
+//! Knows nothing of what the bytes mean. A reader never trusts a length: what is claimed must be there. `columns` packs
+//! many numbers of a kind.
+
+mod columns;
+
+pub(crate) use columns::{ColumnReader, Columns, Effort};
 
 use std::fmt;
 
@@ -102,7 +107,19 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
+    #[inline]
     pub(crate) fn number(&mut self) -> Result<u64, DecodeError> {
+        match self.bytes.get(self.at) {
+            // Most numbers are small.
+            Some(&byte) if byte < 0x80 => {
+                self.at += 1;
+                Ok(u64::from(byte))
+            }
+            _ => self.long_number(),
+        }
+    }
+
+    fn long_number(&mut self) -> Result<u64, DecodeError> {
         let start = self.at;
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
@@ -120,12 +137,14 @@ impl<'a> Reader<'a> {
     }
 
     /// A number of at most `limit`.
+    #[inline]
     pub(crate) fn bounded(&mut self, limit: u64) -> Result<u64, DecodeError> {
         let offset = self.at;
         let value = self.number()?;
         if value > limit { Err(DecodeError::NumberTooLarge { offset, limit }) } else { Ok(value) }
     }
 
+    #[inline]
     pub(crate) fn u32(&mut self) -> Result<u32, DecodeError> {
         self.bounded(u64::from(u32::MAX)).map(|value| value as u32)
     }
@@ -134,6 +153,7 @@ impl<'a> Reader<'a> {
         Ok(self.raw(16)?.iter().fold(0, |value, &byte| value << 8 | u128::from(byte)))
     }
 
+    #[inline]
     pub(crate) fn signed(&mut self) -> Result<i64, DecodeError> {
         let value = self.number()?;
         Ok((value >> 1) as i64 ^ -((value & 1) as i64))
@@ -161,7 +181,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Bytes that are not what they should be. Offsets count from the start of the message or record.
+/// Bytes that are not what they should be. Offsets count from the start of the message or record, and inside a packed
+/// column from the start of what it unpacks to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum DecodeError {
     /// The bytes end before what they promise.

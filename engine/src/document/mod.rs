@@ -8,7 +8,7 @@ mod history;
 
 pub use history::{AuthorError, Authored, Step};
 
-use crate::codec::DecodeError;
+use crate::codec::{DecodeError, Effort};
 use crate::graph::{Frontier, Group, Heads, Summary};
 use crate::id::{AgentId, EventId, EventSpan, Local, Span};
 use crate::log::{Pending, Piece, Refusal, Rule, Update, VersionError};
@@ -185,15 +185,16 @@ pub struct Stats {
 
 /// Out.
 impl Document {
-    /// Everything, as bytes.
+    /// Everything, as bytes to be kept: as few as can be. Where time matters more,
+    /// [`encode_since`](Self::encode_since) the start takes a tenth of it, for a tenth more bytes.
     pub fn encode(&self) -> Vec<u8> {
-        self.encode_since(&Summary::new()).unwrap_or_else(|| self.log.encode(&[]))
+        self.log.encode(&self.log.spans_since(&Summary::new()), Effort::Thorough)
     }
 
     /// What somebody with `summary` lacks, as bytes; `None` when nothing. O(groups + what is sent).
     pub fn encode_since(&self, summary: &Summary) -> Option<Vec<u8>> {
         let spans = self.log.spans_since(summary);
-        (!spans.is_empty()).then(|| self.log.encode(&spans))
+        (!spans.is_empty()).then(|| self.log.encode(&spans, Effort::Quick))
     }
 
     /// The same in messages of about `max_bytes`, parents first, so that each can be taken in as it comes.
@@ -206,7 +207,7 @@ impl Document {
         for mut span in spans {
             while !span.is_empty() {
                 if events >= most_events || chunk.len() >= most_spans {
-                    chunks.push(self.log.encode(&chunk));
+                    chunks.push(self.log.encode(&chunk, Effort::Quick));
                     (chunk, events) = (Vec::new(), 0);
                 }
                 let cut = (span.start + (most_events - events)).min(span.end);
@@ -216,7 +217,7 @@ impl Document {
             }
         }
         if !chunk.is_empty() {
-            chunks.push(self.log.encode(&chunk));
+            chunks.push(self.log.encode(&chunk, Effort::Quick));
         }
         chunks
     }
@@ -224,7 +225,7 @@ impl Document {
     /// The known ones of these events, as bytes, in the order of this log; `None` when none is known.
     pub fn encode_spans(&self, spans: &[EventSpan]) -> Option<Vec<u8>> {
         let spans = self.log.local_spans(spans);
-        (!spans.is_empty()).then(|| self.log.encode(&spans))
+        (!spans.is_empty()).then(|| self.log.encode(&spans, Effort::Quick))
     }
 }
 
@@ -251,7 +252,7 @@ impl Document {
     pub fn decode(bytes: &[u8]) -> Result<Self, ImportError> {
         let update = Update::decode(bytes)?;
         let mut document = Self::new();
-        document.waiting = document.log.take_in(&update)?;
+        document.waiting = document.log.take_in(update)?;
         document.text = checkout::text_of(&document.log).map_err(|misplaced| document.refusal(misplaced))?;
         Ok(document)
     }
@@ -265,7 +266,7 @@ impl Document {
     /// Bytes that are no update, or an event that breaks a rule; then nothing has changed.
     pub fn import<U: Unit>(&mut self, bytes: &[u8]) -> Result<Vec<Patch<U>>, ImportError> {
         let was_new = self.is_new();
-        let changes = self.receive(&Update::decode(bytes)?)?;
+        let changes = self.receive(Update::decode(bytes)?)?;
         Ok(self.apply_all(changes, was_new, |_| {}))
     }
 
@@ -291,7 +292,7 @@ impl Document {
     }
 
     /// Checks an update and takes it into the log. The changes returned are still to be made to the text.
-    pub(crate) fn receive(&mut self, update: &Update<Operations>) -> Result<Vec<Change>, ImportError> {
+    pub(crate) fn receive(&mut self, update: Update<Operations>) -> Result<Vec<Change>, ImportError> {
         let (from, heads) = (self.log.len(), self.log.graph().heads().clone());
         let mut changes = Vec::new();
         let waiting = self.log.take_in(update).map_err(ImportError::from);

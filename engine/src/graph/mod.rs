@@ -230,6 +230,11 @@ impl Graph {
         self.push(index, clock, clock, parents, count);
     }
 
+    /// The same for an agent that has events already.
+    pub(crate) fn start_group_of(&mut self, agent: AgentIndex, clock: u32, parents: &[Local], count: u32) {
+        self.push(agent, clock, clock, parents, count);
+    }
+
     fn push(&mut self, agent: AgentIndex, clock: u32, first: u32, parents: &[Local], count: u32) {
         let run = GroupRun { start: self.len(), agent, clock, first, parents: self.parents.len() as u32 };
         self.agents[agent.0 as usize].runs.push(self.runs.len() as u32);

@@ -6,13 +6,16 @@
 //! Everything that an update claims is checked against the rules (`ARCHITECTURE.md`) before it is appended; a refused
 //! update leaves no trace ([`Log::truncate`] takes back what stood before the refused piece).
 
+mod packed;
 mod pending;
 mod update;
+mod whole;
 
+pub(crate) use packed::{Part, Share};
 pub(crate) use pending::Pending;
 pub(crate) use update::{Piece, Update};
 
-use crate::codec::{DecodeError, Reader, Writer};
+use crate::codec::{ColumnReader, Columns, DecodeError, Reader, Writer};
 use crate::graph::{AgentIndex, Frontier, Graph, Heads, Summary};
 use crate::id::{AgentId, Clock, EventId, EventSpan, Local, Span};
 use std::fmt;
@@ -33,6 +36,15 @@ pub(crate) trait Contents: Clone + fmt::Debug + Default {
     fn write(&self, events: &[Range<u32>], writer: &mut Writer);
     /// Reads the contents of exactly `len` events.
     fn read(reader: &mut Reader<'_>, len: u32) -> Result<Self, DecodeError>;
+    /// The contents of these events in columns, and how many runs they have of each part: a part begins a run.
+    fn pack(&self, parts: &[Part]) -> (Vec<u32>, Columns);
+    /// Reads the columns of contents with so many runs, and how many events each share has, at least one. The numbers of
+    /// the shares' authors are below `authors`.
+    fn unpack(
+        columns: &mut ColumnReader<'_, '_>,
+        shares: &[Share],
+        authors: usize,
+    ) -> Result<(Self, Vec<u32>), DecodeError>;
     /// About how many bytes they take.
     fn memory(&self) -> usize;
 }
@@ -103,10 +115,16 @@ impl<C: Contents> Log<C> {
     /// Takes in what an update brings. What has to wait is returned by the event that it waits for.
     ///
     /// On an error the caller takes the log back to its former length.
-    pub(crate) fn take_in(&mut self, update: &Update<C>) -> Result<Pending<C>, Refusal> {
+    pub(crate) fn take_in(&mut self, mut update: Update<C>) -> Result<Pending<C>, Refusal> {
         let mut waiting = Pending::default();
-        for piece in &update.pieces {
-            self.take_piece(piece, &update.contents, &mut waiting)?;
+        if self.len() == Local(0)
+            && let Some(graph) = update.graph()
+        {
+            (self.graph, self.contents) = (graph, update.take_contents());
+            return Ok(waiting);
+        }
+        for number in 0..update.piece_count() {
+            self.take_piece(&update.piece(number), update.contents(), &mut waiting)?;
         }
         Ok(waiting)
     }
@@ -179,6 +197,9 @@ impl<C: Contents> Log<C> {
             }
         }
         heads.sort_unstable();
+        if let Some(twice) = heads.windows(2).find(|pair| pair[0] == pair[1]) {
+            return refuse(Rule::ParentsNotConcurrent { parent: self.graph.id(twice[0]) });
+        }
         self.check_group(piece, agent, &heads)?;
         Ok(Admission::Fits { held: 0, parents: Some(heads) })
     }
@@ -211,7 +232,7 @@ impl<C: Contents> Log<C> {
         let goes_on = self.graph.goes_on(first);
         let same_parents = match &piece.parents {
             None => goes_on,
-            Some(ids) => !goes_on && self.graph.frontier(&parents) == Frontier::from_ids(ids.clone()),
+            Some(ids) => !goes_on && self.graph.frontier(&parents) == Frontier::from_ids(ids.to_vec()),
         };
         if !same_parents {
             return differs(piece.span.start.0);

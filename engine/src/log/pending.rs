@@ -42,7 +42,7 @@ impl<C> Default for Pending<C> {
 
 impl<C: Contents> Waiting<C> {
     fn memory(&self) -> usize {
-        let parents = self.piece.parents.as_ref().map_or(0, Vec::len);
+        let parents = self.piece.parents.as_ref().map_or(0, |parents| parents.len());
         self.contents.memory() + parents * size_of::<EventId>() + size_of::<Self>()
     }
 }
@@ -109,8 +109,9 @@ impl<C: Contents> Pending<C> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::{DecodeError, Reader, Writer};
+    use crate::codec::{ColumnReader, Columns, DecodeError, Reader, Writer};
     use crate::id::{AgentId, Clock};
+    use crate::log::{Part, Share};
     use std::ops::Range;
 
     /// Contents of which nothing but the number is known.
@@ -133,6 +134,13 @@ mod tests {
         fn write(&self, _: &[Range<u32>], _: &mut Writer) {}
         fn read(_: &mut Reader<'_>, len: u32) -> Result<Self, DecodeError> {
             Ok(Self(len))
+        }
+        fn pack(&self, parts: &[Part]) -> (Vec<u32>, Columns) {
+            (parts.iter().map(|part| part.events.len() as u32).collect(), Columns::default())
+        }
+        fn unpack(_: &mut ColumnReader<'_, '_>, shares: &[Share], _: usize) -> Result<(Self, Vec<u32>), DecodeError> {
+            let lengths: Vec<u32> = shares.iter().map(|share| share.runs).collect();
+            Ok((Self(lengths.iter().sum()), lengths))
         }
         fn memory(&self) -> usize {
             size_of::<Self>()

@@ -1,7 +1,11 @@
 //! Events as bytes: pieces of groups with their parents, and what they did.
 //!
+//! Two forms with one meaning; a reader takes either. The *plain* form (version 1) is for what is typed now: a key is a
+//! few dozen bytes, written and read in no time. The *packed* form (version 2, `packed`) is for whole histories: the
+//! same in columns, compressed. `engine/FORMAT.md` has the tables of both.
+//!
 //! ```text
-//! update    magic (4) version (1) agents pieces contents crc32 (4)
+//! plain     magic (4) version (1) agents pieces contents crc32 (4)
 //! agents    count, then 16 bytes each, big-endian; numbered from 0
 //! pieces    count, then for each: agent, clock, length, parents
 //! parents   0: goes on with the event before it; n + 1: n parents, each an agent and a clock
@@ -11,30 +15,66 @@
 //! All numbers are varints. Every length is checked against the bytes that are there before anything is reserved for
 //! it, and the checksum before anything is read.
 
-use super::{Contents, Log, MAX_PARENTS};
-use crate::codec::{DecodeError, Reader, Writer};
+use super::{Contents, Log, MAX_PARENTS, packed};
+use crate::codec::{DecodeError, Effort, Reader, Writer};
 use crate::id::{AgentId, Clock, EventId, EventSpan, Local, Span};
+use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::ops::Range;
 
 const MAGIC: &[u8; 4] = b"CEDu";
-const VERSION: u8 = 1;
+const PLAIN: u8 = 1;
+const PACKED: u8 = 2;
 
-/// Consecutive events of one group.
+/// What is shorter than this is left plain: it is read sooner than it would be unpacked.
+const LEAST_PACKED: usize = 4096;
+
+/// Parents by name.
+pub(crate) type ParentIds = SmallVec<[EventId; 2]>;
+
+/// Consecutive events of one group, by themselves.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Piece {
     pub(crate) span: EventSpan,
     /// Of the first event; `None` where it goes on with the event before it.
-    pub(crate) parents: Option<Vec<EventId>>,
+    pub(crate) parents: Option<ParentIds>,
     /// Which events of the contents beside it they are.
     pub(crate) contents: Range<u32>,
 }
 
-/// What one message or record brings.
-#[derive(Clone, Debug)]
+/// What one message or record brings: pieces of groups, and what their events did.
+///
+/// Invariant: the pieces' events follow each other and are as many as the contents have; authors are numbers of agents;
+/// parents inside stand in an earlier piece.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Update<C> {
-    pub(crate) pieces: Vec<Piece>,
-    pub(crate) contents: C,
+    pub(super) agents: SmallVec<[AgentId; 2]>,
+    pub(super) pieces: SmallVec<[Entry; 1]>,
+    /// The parents of all pieces, one after the other.
+    pub(super) parents: SmallVec<[Parent; 2]>,
+    pub(super) contents: C,
+}
+
+/// A piece among others.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    /// The number of its agent.
+    pub(super) author: u32,
+    pub(super) clock: u32,
+    /// Where its events end in the contents; they start where those of the piece before it end.
+    pub(super) end: u32,
+    /// Where its parents end in `Update::parents`.
+    pub(super) parents_end: u32,
+    pub(super) goes_on: bool,
+}
+
+/// A parent as an update names it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Parent {
+    /// An event of this update, and the piece that it belongs to.
+    Inside { piece: u32, event: u32 },
+    /// By the number of its agent.
+    Outside { author: u32, clock: u32 },
 }
 
 impl<C: Contents> Update<C> {
@@ -42,78 +82,157 @@ impl<C: Contents> Update<C> {
         let Some(rest) = bytes.strip_prefix(MAGIC) else {
             return Err(DecodeError::Magic { expected: "an update of Cede" });
         };
-        match rest.first() {
-            Some(&VERSION) => {}
-            Some(&found) => return Err(DecodeError::Version { found, known: VERSION }),
+        let version = match rest.first() {
+            Some(&version @ (PLAIN | PACKED)) => version,
+            Some(&found) => return Err(DecodeError::Version { found, known: PACKED }),
             None => return Err(DecodeError::Truncated { offset: bytes.len() }),
-        }
+        };
         let mut reader = Reader::checked(bytes)?;
         reader.raw(MAGIC.len() + 1)?;
-        let agents = read_agents(&mut reader)?;
-        let mut pieces: Vec<Piece> = Vec::new();
-        let mut total = 0;
-        for _ in 0..reader.count()? {
-            let piece = read_piece(&mut reader, &agents, total)?;
-            total = piece.contents.end;
-            pieces.push(piece);
+        let mut update = Self { agents: read_agents(&mut reader)?, ..Self::default() };
+        if version == PACKED {
+            update.unpack(&mut reader)?;
+        } else {
+            update.read_pieces(&mut reader)?;
+            update.contents = C::read(&mut reader, update.len())?;
         }
-        let contents = C::read(&mut reader, total)?;
         reader.end()?;
-        Ok(Self { pieces, contents })
+        Ok(update)
+    }
+
+    pub(crate) fn contents(&self) -> &C {
+        &self.contents
+    }
+
+    pub(super) fn take_contents(&mut self) -> C {
+        std::mem::take(&mut self.contents)
+    }
+
+    pub(crate) fn piece_count(&self) -> usize {
+        self.pieces.len()
+    }
+
+    /// The events of each piece.
+    pub(crate) fn spans(&self) -> impl Iterator<Item = EventSpan> + '_ {
+        (0..self.pieces.len()).map(|number| self.span(number))
+    }
+
+    /// A piece by itself.
+    pub(crate) fn piece(&self, number: usize) -> Piece {
+        let parents = || self.parents_of(number).iter().map(|&parent| self.id(parent)).collect();
+        Piece {
+            span: self.span(number),
+            parents: (!self.pieces[number].goes_on).then(parents),
+            contents: self.events(number),
+        }
+    }
+
+    fn span(&self, number: usize) -> EventSpan {
+        let Entry { author, clock, .. } = self.pieces[number];
+        let end = Clock(clock + self.events(number).len() as u32);
+        EventSpan { agent: self.agents[author as usize], start: Clock(clock), end }
+    }
+
+    /// Where the events of a piece stand in the contents.
+    pub(super) fn events(&self, number: usize) -> Range<u32> {
+        let start = number.checked_sub(1).map_or(0, |before| self.pieces[before].end);
+        start..self.pieces[number].end
+    }
+
+    pub(super) fn parents_of(&self, number: usize) -> &[Parent] {
+        let start = number.checked_sub(1).map_or(0, |before| self.pieces[before].parents_end);
+        &self.parents[start as usize..self.pieces[number].parents_end as usize]
+    }
+
+    fn id(&self, parent: Parent) -> EventId {
+        let (author, clock) = match parent {
+            Parent::Outside { author, clock } => (author, clock),
+            Parent::Inside { piece, event } => {
+                let Entry { author, clock, .. } = self.pieces[piece as usize];
+                (author, clock + (event - self.events(piece as usize).start))
+            }
+        };
+        EventId::new(self.agents[author as usize], Clock(clock))
+    }
+
+    /// How many events the pieces have so far.
+    fn len(&self) -> u32 {
+        self.pieces.last().map_or(0, |piece| piece.end)
+    }
+
+    fn read_pieces(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        for _ in 0..reader.count()? {
+            let author = read_agent(reader, self.agents.len())?;
+            let (clock, total) = (reader.u32()?, self.len());
+            let len = reader.bounded(u64::from(Local::LIMIT - total))? as u32;
+            if len == 0 || clock.checked_add(len).is_none() {
+                return Err(reader.invalid("a piece of a group has no events or too many"));
+            }
+            let parents = reader.bounded(MAX_PARENTS as u64 + 1)?;
+            if parents == 0 && clock == 0 {
+                return Err(reader.invalid("clock 0 cannot go on with an event before it"));
+            }
+            self.read_parents(reader, parents.saturating_sub(1))?;
+            let parents_end = self.parents.len() as u32;
+            self.pieces.push(Entry { author, clock, end: total + len, parents_end, goes_on: parents == 0 });
+        }
+        Ok(())
+    }
+
+    fn read_parents(&mut self, reader: &mut Reader<'_>, count: u64) -> Result<(), DecodeError> {
+        let first = self.parents.len();
+        for _ in 0..count {
+            let author = read_agent(reader, self.agents.len())?;
+            self.parents.push(Parent::Outside { author, clock: reader.u32()? });
+        }
+        let mut ids: ParentIds = self.parents[first..].iter().map(|&parent| self.id(parent)).collect();
+        ids.sort_unstable();
+        if ids.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(reader.invalid("a parent is named twice"));
+        }
+        Ok(())
     }
 }
 
-fn read_agents(reader: &mut Reader<'_>) -> Result<Vec<AgentId>, DecodeError> {
-    let count = reader.bounded(reader.remaining() as u64 / 16)?;
-    let mut agents = Vec::with_capacity(count as usize);
-    for _ in 0..count {
-        agents.push(AgentId::new(reader.wide()?));
-    }
-    Ok(agents)
-}
-
-fn read_piece(reader: &mut Reader<'_>, agents: &[AgentId], total: u32) -> Result<Piece, DecodeError> {
-    let agent = read_agent(reader, agents)?;
-    let start = reader.u32()?;
-    let len = reader.bounded(u64::from(Local::LIMIT - total))? as u32;
-    let end = start.checked_add(len).filter(|_| len > 0);
-    let end = end.ok_or_else(|| reader.invalid("a piece of a group has no events or too many"))?;
-    let parents = match reader.bounded(MAX_PARENTS as u64 + 1)? {
-        0 if start == 0 => return Err(reader.invalid("clock 0 cannot go on with an event before it")),
-        0 => None,
-        count => Some(read_parents(reader, agents, count as usize - 1)?),
-    };
-    Ok(Piece { span: EventSpan { agent, start: Clock(start), end: Clock(end) }, parents, contents: total..total + len })
-}
-
-fn read_parents(reader: &mut Reader<'_>, agents: &[AgentId], count: usize) -> Result<Vec<EventId>, DecodeError> {
-    let mut parents = Vec::with_capacity(count.min(reader.remaining()));
-    for _ in 0..count {
-        let agent = read_agent(reader, agents)?;
-        parents.push(EventId::new(agent, Clock(reader.u32()?)));
-    }
-    parents.sort_unstable();
-    if parents.windows(2).any(|pair| pair[0] == pair[1]) {
-        return Err(reader.invalid("a parent is named twice"));
-    }
-    Ok(parents)
-}
-
-fn read_agent(reader: &mut Reader<'_>, agents: &[AgentId]) -> Result<AgentId, DecodeError> {
+/// The number of one of so many agents.
+pub(super) fn read_agent(reader: &mut Reader<'_>, agents: usize) -> Result<u32, DecodeError> {
     let number = reader.number()?;
-    let agent = usize::try_from(number).ok().and_then(|number| agents.get(number)).copied();
-    agent.ok_or_else(|| reader.invalid("an agent that is not in the list"))
+    if number < agents as u64 { Ok(number as u32) } else { Err(reader.invalid("an agent that is not in the list")) }
+}
+
+fn read_agents(reader: &mut Reader<'_>) -> Result<SmallVec<[AgentId; 2]>, DecodeError> {
+    let count = reader.bounded(reader.remaining() as u64 / 16)?;
+    (0..count).map(|_| reader.wide().map(AgentId::new)).collect()
 }
 
 impl<C: Contents> Log<C> {
-    /// These spans, each within one run and in the order of the log, as bytes. O(their size).
-    pub(crate) fn encode(&self, spans: &[Span]) -> Vec<u8> {
-        let mut numbers = AgentNumbers::default();
+    /// These spans, each within one run and in the order of the log, as bytes: packed where that is shorter. O(their
+    /// size).
+    pub(crate) fn encode(&self, spans: &[Span], effort: Effort) -> Vec<u8> {
+        let plain = self.encode_plain(spans);
+        if plain.len() < LEAST_PACKED {
+            return plain;
+        }
+        let packed = self.encode_packed(spans, effort);
+        if packed.len() < plain.len() { packed } else { plain }
+    }
+
+    pub(super) fn encode_packed(&self, spans: &[Span], effort: Effort) -> Vec<u8> {
+        let mut agents = AgentNumbers::default();
+        let columns = packed::columns_of(self, spans, &mut agents);
+        let mut writer = begin(PACKED, &agents);
+        columns.write(effort, &mut writer);
+        writer.checksum();
+        writer.finish()
+    }
+
+    pub(super) fn encode_plain(&self, spans: &[Span]) -> Vec<u8> {
+        let mut agents = AgentNumbers::default();
         let mut pieces = Writer::new();
         pieces.number(spans.len() as u64);
         for &span in spans {
             let id = self.graph().id(span.start);
-            pieces.number(numbers.of(id.agent));
+            pieces.number(agents.number(id.agent));
             pieces.number(u64::from(id.clock.0));
             pieces.number(u64::from(span.len()));
             if self.graph().goes_on(span.start) {
@@ -123,32 +242,43 @@ impl<C: Contents> Log<C> {
             let parents = self.graph().parents_of(span.start);
             pieces.number(parents.len() as u64 + 1);
             for parent in parents.iter().map(|&parent| self.graph().id(parent)) {
-                pieces.number(numbers.of(parent.agent));
+                pieces.number(agents.number(parent.agent));
                 pieces.number(u64::from(parent.clock.0));
             }
         }
-        let mut writer = Writer::new();
-        writer.raw(MAGIC);
-        writer.byte(VERSION);
-        writer.number(numbers.agents.len() as u64);
-        numbers.agents.iter().for_each(|agent| writer.wide(agent.get()));
+        let mut writer = begin(PLAIN, &agents);
         writer.raw(&pieces.finish());
-        let events: Vec<Range<u32>> = spans.iter().map(|span| span.numbers()).collect();
+        let events: SmallVec<[Range<u32>; 1]> = spans.iter().map(|span| span.numbers()).collect();
         self.contents().write(&events, &mut writer);
         writer.checksum();
         writer.finish()
     }
 }
 
+fn begin(version: u8, agents: &AgentNumbers) -> Writer {
+    let mut writer = Writer::new();
+    writer.raw(MAGIC);
+    writer.byte(version);
+    writer.number(agents.agents.len() as u64);
+    agents.agents.iter().for_each(|agent| writer.wide(agent.get()));
+    writer
+}
+
 /// Numbers agents in the order of first mention.
 #[derive(Default)]
-struct AgentNumbers {
-    agents: Vec<AgentId>,
+pub(super) struct AgentNumbers {
+    agents: SmallVec<[AgentId; 2]>,
     numbers: HashMap<AgentId, u64>,
 }
 
 impl AgentNumbers {
-    fn of(&mut self, agent: AgentId) -> u64 {
+    pub(super) fn number(&mut self, agent: AgentId) -> u64 {
+        // One or two are the usual case, and need no hashing.
+        if self.agents.len() <= 2
+            && let Some(number) = self.agents.iter().position(|&known| known == agent)
+        {
+            return number as u64;
+        }
         *self.numbers.entry(agent).or_insert_with(|| {
             self.agents.push(agent);
             self.agents.len() as u64 - 1

@@ -40,6 +40,11 @@ impl RangeSet {
         if range.is_empty() {
             return;
         }
+        // Clocks come in ascending order.
+        if self.ranges.last().is_none_or(|last| last.end < range.start) {
+            self.ranges.push(range);
+            return;
+        }
         let first = self.ranges.partition_point(|other| other.end < range.start);
         let last = self.ranges.partition_point(|other| other.start <= range.end);
         if first == last {

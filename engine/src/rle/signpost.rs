@@ -29,7 +29,14 @@ impl Default for Signposts {
 impl Signposts {
     /// The numbers up to `end` that are not covered yet belong to this run. O(1) amortised over the numbers and the
     /// runs.
+    #[inline]
     pub(crate) fn cover(&mut self, run: usize, end: u32) {
+        if (self.runs.len() as u64) << self.shift < u64::from(end) {
+            self.extend(run, end);
+        }
+    }
+
+    fn extend(&mut self, run: usize, end: u32) {
         while (self.runs.len() as u64) << self.shift < u64::from(end) {
             if self.runs.len() >= MOST_PER_RUN * (run + 1) {
                 self.take_every_other_away();

@@ -14,8 +14,8 @@ mod undoing;
 
 use crate::document::{Document, ImportError};
 use crate::graph::{Frontier, Heads};
-use crate::id::{AgentId, Clock, EventSpan, Local, Span};
-use crate::log::{Full, Piece, Refusal, Rule, Update};
+use crate::id::{AgentId, Clock, EventId, EventSpan, Local, Span};
+use crate::log::{Full, Refusal, Rule, Update};
 use crate::replay::patch::Patch;
 use crate::text::buffer::Buffer;
 use crate::text::unit::{Chars, PositionError, Unit};
@@ -171,18 +171,18 @@ impl Session {
     /// Bytes that are no update, or an event that breaks a rule; then nothing has changed.
     pub fn merge<U: Unit>(&mut self, bytes: &[u8]) -> Result<Vec<Patch<U>>, ImportError> {
         let update = Update::decode(bytes)?;
-        if let Some(piece) = update.pieces.iter().find(|piece| self.is_foreign_claim(piece)) {
-            return Err(Refusal::new(piece, Rule::OwnAgent).into());
+        if let Some(span) = update.spans().find(|&span| self.is_foreign_claim(span)) {
+            return Err(Refusal { event: EventId::new(span.agent, span.start), rule: Rule::OwnAgent }.into());
         }
         let was_new = self.document.is_new();
-        let changes = self.document.receive(&update)?;
+        let changes = self.document.receive(update)?;
         let run = &mut self.run;
         Ok(self.document.apply_all(changes, was_new, |change| run.see(change)))
     }
 
     /// Own events that nobody has made here.
-    fn is_foreign_claim(&self, piece: &Piece) -> bool {
-        piece.span.agent == self.agent && piece.span.end > self.next_clock()
+    fn is_foreign_claim(&self, span: EventSpan) -> bool {
+        span.agent == self.agent && span.end > self.next_clock()
     }
 
     /// One's own events since the last call, as bytes to send; `None` when there are none.

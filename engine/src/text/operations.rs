@@ -11,9 +11,11 @@
 //! The inserted text of all runs stands in one `String`. A run that is not ASCII holds at most [`SCANNED`] chars, so
 //! cutting one by chars never scans far. Looking up the run of an event is O(log runs).
 
-use crate::codec::{DecodeError, Reader, Writer};
+mod format;
+
+use crate::codec::{ColumnReader, Columns, DecodeError, Reader, Writer};
 use crate::id::{Local, Span};
-use crate::log::Contents;
+use crate::log::{Contents, Part, Share};
 use crate::rle::Signposts;
 use std::ops::Range;
 
@@ -121,7 +123,7 @@ impl Operations {
     /// Records insertions of the chars of `text`, the first at `at`.
     pub(crate) fn insert(&mut self, at: u32, text: &str) {
         if text.is_ascii() {
-            self.insert_part(at, text, text.len() as u32, true);
+            self.insert_part(at, text, text.len() as u32);
             return;
         }
         let (mut rest, mut at) = (text, at);
@@ -129,33 +131,48 @@ impl Operations {
             let end = rest.char_indices().nth(SCANNED as usize).map_or(rest.len(), |(end, _)| end);
             let (part, behind) = rest.split_at(end);
             let chars = part.chars().count() as u32;
-            self.insert_part(at, part, chars, false);
+            self.insert_part(at, part, chars);
             at += chars;
             rest = behind;
         }
     }
 
-    fn insert_part(&mut self, at: u32, text: &str, chars: u32, ascii: bool) {
+    fn insert_part(&mut self, at: u32, text: &str, chars: u32) {
+        self.insert_run(at, chars, self.text.len(), text.len());
+        self.text.push_str(text);
+    }
+
+    /// Records insertions whose text is or will be `bytes` from `start` on; at most [`SCANNED`] chars unless they are
+    /// ASCII. What was inserted before them has the text up to there.
+    fn insert_run(&mut self, at: u32, chars: u32, start: usize, bytes: usize) {
         let goes_on = self.runs.last().is_some_and(|run| {
             let held = self.len - run.start;
-            let all_ascii = ascii && self.text.len() - run.text as usize == held as usize;
+            let all_ascii = bytes == chars as usize && start - run.text as usize == held as usize;
             run.kind == Kind::Insert && run.at + held == at && (all_ascii || held + chars <= SCANNED)
         });
         if !goes_on {
-            self.push(Kind::Insert, at);
+            self.push(Kind::Insert, at, start);
         }
-        self.text.push_str(text);
-        self.len += chars;
+        self.cover(chars);
+    }
+
+    /// The last run has so many more events.
+    fn cover(&mut self, count: u32) {
+        self.len += count;
         self.posts.cover(self.runs.len() - 1, self.len);
     }
 
     /// Records `count` deletions: all at `at`, or from there backwards.
     pub(crate) fn delete(&mut self, at: u32, count: u32, backward: bool) {
+        self.delete_run(at, count, backward, self.text.len());
+    }
+
+    /// The same where what was inserted before has the text up to `text`.
+    fn delete_run(&mut self, at: u32, count: u32, backward: bool, text: usize) {
         if !self.goes_on_deleting(at, count, backward) {
-            self.push(if backward && count > 1 { Kind::Backspace } else { Kind::Delete }, at);
+            self.push(if backward && count > 1 { Kind::Backspace } else { Kind::Delete }, at, text);
         }
-        self.len += count;
-        self.posts.cover(self.runs.len() - 1, self.len);
+        self.cover(count);
     }
 
     /// Whether these deletions go on with the last run. A single one goes either way, and so does a run of one.
@@ -175,8 +192,8 @@ impl Operations {
         }
     }
 
-    fn push(&mut self, kind: Kind, at: u32) {
-        self.runs.push(Run { start: self.len, at, text: self.text.len() as u32, kind });
+    fn push(&mut self, kind: Kind, at: u32, text: usize) {
+        self.runs.push(Run { start: self.len, at, text: text as u32, kind });
     }
 
     /// The operations of these events, run by run, cut to the span.
@@ -343,45 +360,23 @@ impl Contents for Operations {
     }
 
     fn write(&self, events: &[Range<u32>], writer: &mut Writer) {
-        let mut parts = Self::default();
-        events.iter().for_each(|range| parts.append(self, range.clone()));
-        writer.number(parts.runs.len() as u64);
-        let mut expected = 0i64;
-        for number in 0..parts.runs.len() {
-            let run = parts.runs[number];
-            let count = parts.run_end(number) - run.start;
-            writer.number(u64::from(count) << 2 | run.kind.code());
-            writer.signed(i64::from(run.at) - expected);
-            expected = run.kind.next_position(run.at, count);
-        }
-        writer.string(parts.text.as_bytes());
+        self.write_plain(events, writer);
     }
 
     fn read(reader: &mut Reader<'_>, len: u32) -> Result<Self, DecodeError> {
-        let mut operations = Self::default();
-        let mut lengths = Vec::new();
-        let mut expected = 0i64;
-        for _ in 0..reader.count()? {
-            let head = reader.number()?;
-            let (count, kind) = (head >> 2, Kind::from_code(head & 3));
-            let kind = kind.ok_or_else(|| reader.invalid("no such kind of operation"))?;
-            let at = expected.checked_add(reader.signed()?).filter(|at| (0..i64::from(Local::LIMIT)).contains(at));
-            let at = at.ok_or_else(|| reader.invalid("a position beyond the longest text"))?;
-            if count == 0 || count > u64::from(len - operations.len) {
-                return Err(reader.invalid("operations and events differ in number"));
-            }
-            if kind == Kind::Backspace && (count as i64) > at + 1 {
-                return Err(reader.invalid("backspaces beyond the start of the text"));
-            }
-            lengths.push((kind, at as u32, count as u32));
-            operations.len += count as u32;
-            expected = kind.next_position(at as u32, count as u32);
-        }
-        if operations.len != len {
-            return Err(reader.invalid("operations and events differ in number"));
-        }
-        let text = std::str::from_utf8(reader.string()?).map_err(|_| reader.invalid("inserted text is not UTF-8"))?;
-        Self::assemble(&lengths, text).ok_or_else(|| reader.invalid("inserted text and insertions differ in length"))
+        Self::read_plain(reader, len)
+    }
+
+    fn pack(&self, parts: &[Part]) -> (Vec<u32>, Columns) {
+        self.columns_of(parts)
+    }
+
+    fn unpack(
+        columns: &mut ColumnReader<'_, '_>,
+        shares: &[Share],
+        authors: usize,
+    ) -> Result<(Self, Vec<u32>), DecodeError> {
+        Self::read_columns(columns, shares, authors)
     }
 
     fn memory(&self) -> usize {
@@ -389,63 +384,11 @@ impl Contents for Operations {
     }
 }
 
-impl Operations {
-    /// Builds the runs again by our own rules, whatever the writer's were. `None` when the text does not fit the
-    /// insertions.
-    fn assemble(runs: &[(Kind, u32, u32)], text: &str) -> Option<Self> {
-        let (mut operations, mut rest) = (Self::default(), text);
-        let ascii = text.is_ascii();
-        for &(kind, at, count) in runs {
-            match kind {
-                Kind::Insert => {
-                    let end = if ascii { count as usize } else { byte_of_char(rest, count)? };
-                    let (part, behind) = rest.split_at_checked(end)?;
-                    operations.insert(at, part);
-                    rest = behind;
-                }
-                Kind::Delete => operations.delete(at, count, false),
-                Kind::Backspace => operations.delete(at, count, true),
-            }
-        }
-        rest.is_empty().then_some(operations)
-    }
-}
-
-/// Where char number `count` starts; the end of the text when it has exactly `count`; `None` when it has fewer.
-fn byte_of_char(text: &str, count: u32) -> Option<usize> {
-    let mut offsets = text.char_indices().map(|(offset, _)| offset).chain(std::iter::once(text.len()));
-    offsets.nth(count as usize)
-}
-
 /// One event's deletion is the same whichever way its run went.
 fn single(operation: Operation<'_>) -> Action<'_> {
     match operation.action {
         Action::Backspace { at } if operation.events.len() == 1 => Action::Delete { at },
         action => action,
-    }
-}
-
-impl Kind {
-    fn code(self) -> u64 {
-        match self {
-            Self::Insert => 0,
-            Self::Delete => 1,
-            Self::Backspace => 2,
-        }
-    }
-
-    fn from_code(code: u64) -> Option<Self> {
-        [Self::Insert, Self::Delete, Self::Backspace].into_iter().find(|kind| kind.code() == code)
-    }
-
-    /// Where the next operation probably is: the caret.
-    fn next_position(self, at: u32, count: u32) -> i64 {
-        let (at, count) = (i64::from(at), i64::from(count));
-        match self {
-            Self::Insert => at + count,
-            Self::Delete => at,
-            Self::Backspace => at + 1 - count,
-        }
     }
 }
 
@@ -473,24 +416,6 @@ mod tests {
         let cut: Vec<_> = operations.of(span(1, 5)).map(|operation| operation.action).collect();
         assert_eq!(cut, [Action::Insert { at: 6, text: "bé" }, Action::Backspace { at: 7 }]);
         operations.assert_invariants();
-    }
-
-    #[test]
-    fn operations_are_read_back_as_written() {
-        let mut operations = Operations::default();
-        operations.insert(0, "words stay whole");
-        operations.insert(3, &"漢🙂é".repeat(300));
-        operations.delete(9, 4, true);
-        operations.delete(2, 4, false);
-        let mut writer = Writer::new();
-        operations.write(std::slice::from_ref(&(0..operations.len)), &mut writer);
-        let bytes = writer.finish();
-        let read = Operations::read(&mut Reader::new(&bytes), operations.len).expect("what was written can be read");
-        assert_eq!(all(&read), all(&operations));
-        assert!(operations.same(0, &read, 0..operations.len));
-        for end in 0..bytes.len() {
-            assert!(Operations::read(&mut Reader::new(&bytes[..end]), operations.len).is_err());
-        }
     }
 
     #[test]

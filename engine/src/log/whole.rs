@@ -1,0 +1,410 @@
+//! A whole history in one go: the graph of an update that brings everything it builds on.
+//!
+//! Numbers in such an update *are* local indexes, so no name has to be looked up. The rules are those of
+//! [`Log::take_in`](super::Log::take_in), checked by another route: what each piece has seen is kept by agents, which
+//! says at once what has seen what, because an agent's events are a chain. When anything is amiss there is no graph, and
+//! the pieces are taken in one by one to find out what.
+
+use super::Contents;
+use super::update::{Entry, Parent, Update};
+use crate::graph::{AgentIndex, Graph, Heads};
+use crate::id::{AgentId, Local};
+use smallvec::SmallVec;
+use std::collections::HashSet;
+
+/// What all pieces have seen takes at most so many numbers, or this many for each piece.
+const MOST_SEEN: usize = 1 << 18;
+const MOST_SEEN_EACH: usize = 8;
+
+impl<C: Contents> Update<C> {
+    /// The graph of its pieces, if they keep all rules and name no event from outside.
+    pub(super) fn graph(&self) -> Option<Graph> {
+        let width = self.agents.len();
+        if width > MOST_SEEN_EACH && width.saturating_mul(self.pieces.len()) > MOST_SEEN {
+            return None;
+        }
+        let distinct: HashSet<AgentId> = self.agents.iter().copied().collect();
+        if distinct.len() < width || self.pieces.last()?.end >= Local::LIMIT {
+            return None;
+        }
+        let mut building = Building {
+            agents: &self.agents,
+            pieces: &self.pieces,
+            graph: Graph::default(),
+            last: vec![None; width],
+            seen: Seen { width, counts: Vec::with_capacity(width * self.pieces.len()) },
+        };
+        let mut parents_start = 0;
+        for (number, piece) in self.pieces.iter().enumerate() {
+            let parents_end = piece.parents_end as usize;
+            building.piece(number, &self.parents[parents_start..parents_end])?;
+            parents_start = parents_end;
+        }
+        Some(building.graph)
+    }
+}
+
+struct Building<'a> {
+    agents: &'a [AgentId],
+    pieces: &'a [Entry],
+    graph: Graph,
+    /// By author, their last piece.
+    last: Vec<Option<Last>>,
+    seen: Seen,
+}
+
+#[derive(Clone, Copy)]
+struct Last {
+    index: AgentIndex,
+    piece: u32,
+    event: Local,
+    clock: u32,
+}
+
+impl Building<'_> {
+    /// Adds a piece. `None` when it breaks a rule.
+    fn piece(&mut self, number: usize, parents: &[Parent]) -> Option<()> {
+        let Entry { author, clock, end, goes_on, .. } = self.pieces[number];
+        let count = end - self.start(number);
+        let last = self.last[author as usize];
+        let index = if goes_on {
+            let last = last.filter(|last| last.clock + 1 == clock)?;
+            self.seen.add_going_on(last.piece, author, last.event);
+            self.graph.extend(last.index, count);
+            last.index
+        } else {
+            let heads = self.check(parents, last, author, clock)?;
+            self.start_group(last, author, clock, &heads, count)?
+        };
+        let last = Last { index, piece: number as u32, event: Local(end - 1), clock: clock + (count - 1) };
+        self.last[author as usize] = Some(last);
+        Some(())
+    }
+
+    /// The parents of a piece that starts a group by the rules.
+    fn check(&mut self, parents: &[Parent], last: Option<Last>, author: u32, clock: u32) -> Option<Heads> {
+        let mut known: SmallVec<[Known; 2]> = SmallVec::new();
+        for &parent in parents {
+            known.push(self.known(parent)?);
+        }
+        match &mut known[..] {
+            [] | [_] => {}
+            [a, b] if a.event <= b.event => {}
+            [a, b] => std::mem::swap(a, b),
+            many => many.sort_unstable_by_key(|parent| parent.event),
+        }
+        self.seen.add(&known)?;
+        let latest = known.iter().map(|parent| parent.clock).max();
+        let expected = latest.map_or(Some(0), |clock| clock.checked_add(1))?;
+        let contiguous = last.is_some_and(|last| last.clock + 1 == expected);
+        if expected.checked_add(contiguous.into()) != Some(clock) {
+            return None;
+        }
+        let heads: Heads = known.iter().map(|parent| parent.event).collect();
+        match last {
+            Some(last) if heads[..] == [last.event] || !self.seen.by_last(author, last.event) => None,
+            _ => Some(heads),
+        }
+    }
+
+    fn start_group(
+        &mut self,
+        last: Option<Last>,
+        author: u32,
+        clock: u32,
+        heads: &[Local],
+        count: u32,
+    ) -> Option<AgentIndex> {
+        if let Some(last) = last {
+            self.graph.start_group_of(last.index, clock, heads, count);
+            return Some(last.index);
+        }
+        let agent = self.agents[author as usize];
+        self.graph.start_group(agent, clock, heads, count);
+        self.graph.agent_index(agent)
+    }
+
+    fn known(&self, parent: Parent) -> Option<Known> {
+        let Parent::Inside { piece, event } = parent else { return None };
+        let Entry { author, clock, .. } = self.pieces[piece as usize];
+        let clock = clock + (event - self.start(piece as usize));
+        Some(Known { piece, author, event: Local(event), clock })
+    }
+
+    fn start(&self, piece: usize) -> u32 {
+        piece.checked_sub(1).map_or(0, |before| self.pieces[before].end)
+    }
+}
+
+/// A parent and where it stands.
+#[derive(Clone, Copy)]
+struct Known {
+    piece: u32,
+    author: u32,
+    event: Local,
+    clock: u32,
+}
+
+/// What the first event of each piece has seen, piece by piece: of each author, how many events up to the last one seen,
+/// counted from the start of the log. An author's events are a chain, so who has seen one has seen those before it.
+struct Seen {
+    width: usize,
+    counts: Vec<u32>,
+}
+
+impl Seen {
+    /// Adds a piece that goes on with the group of `piece`, whose last event is `event`.
+    fn add_going_on(&mut self, piece: u32, author: u32, event: Local) {
+        let (start, row) = (self.counts.len(), piece as usize * self.width);
+        self.counts.extend_from_within(row..row + self.width);
+        self.counts[start + author as usize] = event.0 + 1;
+    }
+
+    /// Adds a piece with these parents, ascending. `None` when one of them is in the past of another.
+    fn add(&mut self, parents: &[Known]) -> Option<()> {
+        let start = self.counts.len();
+        // More cannot be concurrent, and are not worth the time that it takes to find out why.
+        if parents.len() > self.width.min(start / self.width) {
+            return None;
+        }
+        self.counts.resize(start + self.width, 0);
+        let (before, row) = self.counts.split_at_mut(start);
+        for parent in parents {
+            let seen = &before[parent.piece as usize * self.width..][..self.width];
+            row.iter_mut().zip(seen).for_each(|(count, &seen)| *count = seen.max(*count));
+        }
+        // From the newest on, so that of two in one piece the older one is found to be seen.
+        for parent in parents.iter().rev() {
+            let count = &mut row[parent.author as usize];
+            if *count > parent.event.0 {
+                return None;
+            }
+            *count = parent.event.0 + 1;
+        }
+        Some(())
+    }
+
+    /// Whether the piece added last has seen this event of an author.
+    fn by_last(&self, author: u32, event: Local) -> bool {
+        self.counts[self.counts.len() - self.width + author as usize] > event.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Effort;
+    use crate::codec::{ColumnReader, Columns, DecodeError, Reader, Writer};
+    use crate::graph::Summary;
+    use crate::id::{Clock, Span};
+    use crate::log::{Log, Part, Pending, Share};
+    use std::ops::Range;
+
+    /// SplitMix64 (Steele, Lea & Flood 2014).
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, bound: usize) -> usize {
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = self.0;
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            ((z ^ (z >> 31)) % bound as u64) as usize
+        }
+    }
+
+    fn seeds(count: u64) -> std::ops::Range<u64> {
+        match std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()) {
+            Some(seed) => seed..seed + 1,
+            None => 0..count,
+        }
+    }
+
+    /// Contents that are a byte for each event.
+    #[derive(Clone, Debug, Default)]
+    struct Letters(Vec<u8>);
+
+    impl Contents for Letters {
+        fn len(&self) -> u32 {
+            self.0.len() as u32
+        }
+        fn append(&mut self, other: &Self, events: Range<u32>) {
+            self.0.extend_from_slice(&other.0[events.start as usize..events.end as usize]);
+        }
+        fn same(&self, at: u32, other: &Self, events: Range<u32>) -> bool {
+            let theirs = &other.0[events.start as usize..events.end as usize];
+            self.0[at as usize..].starts_with(theirs)
+        }
+        fn truncate(&mut self, len: u32) {
+            self.0.truncate(len as usize);
+        }
+        fn write(&self, events: &[Range<u32>], writer: &mut Writer) {
+            events.iter().for_each(|events| writer.raw(&self.0[events.start as usize..events.end as usize]));
+        }
+        fn read(reader: &mut Reader<'_>, len: u32) -> Result<Self, DecodeError> {
+            Ok(Self(reader.raw(len as usize)?.to_vec()))
+        }
+        fn pack(&self, parts: &[Part]) -> (Vec<u32>, Columns) {
+            let (mut columns, mut letters) = (Columns::default(), Writer::new());
+            let events: Vec<Range<u32>> = parts.iter().map(|part| part.events.clone()).collect();
+            self.write(&events, &mut letters);
+            columns.add(letters, 1);
+            (events.iter().map(|events| events.len() as u32).collect(), columns)
+        }
+        fn unpack(
+            columns: &mut ColumnReader<'_, '_>,
+            shares: &[Share],
+            _: usize,
+        ) -> Result<(Self, Vec<u32>), DecodeError> {
+            Ok((Self(columns.next(1)?.into_owned()), shares.iter().map(|share| share.runs).collect()))
+        }
+        fn memory(&self) -> usize {
+            self.0.len()
+        }
+    }
+
+    /// Agents go on with their groups, or adopt something and start one.
+    fn random_log(random: &mut Random, pieces: usize) -> Log<Letters> {
+        let mut log = Log::default();
+        let agents: Vec<AgentId> =
+            (0..1 + random.below(5)).map(|number| AgentId::new(number as u128 * 37 % 11)).collect();
+        for _ in 0..pieces {
+            let agent = agents[random.below(agents.len())];
+            let last = log.graph().agent_index(agent).map(|index| log.graph().last_of(index));
+            let mut seen: Heads = match random.below(3) {
+                0 => log.graph().heads().clone(),
+                1 => Heads::new(),
+                _ => (0..random.below(3)).map(|_| log.len()).filter(|len| len.0 > 0).collect(),
+            };
+            seen.iter_mut()
+                .filter(|event| **event == log.len())
+                .for_each(|event| *event = Local(random.below(event.0 as usize) as u32));
+            seen.extend(last);
+            let parents = log.graph().minimal(seen);
+            let goes_on = last.is_some_and(|last| parents[..] == [last]);
+            let count = 1 + random.below(6) as u32;
+            let group = (!goes_on).then_some(&parents[..]);
+            let letters: Vec<u8> = (0..count).map(|_| random.below(256) as u8).collect();
+            log.append(agent, group, count, |mine: &mut Letters| mine.0.extend(letters));
+        }
+        log
+    }
+
+    fn taken_one_by_one(update: &Update<Letters>) -> Option<Log<Letters>> {
+        let (mut log, mut waiting) = (Log::default(), Pending::default());
+        for number in 0..update.piece_count() {
+            log.take_piece(&update.piece(number), update.contents(), &mut waiting).ok()?;
+        }
+        (waiting.event_count() == 0).then_some(log)
+    }
+
+    fn assert_same(a: &Log<Letters>, b: &Log<Letters>) {
+        let runs = |log: &Log<Letters>| {
+            let runs = log.graph().runs_in(Span::new(Local(0), log.len()));
+            runs.map(|run| (run.span, run.agent, run.clock, run.parents.to_vec())).collect::<Vec<_>>()
+        };
+        assert_eq!(runs(a), runs(b));
+        let versions = |log: &Log<Letters>| (log.graph().heads().clone(), log.graph().critical().to_vec());
+        assert_eq!(versions(a), versions(b));
+        assert_eq!((a.graph().summary(), a.graph().groups()), (b.graph().summary(), b.graph().groups()));
+        assert!(a.contents().same(0, b.contents(), 0..a.len().0), "the contents differ");
+        a.graph().assert_invariants();
+    }
+
+    fn packed(log: &Log<Letters>, since: &Summary) -> Vec<u8> {
+        log.encode_packed(&log.spans_since(since), Effort::Quick)
+    }
+
+    fn in_one_go(bytes: &[u8]) -> Option<Log<Letters>> {
+        let update = Update::decode(bytes).expect("what was written can be read");
+        let graph = update.graph()?;
+        Some(Log { graph, contents: update.contents })
+    }
+
+    #[test]
+    fn a_history_is_the_same_in_one_go_and_piece_by_piece_packed_and_plain() {
+        for seed in seeds(300) {
+            let random = &mut Random(seed);
+            let pieces = 1 + random.below(60);
+            let log = random_log(random, pieces);
+            let bytes = packed(&log, &Summary::new());
+            let whole = in_one_go(&bytes).unwrap_or_else(|| panic!("not by the rules: SEED={seed}"));
+            let update = Update::decode(&bytes).expect("what was written can be read");
+            let plain = Update::decode(&log.encode_plain(&log.spans_since(&Summary::new()))).expect("it can be read");
+            for other in [taken_one_by_one(&update), taken_one_by_one(&plain)] {
+                assert_same(&whole, &other.unwrap_or_else(|| panic!("refused: SEED={seed}")));
+            }
+            assert_eq!(packed(&whole, &Summary::new()), bytes, "SEED={seed}");
+            assert_eq!(whole.graph().groups(), log.graph().groups(), "SEED={seed}");
+        }
+    }
+
+    /// Parts of a history name what they build on from outside; taken in behind it they make the whole.
+    #[test]
+    fn a_packed_part_goes_on_from_what_is_there() {
+        for seed in seeds(300) {
+            let random = &mut Random(seed);
+            let log = random_log(random, 30);
+            let cut = log.graph().runs_in(Span::new(Local(0), log.len())).nth(random.below(log.graph().run_count()));
+            let cut = cut.expect("a run of the log").span.end;
+            let mut ahead = log.clone();
+            ahead.truncate(cut);
+            let rest = Update::decode(&packed(&log, &ahead.graph().summary())).expect("what was written can be read");
+            let waiting = ahead.take_in(rest).expect("events of a good log");
+            assert_eq!(waiting.event_count(), 0, "SEED={seed}");
+            assert_eq!(ahead.graph().groups(), log.graph().groups(), "SEED={seed}");
+            assert!(ahead.contents().same(0, log.contents(), 0..log.len().0), "SEED={seed}");
+        }
+    }
+
+    /// Clocks, parents and authors changed at random: both ways find the same updates good.
+    #[test]
+    fn in_one_go_and_piece_by_piece_refuse_the_same() {
+        let (mut good, mut bad) = (0, 0);
+        for seed in seeds(3000) {
+            let random = &mut Random(seed);
+            let pieces = 2 + random.below(12);
+            let log = random_log(random, pieces);
+            let mut update = Update::decode(&packed(&log, &Summary::new())).expect("what was written can be read");
+            break_something(random, &mut update);
+            let (whole, one_by_one) = (update.graph(), taken_one_by_one(&update));
+            match (whole, one_by_one) {
+                (Some(graph), Some(log)) => {
+                    assert_same(&Log { graph, contents: update.take_contents() }, &log);
+                    good += 1;
+                }
+                (None, None) => bad += 1,
+                (whole, _) => panic!("in one go it is {}, piece by piece not: SEED={seed}", whole.is_some()),
+            }
+        }
+        assert!(std::env::var("SEED").is_ok() || (good > 100 && bad > 500), "{good} good ones, {bad} bad ones");
+    }
+
+    fn break_something(random: &mut Random, update: &mut Update<Letters>) {
+        let number = random.below(update.pieces.len());
+        let agents = update.agents.len();
+        match random.below(5) {
+            0 => update.pieces[number].clock += 1,
+            1 => update.pieces[number].author = random.below(agents) as u32,
+            2 => {
+                update.pieces[number].goes_on ^= update.parents_of(number).is_empty() && update.pieces[number].clock > 0
+            }
+            _ => {
+                // Another parent for one of the pieces, and the clock that it makes where it is by the rule.
+                let Some(parent) = (0..update.parents.len()).nth(random.below(update.parents.len().max(1))) else {
+                    return;
+                };
+                let child = update.pieces.partition_point(|piece| piece.parents_end as usize <= parent);
+                let piece = random.below(child);
+                let events = update.events(piece);
+                let event = events.start + random.below(events.len()) as u32;
+                update.parents[parent] = Parent::Inside { piece: piece as u32, event };
+                if random.below(2) == 0 {
+                    let clocks = update.piece(child).parents.unwrap_or_default().into_iter().map(|id| id.clock);
+                    let Clock(latest) = clocks.max().unwrap_or_default();
+                    update.pieces[child].clock = latest + 1 + random.below(2) as u32;
+                }
+            }
+        }
+    }
+}
