@@ -40,9 +40,9 @@ fn replay_window(log: &TextLog, events: Span, draft: &mut Draft) -> Result<(), M
             Stretch::Kept(count) => at += count,
             Stretch::Deleted(count) => draft.remove(at, count),
             Stretch::Inserted(events) => {
-                for part in log.contents().parts(events) {
-                    draft.insert(at, Piece { source: part.source, len: part.events.len() });
-                    at += part.events.len();
+                for fragment in log.contents().fragments(events) {
+                    draft.insert(at, Piece { source: fragment.source, len: fragment.events.len() });
+                    at += fragment.events.len();
                 }
             }
             Stretch::Passing => {}

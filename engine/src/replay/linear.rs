@@ -5,7 +5,7 @@ use super::Misplaced;
 use crate::id::Span;
 use crate::sequence::OutOfRange;
 use crate::text::draft::{Draft, Piece};
-use crate::text::operations::{Kind, Operations, Part};
+use crate::text::operations::{Fragment, Kind, Operations};
 use crate::text::tracker::Change;
 
 /// Turns the operations of `events` into changes of a text of `len` chars, and keeps `len` up to date. O(runs).
@@ -15,8 +15,8 @@ pub(super) fn apply(
     len: &mut u32,
     mut emit: impl FnMut(Change),
 ) -> Result<(), Misplaced> {
-    for part in operations.parts(events) {
-        let change = change_of(&part, *len)?;
+    for fragment in operations.fragments(events) {
+        let change = change_of(&fragment, *len)?;
         *len = change.resized(*len);
         emit(change);
     }
@@ -25,19 +25,19 @@ pub(super) fn apply(
 
 /// Makes the operations of `events` to a draft. O(runs log pieces).
 pub(super) fn draw(operations: &Operations, events: Span, draft: &mut Draft) -> Result<(), Misplaced> {
-    for part in operations.parts(events) {
-        let Change { at, inserts, .. } = change_of(&part, draft.len())?;
+    for fragment in operations.fragments(events) {
+        let Change { at, inserts, .. } = change_of(&fragment, draft.len())?;
         if inserts {
-            draft.insert(at, Piece { source: part.source, len: part.events.len() });
+            draft.insert(at, Piece { source: fragment.source, len: fragment.events.len() });
         } else {
-            draft.remove(at, part.events.len());
+            draft.remove(at, fragment.events.len());
         }
     }
     Ok(())
 }
 
-fn change_of(part: &Part, len: u32) -> Result<Change, Misplaced> {
-    let &Part { events, kind, at, .. } = part;
+fn change_of(fragment: &Fragment, len: u32) -> Result<Change, Misplaced> {
+    let &Fragment { events, kind, at, .. } = fragment;
     let count = events.len();
     let change = |at, inserts| Change { at, events, inserts };
     match kind {

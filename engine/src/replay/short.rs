@@ -11,7 +11,7 @@ use crate::graph::{AgentIndex, RunView};
 use crate::id::{Local, Span};
 use crate::sequence::short::{Author, MOST_AUTHORS, Seen, Short};
 use crate::text::draft::{Draft, Piece};
-use crate::text::operations::{Kind, Part};
+use crate::text::operations::{Fragment, Kind};
 
 /// Runs of operations in a short window. Each scans the elements of those before it, so the cost grows with the square;
 /// measured on windows of all sizes, the tree is ahead from about here. Small in unit tests, so that both ways are
@@ -49,20 +49,20 @@ impl Shortcut {
         self.elements.begin(draft.len());
         let (mut runs, mut cuts) = (self.runs.iter().copied(), self.cuts.iter().copied().peekable());
         let Some(mut run) = runs.next() else { return Ok(true) };
-        for mut part in log.contents().parts(window) {
-            // A part of what one run did, up to where some version ends.
-            while !part.events.is_empty() {
-                let start = part.events.start;
+        for mut fragment in log.contents().fragments(window) {
+            // A fragment of what one run did, up to where some version ends.
+            while !fragment.events.is_empty() {
+                let start = fragment.events.start;
                 if start == run.span.end {
                     let Some(next) = runs.next() else { break };
                     run = next;
                 }
                 while cuts.next_if(|&cut| cut <= start).is_some() {}
                 let end = cuts.peek().map_or(run.span.end, |&cut| cut.min(run.span.end));
-                let rest = part.split_off(end);
+                let rest = fragment.split_off(end);
                 run.seen.add(run.author, start);
-                apply(&mut self.elements, log, &part, &run)?;
-                part = rest;
+                apply(&mut self.elements, log, &fragment, &run)?;
+                fragment = rest;
             }
         }
         self.draw(log, draft);
@@ -135,8 +135,8 @@ impl Shortcut {
     }
 }
 
-fn apply(elements: &mut Short, log: &TextLog, part: &Part, run: &Walked) -> Result<(), Misplaced> {
-    let &Part { events, kind, at, source } = part;
+fn apply(elements: &mut Short, log: &TextLog, fragment: &Fragment, run: &Walked) -> Result<(), Misplaced> {
+    let &Fragment { events, kind, at, source } = fragment;
     let &Walked { author, seen, .. } = run;
     let applied = match kind {
         Kind::Insert => {

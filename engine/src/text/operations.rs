@@ -49,7 +49,7 @@ pub(crate) enum Kind {
 
 /// A part of a run, without its text: what replaying needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Part {
+pub(crate) struct Fragment {
     pub(crate) events: Span,
     pub(crate) kind: Kind,
     /// As in [`Action`].
@@ -58,7 +58,7 @@ pub(crate) struct Part {
     pub(crate) source: Source,
 }
 
-impl Part {
+impl Fragment {
     /// Cuts off and returns what the events from `end` on do, if they are among these.
     pub(crate) fn split_off(&mut self, end: Local) -> Self {
         let end = end.min(self.events.end);
@@ -206,7 +206,7 @@ impl Operations {
     }
 
     /// The runs of these events, cut to the span, without their text. One look-up for all of them.
-    pub(crate) fn parts(&self, events: Span) -> impl Iterator<Item = Part> + '_ {
+    pub(crate) fn fragments(&self, events: Span) -> impl Iterator<Item = Fragment> + '_ {
         let first = if events.is_empty() { self.runs.len() } else { self.run_number(events.start.0) };
         let runs = self.runs[first..].iter().enumerate().take_while(move |(_, run)| run.start < events.end.0);
         runs.map(move |(ahead, run)| {
@@ -219,7 +219,7 @@ impl Operations {
                 Kind::Delete => run.at,
                 Kind::Backspace => run.at - offset,
             };
-            Part { events: span, kind: run.kind, at, source: Source { run: number as u32, offset } }
+            Fragment { events: span, kind: run.kind, at, source: Source { run: number as u32, offset } }
         })
     }
 
