@@ -115,25 +115,30 @@ impl<'a> Reader<'a> {
                 self.at += 1;
                 Ok(u64::from(byte))
             }
-            _ => self.long_number(),
+            _ => {
+                let (value, end) = long_number(self.bytes, self.at)?;
+                self.at = end;
+                Ok(value)
+            }
         }
     }
 
-    fn long_number(&mut self) -> Result<u64, DecodeError> {
-        let start = self.at;
-        let mut value = 0u64;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            let bits = u64::from(byte & 0x7f);
-            if shift == 63 && bits > 1 {
-                return Err(DecodeError::NumberTooLarge { offset: start, limit: u64::MAX });
-            }
-            value |= bits << shift;
-            if byte < 0x80 {
-                return Ok(value);
+    /// A number where one is written, else 0, without a branch on which it is: for numbers that nobody can foresee.
+    #[inline]
+    pub(crate) fn number_if(&mut self, is_written: bool) -> Result<u64, DecodeError> {
+        if let Some((word, _)) = self.bytes.get(self.at..).and_then(|rest| rest.split_first_chunk::<8>()) {
+            let word = u64::from_le_bytes(*word);
+            // The first byte without its top bit is the last of the number.
+            let len = (!word & 0x8080_8080_8080_8080).trailing_zeros() / 8 + 1;
+            if len <= 5 {
+                let word = word & u64::MAX >> (64 - 8 * len);
+                let group = |number: u32| word >> number & 0x7f << (7 * number);
+                let value = group(0) | group(1) | group(2) | group(3) | group(4);
+                self.at += len as usize * usize::from(is_written);
+                return Ok(value * u64::from(is_written));
             }
         }
-        Err(DecodeError::NumberTooLarge { offset: start, limit: u64::MAX })
+        if is_written { self.number() } else { Ok(0) }
     }
 
     /// A number of at most `limit`.
@@ -153,10 +158,14 @@ impl<'a> Reader<'a> {
         Ok(self.raw(16)?.iter().fold(0, |value, &byte| value << 8 | u128::from(byte)))
     }
 
-    #[inline]
     pub(crate) fn signed(&mut self) -> Result<i64, DecodeError> {
-        let value = self.number()?;
-        Ok((value >> 1) as i64 ^ -((value & 1) as i64))
+        self.number().map(zigzag)
+    }
+
+    /// As [`number_if`](Self::number_if).
+    #[inline]
+    pub(crate) fn signed_if(&mut self, is_written: bool) -> Result<i64, DecodeError> {
+        self.number_if(is_written).map(zigzag)
     }
 
     pub(crate) fn string(&mut self) -> Result<&'a [u8], DecodeError> {
@@ -176,9 +185,34 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn invalid(&self, what: &'static str) -> DecodeError {
         DecodeError::Invalid { offset: self.at, what }
     }
+}
+
+/// The number at `start`, however long, and where it ends. It takes no reader, so that one in a loop can stay in
+/// registers.
+fn long_number(bytes: &[u8], start: usize) -> Result<(u64, usize), DecodeError> {
+    let mut value = 0u64;
+    for (number, shift) in (0..64).step_by(7).enumerate() {
+        let at = start + number;
+        let byte = *bytes.get(at).ok_or(DecodeError::Truncated { offset: at })?;
+        let bits = u64::from(byte & 0x7f);
+        if shift == 63 && bits > 1 {
+            break;
+        }
+        value |= bits << shift;
+        if byte < 0x80 {
+            return Ok((value, at + 1));
+        }
+    }
+    Err(DecodeError::NumberTooLarge { offset: start, limit: u64::MAX })
+}
+
+#[inline]
+fn zigzag(value: u64) -> i64 {
+    (value >> 1) as i64 ^ -((value & 1) as i64)
 }
 
 /// Bytes that are not what they should be. Offsets count from the start of the message or record, and inside a packed
@@ -259,13 +293,17 @@ mod tests {
     #[test]
     fn numbers_are_read_back_as_written() {
         let mut writer = Writer::new();
-        let values = [0, 1, 127, 128, 300, u64::from(u32::MAX), u64::MAX];
+        let values =
+            [0, 1, 127, 128, 300, 1 << 14, 1 << 21, 1 << 28, u64::from(u32::MAX), (1 << 35) - 1, 1 << 35, u64::MAX];
         values.iter().for_each(|&value| writer.number(value));
         [0, -1, 1, i64::MIN, i64::MAX].iter().for_each(|&value| writer.signed(value));
         let bytes = writer.finish();
         let mut reader = Reader::new(&bytes);
+        let mut without_branches = Reader::new(&bytes);
         for value in values {
             assert_eq!(reader.number(), Ok(value));
+            assert_eq!(without_branches.number_if(false), Ok(0));
+            assert_eq!(without_branches.number_if(true), Ok(value));
         }
         for value in [0, -1, 1, i64::MIN, i64::MAX] {
             assert_eq!(reader.signed(), Ok(value));

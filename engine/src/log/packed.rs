@@ -290,8 +290,9 @@ impl Reading<'_> {
         if goes_on && clock == 0 {
             return Err(self.names.invalid("clock 0 cannot go on with an event before it"));
         }
-        let (end, parents_end) = (self.end() + len, self.parents.len() as u32);
-        self.pieces.push(Entry { author, clock, end, parents_end, goes_on });
+        let start = self.pieces.last().map_or(0, |piece| piece.end);
+        let parents_end = self.parents.len() as u32;
+        self.pieces.push(Entry { author, clock, start, end: start + len, parents_end, goes_on });
         Ok(())
     }
 
@@ -325,24 +326,18 @@ impl Reading<'_> {
         }
         let piece = (self.pieces.len() as u64).checked_sub(back);
         let piece = piece.ok_or_else(|| self.steps.invalid("a parent before the first piece"))? as usize;
-        let Entry { clock, end, .. } = self.pieces[piece];
+        let Entry { clock, start, end, .. } = self.pieces[piece];
         let offset = self.offsets.number()?;
-        let event = u64::from(end - 1).checked_sub(offset).filter(|&event| event >= self.start(piece).into());
-        let event = event.ok_or_else(|| self.offsets.invalid("a parent before the start of its piece"))? as u32;
-        Ok((Parent::Inside { piece: piece as u32, event }, clock + (event - self.start(piece))))
-    }
-
-    fn end(&self) -> u32 {
-        self.pieces.last().map_or(0, |piece| piece.end)
-    }
-
-    fn start(&self, piece: usize) -> u32 {
-        piece.checked_sub(1).map_or(0, |before| self.pieces[before].end)
+        if offset >= u64::from(end - start) {
+            return Err(self.offsets.invalid("a parent before the start of its piece"));
+        }
+        let event = end - 1 - offset as u32;
+        Ok((Parent::Inside { piece: piece as u32, event }, clock + (event - start)))
     }
 
     fn last_clock(&self, piece: u32) -> u32 {
-        let Entry { clock, end, .. } = self.pieces[piece as usize];
-        clock + (end - 1 - self.start(piece as usize))
+        let Entry { clock, start, end, .. } = self.pieces[piece as usize];
+        clock + (end - 1 - start)
     }
 }
 

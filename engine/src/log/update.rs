@@ -61,7 +61,8 @@ pub(super) struct Entry {
     /// The number of its agent.
     pub(super) author: u32,
     pub(super) clock: u32,
-    /// Where its events end in the contents; they start where those of the piece before it end.
+    /// Where its events start in the contents; those of the piece before it end there.
+    pub(super) start: u32,
     pub(super) end: u32,
     /// Where its parents end in `Update::parents`.
     pub(super) parents_end: u32,
@@ -128,15 +129,14 @@ impl<C: Contents> Update<C> {
     }
 
     fn span(&self, number: usize) -> EventSpan {
-        let Entry { author, clock, .. } = self.pieces[number];
-        let end = Clock(clock + self.events(number).len() as u32);
-        EventSpan { agent: self.agents[author as usize], start: Clock(clock), end }
+        let Entry { author, clock, start, end, .. } = self.pieces[number];
+        EventSpan { agent: self.agents[author as usize], start: Clock(clock), end: Clock(clock + (end - start)) }
     }
 
     /// Where the events of a piece stand in the contents.
     pub(super) fn events(&self, number: usize) -> Range<u32> {
-        let start = number.checked_sub(1).map_or(0, |before| self.pieces[before].end);
-        start..self.pieces[number].end
+        let Entry { start, end, .. } = self.pieces[number];
+        start..end
     }
 
     pub(super) fn parents_of(&self, number: usize) -> &[Parent] {
@@ -148,8 +148,8 @@ impl<C: Contents> Update<C> {
         let (author, clock) = match parent {
             Parent::Outside { author, clock } => (author, clock),
             Parent::Inside { piece, event } => {
-                let Entry { author, clock, .. } = self.pieces[piece as usize];
-                (author, clock + (event - self.events(piece as usize).start))
+                let Entry { author, clock, start, .. } = self.pieces[piece as usize];
+                (author, clock + (event - start))
             }
         };
         EventId::new(self.agents[author as usize], Clock(clock))
@@ -174,7 +174,8 @@ impl<C: Contents> Update<C> {
             }
             self.read_parents(reader, parents.saturating_sub(1))?;
             let parents_end = self.parents.len() as u32;
-            self.pieces.push(Entry { author, clock, end: total + len, parents_end, goes_on: parents == 0 });
+            let (end, goes_on) = (total + len, parents == 0);
+            self.pieces.push(Entry { author, clock, start: total, end, parents_end, goes_on });
         }
         Ok(())
     }

@@ -9,7 +9,6 @@ use super::Contents;
 use super::update::{Entry, Parent, Update};
 use crate::graph::{AgentIndex, Graph, Heads};
 use crate::id::{AgentId, Local};
-use smallvec::SmallVec;
 use std::collections::HashSet;
 
 /// What all pieces have seen takes at most so many numbers, or this many for each piece.
@@ -32,7 +31,7 @@ impl<C: Contents> Update<C> {
             pieces: &self.pieces,
             graph: Graph::default(),
             last: vec![None; width],
-            seen: Seen { width, counts: Vec::with_capacity(width * self.pieces.len()) },
+            seen: Seen::new(width, self.pieces.len()),
         };
         let mut parents_start = 0;
         for (number, piece) in self.pieces.iter().enumerate() {
@@ -64,8 +63,8 @@ struct Last {
 impl Building<'_> {
     /// Adds a piece. `None` when it breaks a rule.
     fn piece(&mut self, number: usize, parents: &[Parent]) -> Option<()> {
-        let Entry { author, clock, end, goes_on, .. } = self.pieces[number];
-        let count = end - self.start(number);
+        let Entry { author, clock, start, end, goes_on, .. } = self.pieces[number];
+        let count = end - start;
         let last = self.last[author as usize];
         let index = if goes_on {
             let last = last.filter(|last| last.clock + 1 == clock)?;
@@ -73,38 +72,62 @@ impl Building<'_> {
             self.graph.extend(last.index, count);
             last.index
         } else {
-            let heads = self.check(parents, last, author, clock)?;
-            self.start_group(last, author, clock, &heads, count)?
+            // Two are nearly always the most that there are.
+            let (mut few, mut many) = ([Known::default(); 2], Vec::new());
+            let known = if let Some(few) = few.get_mut(..parents.len()) {
+                few
+            } else {
+                many.resize(parents.len(), Known::default());
+                &mut many[..]
+            };
+            self.check(known, parents, last, author, clock)?;
+            match &*known {
+                &[a, b] => {
+                    self.start_group(last, author, clock, &[a.event.min(b.event), a.event.max(b.event)], count)?
+                }
+                known => {
+                    let heads: Heads = known.iter().map(|parent| parent.event).collect();
+                    self.start_group(last, author, clock, &heads, count)?
+                }
+            }
         };
         let last = Last { index, piece: number as u32, event: Local(end - 1), clock: clock + (count - 1) };
         self.last[author as usize] = Some(last);
         Some(())
     }
 
-    /// The parents of a piece that starts a group by the rules.
-    fn check(&mut self, parents: &[Parent], last: Option<Last>, author: u32, clock: u32) -> Option<Heads> {
-        let mut known: SmallVec<[Known; 2]> = SmallVec::new();
-        for &parent in parents {
-            known.push(self.known(parent)?);
+    /// Finds out what is known of the parents of a piece that starts a group, and whether it does so by the rules.
+    fn check(
+        &mut self,
+        known: &mut [Known],
+        parents: &[Parent],
+        last: Option<Last>,
+        author: u32,
+        clock: u32,
+    ) -> Option<()> {
+        // More cannot be concurrent, and are not worth the time that it takes to find out why.
+        if parents.len() > self.agents.len() {
+            return None;
         }
-        match &mut known[..] {
-            [] | [_] => {}
-            [a, b] if a.event <= b.event => {}
-            [a, b] => std::mem::swap(a, b),
-            many => many.sort_unstable_by_key(|parent| parent.event),
+        for (known, &parent) in known.iter_mut().zip(parents) {
+            *known = self.known(parent)?;
         }
-        self.seen.add(&known)?;
+        if let [_, _, _, ..] = known {
+            known.sort_unstable_by_key(|parent| parent.event);
+        }
+        if known.windows(2).any(|pair| pair[0].piece == pair[1].piece) {
+            return None;
+        }
+        self.seen.add(known)?;
         let latest = known.iter().map(|parent| parent.clock).max();
         let expected = latest.map_or(Some(0), |clock| clock.checked_add(1))?;
         let contiguous = last.is_some_and(|last| last.clock + 1 == expected);
         if expected.checked_add(contiguous.into()) != Some(clock) {
             return None;
         }
-        let heads: Heads = known.iter().map(|parent| parent.event).collect();
-        match last {
-            Some(last) if heads[..] == [last.event] || !self.seen.by_last(author, last.event) => None,
-            _ => Some(heads),
-        }
+        let Some(last) = last else { return Some(()) };
+        let adopted = !matches!(known, [parent] if parent.event == last.event);
+        (adopted && self.seen.by_last(author, last.event)).then_some(())
     }
 
     fn start_group(
@@ -126,18 +149,13 @@ impl Building<'_> {
 
     fn known(&self, parent: Parent) -> Option<Known> {
         let Parent::Inside { piece, event } = parent else { return None };
-        let Entry { author, clock, .. } = self.pieces[piece as usize];
-        let clock = clock + (event - self.start(piece as usize));
-        Some(Known { piece, author, event: Local(event), clock })
-    }
-
-    fn start(&self, piece: usize) -> u32 {
-        piece.checked_sub(1).map_or(0, |before| self.pieces[before].end)
+        let Entry { author, clock, start, .. } = self.pieces[piece as usize];
+        Some(Known { piece, author, event: Local(event), clock: clock + (event - start) })
     }
 }
 
 /// A parent and where it stands.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Known {
     piece: u32,
     author: u32,
@@ -148,46 +166,58 @@ struct Known {
 /// What the first event of each piece has seen, piece by piece: of each author, how many events up to the last one seen,
 /// counted from the start of the log. An author's events are a chain, so who has seen one has seen those before it.
 struct Seen {
+    /// How many blocks each piece has.
     width: usize,
-    counts: Vec<u32>,
+    counts: Vec<Block>,
 }
 
+/// The counts of a few authors: so many that the larger ones of two blocks are found in one step.
+type Block = [u32; MOST_SEEN_EACH];
+
 impl Seen {
+    fn new(authors: usize, pieces: usize) -> Self {
+        let width = authors.div_ceil(MOST_SEEN_EACH);
+        Self { width, counts: Vec::with_capacity(width * pieces) }
+    }
+
     /// Adds a piece that goes on with the group of `piece`, whose last event is `event`.
     fn add_going_on(&mut self, piece: u32, author: u32, event: Local) {
         let (start, row) = (self.counts.len(), piece as usize * self.width);
         self.counts.extend_from_within(row..row + self.width);
-        self.counts[start + author as usize] = event.0 + 1;
+        *count_of(&mut self.counts[start..], author) = event.0 + 1;
     }
 
-    /// Adds a piece with these parents, ascending. `None` when one of them is in the past of another.
+    /// Adds a piece with these parents, of which no two are of one piece. `None` when one of them is in the past of
+    /// another.
     fn add(&mut self, parents: &[Known]) -> Option<()> {
         let start = self.counts.len();
-        // More cannot be concurrent, and are not worth the time that it takes to find out why.
-        if parents.len() > self.width.min(start / self.width) {
-            return None;
-        }
-        self.counts.resize(start + self.width, 0);
+        self.counts.resize(start + self.width, Block::default());
         let (before, row) = self.counts.split_at_mut(start);
         for parent in parents {
             let seen = &before[parent.piece as usize * self.width..][..self.width];
-            row.iter_mut().zip(seen).for_each(|(count, &seen)| *count = seen.max(*count));
+            for (block, seen) in row.iter_mut().zip(seen) {
+                block.iter_mut().zip(seen).for_each(|(count, &seen)| *count = seen.max(*count));
+            }
         }
-        // From the newest on, so that of two in one piece the older one is found to be seen.
-        for parent in parents.iter().rev() {
-            let count = &mut row[parent.author as usize];
+        for parent in parents {
+            let count = count_of(row, parent.author);
             if *count > parent.event.0 {
                 return None;
             }
-            *count = parent.event.0 + 1;
         }
+        parents.iter().for_each(|parent| *count_of(row, parent.author) = parent.event.0 + 1);
         Some(())
     }
 
     /// Whether the piece added last has seen this event of an author.
-    fn by_last(&self, author: u32, event: Local) -> bool {
-        self.counts[self.counts.len() - self.width + author as usize] > event.0
+    fn by_last(&mut self, author: u32, event: Local) -> bool {
+        let start = self.counts.len() - self.width;
+        *count_of(&mut self.counts[start..], author) > event.0
     }
+}
+
+fn count_of(row: &mut [Block], author: u32) -> &mut u32 {
+    &mut row[author as usize / MOST_SEEN_EACH][author as usize % MOST_SEEN_EACH]
 }
 
 #[cfg(test)]

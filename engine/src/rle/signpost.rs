@@ -27,6 +27,28 @@ impl Default for Signposts {
 }
 
 impl Signposts {
+    /// Signposts for `runs` runs that are all there: where each one ends, and the last one.
+    pub(crate) fn over(ends: impl Iterator<Item = u32>, runs: usize, len: u32) -> Self {
+        let mut shift = CLOSEST;
+        while len as usize >> shift >= MOST_PER_RUN * runs.max(1) {
+            shift += 1;
+        }
+        let mut posts = vec![0; len.div_ceil(1 << shift) as usize + 1];
+        let mut next = 0;
+        for (run, end) in ends.enumerate() {
+            let end = end.div_ceil(1 << shift) as usize;
+            // Mostly there is one signpost or none, and nobody can foresee which: so one is put up for the next run to
+            // stand on, rather than branched on.
+            posts[next] = run as u32;
+            if end > next + 1 {
+                posts[next + 1..end].fill(run as u32);
+            }
+            next = next.max(end);
+        }
+        posts.truncate(next);
+        Self { runs: posts, shift }
+    }
+
     /// The numbers up to `end` that are not covered yet belong to this run. O(1) amortised over the numbers and the
     /// runs.
     #[inline]
@@ -37,12 +59,14 @@ impl Signposts {
     }
 
     fn extend(&mut self, run: usize, end: u32) {
-        while (self.runs.len() as u64) << self.shift < u64::from(end) {
-            if self.runs.len() >= MOST_PER_RUN * (run + 1) {
-                self.take_every_other_away();
-            } else {
-                self.runs.push(run as u32);
+        let most = MOST_PER_RUN * (run + 1);
+        loop {
+            let posts = end.div_ceil(1 << self.shift) as usize;
+            self.runs.resize(posts.min(most).max(self.runs.len()), run as u32);
+            if posts <= most {
+                return;
             }
+            self.take_every_other_away();
         }
     }
 
@@ -82,10 +106,15 @@ mod tests {
                 posts.cover(run, end);
                 assert!(posts.runs.len() <= MOST_PER_RUN * starts.len(), "{} signposts", posts.runs.len());
             }
+            let ends = starts[1..].iter().copied().chain([end]);
+            let at_once = Signposts::over(ends, starts.len(), end);
+            assert!(at_once.runs.len() <= MOST_PER_RUN * starts.len(), "{} signposts", at_once.runs.len());
             for number in 0..end {
-                let among = posts.around(number, starts.len());
-                let found = among.start + starts[among].partition_point(|&start| start <= number) - 1;
-                assert_eq!(found, starts.partition_point(|&start| start <= number) - 1, "the run of {number}");
+                for posts in [&posts, &at_once] {
+                    let among = posts.around(number, starts.len());
+                    let found = among.start + starts[among].partition_point(|&start| start <= number) - 1;
+                    assert_eq!(found, starts.partition_point(|&start| start <= number) - 1, "the run of {number}");
+                }
             }
         }
     }

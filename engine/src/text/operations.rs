@@ -156,6 +156,11 @@ impl Operations {
         self.cover(chars);
     }
 
+    fn set_posts(&mut self) {
+        let ends = self.runs.iter().skip(1).map(|run| run.start).chain([self.len]);
+        self.posts = Signposts::over(ends, self.runs.len(), self.len);
+    }
+
     /// The last run has so many more events.
     fn cover(&mut self, count: u32) {
         self.len += count;

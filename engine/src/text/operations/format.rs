@@ -128,10 +128,12 @@ impl Operations {
             if count == 0 || count > u64::from(len - total) {
                 return Err(reader.invalid("operations and events differ in number"));
             }
-            let run = Claim { kind, at: position(caret, reader.signed()?, reader)?, count: count as u32 };
+            let at = reader.signed()?.checked_add(caret).filter(|at| (0..i64::from(Local::LIMIT)).contains(at));
+            let at = at.ok_or_else(|| reader.invalid("a position beyond the longest text"))?;
+            let run = Claim { kind, at: at as u32, count: count as u32 };
             caret = run.next_position();
             if caret < 0 {
-                return Err(beyond_start(reader));
+                return Err(reader.invalid("backspaces beyond the start of the text"));
             }
             total += run.count;
             runs.push(run);
@@ -140,7 +142,9 @@ impl Operations {
             return Err(reader.invalid("operations and events differ in number"));
         }
         let mut building = Building::new(text_of(Cow::Borrowed(reader.string()?), reader)?);
-        runs.into_iter().try_for_each(|run| building.add(run, reader))?;
+        if !runs.into_iter().all(|run| building.add(run)) {
+            return Err(differ(reader));
+        }
         building.finish(reader)
     }
 }
@@ -223,29 +227,37 @@ struct Reading<'a> {
 impl Reading<'_> {
     /// Reads the runs of one share and returns how many events they are.
     fn share(&mut self, runs: u32, caret: &mut i64) -> Result<u32, DecodeError> {
-        let before = self.building.operations.len;
-        for &code in self.heads.raw(runs as usize)? {
+        let codes = self.heads.raw(runs as usize)?;
+        let (before, building) = (self.building.operations.len, &mut self.building);
+        // Copies, so that they stay in registers.
+        let (mut lengths, mut positions, mut at) = (self.lengths.clone(), self.positions.clone(), *caret);
+        for &code in codes {
             let Some(head) = HEADS[usize::from(code)] else {
                 return Err(self.heads.invalid("no such head of an operation"));
             };
-            let step = match head.step {
-                Some(step) => i64::from(step),
-                None => self.positions.signed()?,
-            };
+            let written = positions.signed_if(head.step.is_none())?;
+            at = at.wrapping_add(head.step.map_or(written, i64::from));
+            // No caret is far enough from 0 for a step to come back to the text the other way round.
+            if !(0..i64::from(Local::LIMIT)).contains(&at) {
+                return Err(positions.invalid("a position beyond the longest text"));
+            }
             let mut count = u32::from(head.length);
             if count == LENGTHS {
-                count += self.lengths.bounded(u64::from(Local::LIMIT))? as u32;
+                count += lengths.bounded(u64::from(Local::LIMIT))? as u32;
             }
-            if count >= Local::LIMIT - self.building.operations.len {
-                return Err(self.lengths.invalid("more events than a log holds"));
+            if count >= Local::LIMIT - building.operations.len {
+                return Err(lengths.invalid("more events than a log holds"));
             }
-            let run = Claim { kind: head.kind, at: position(*caret, step, &self.positions)?, count };
-            *caret = run.next_position();
-            if *caret < 0 {
-                return Err(beyond_start(&self.heads));
+            let run = Claim { kind: head.kind, at: at as u32, count };
+            at = run.next_position();
+            if at < 0 {
+                return Err(self.heads.invalid("backspaces beyond the start of the text"));
             }
-            self.building.add(run, &self.heads)?;
+            if !building.add(run) {
+                return Err(differ(&self.heads));
+            }
         }
+        (self.lengths, self.positions, *caret) = (lengths, positions, at);
         match self.building.operations.len - before {
             0 => Err(self.heads.invalid("a piece without operations")),
             count => Ok(count),
@@ -268,27 +280,11 @@ impl Claim {
     }
 }
 
-#[inline]
-fn position(caret: i64, step: i64, reader: &Reader<'_>) -> Result<u32, DecodeError> {
-    let at = caret.wrapping_add(step);
-    // No caret is far enough from 0 for a step to come back to the text the other way round.
-    if (0..i64::from(Local::LIMIT)).contains(&at) {
-        Ok(at as u32)
-    } else {
-        Err(reader.invalid("a position beyond the longest text"))
-    }
-}
-
-#[cold]
-fn beyond_start(reader: &Reader<'_>) -> DecodeError {
-    reader.invalid("backspaces beyond the start of the text")
-}
-
 fn text_of(bytes: Cow<'_, [u8]>, reader: &Reader<'_>) -> Result<String, DecodeError> {
     String::from_utf8(bytes.into_owned()).map_err(|_| reader.invalid("inserted text is not UTF-8"))
 }
 
-/// Operations being built from runs and the text of all of them.
+/// Operations being built from runs and the text of all of them; signposts are set when all runs are there.
 struct Building {
     operations: Operations,
     text: String,
@@ -304,17 +300,18 @@ impl Building {
         Self { operations: Operations::default(), text, at: 0, foreign }
     }
 
+    /// Adds a run. False when there is not so much text.
     #[inline]
-    fn add(&mut self, run: Claim, reader: &Reader<'_>) -> Result<(), DecodeError> {
+    fn add(&mut self, run: Claim) -> bool {
         let Claim { kind, at, count } = run;
         let end = self.at + if kind == Kind::Insert { count as usize } else { 0 };
         if (end > self.foreign) | self.may_go_on(kind, at) {
-            return self.add_checked(run).ok_or_else(|| differ(reader));
+            return self.add_checked(run).is_some();
         }
         self.operations.push(kind, at, self.at);
-        self.operations.cover(count);
+        self.operations.len += count;
         self.at = end;
-        Ok(())
+        true
     }
 
     /// Whether a run at `at` might be a part of the last one. Seldom: mostly runs are written as long as they are.
@@ -364,6 +361,7 @@ impl Building {
             return Err(differ(reader));
         }
         self.operations.text = self.text;
+        self.operations.set_posts();
         Ok(self.operations)
     }
 }
