@@ -87,11 +87,6 @@ impl Document {
         Some(self.log.graph().frontier(&self.log.graph().parents_of(event)))
     }
 
-    #[doc(hidden)]
-    pub fn bench_text(&self) -> Buffer {
-        whole_text(&self.log)
-    }
-
     /// How many events are known. It grows with every event taken in, so it tells whether something has come.
     pub fn event_count(&self) -> u64 {
         u64::from(self.log.len().0)

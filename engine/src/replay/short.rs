@@ -103,8 +103,7 @@ impl Shortcut {
             // Parents are mostly recent.
             let parents_run = self.runs.iter().rev().find(|run| run.span.start <= parent);
             let Some(parents_run) = parents_run else { unreachable!("{parent:?} stands in the log before {run:?}") };
-            seen.join(&parents_run.seen);
-            seen.add(parents_run.author, parent + 1);
+            seen.join(&parents_run.seen, parents_run.author, parent + 1);
             self.cuts.push(parent + 1);
         }
         seen
@@ -137,14 +136,14 @@ impl Shortcut {
 
 fn apply(elements: &mut Short, log: &TextLog, fragment: &Fragment, run: &Walked) -> Result<(), Misplaced> {
     let &Fragment { events, kind, at, source } = fragment;
-    let &Walked { author, seen, .. } = run;
+    let Walked { author, seen, .. } = run;
     let applied = match kind {
         Kind::Insert => {
             let order = |a, b| log.graph().compare(a, b);
-            elements.insert(at, events, (author, source.run), &seen, order)
+            elements.insert(at, events, (*author, source.run), seen, order)
         }
-        Kind::Delete => elements.remove(at, events, false, author, &seen),
-        Kind::Backspace => elements.remove(at, events, true, author, &seen),
+        Kind::Delete => elements.remove(at, events, false, *author, seen),
+        Kind::Backspace => elements.remove(at, events, true, *author, seen),
     };
     applied.map_err(|range| Misplaced { event: events.start, range })
 }

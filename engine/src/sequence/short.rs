@@ -48,9 +48,13 @@ impl Seen {
         *bound = end.0.max(*bound);
     }
 
-    /// Adds what another version has seen.
-    pub(crate) fn join(&mut self, other: &Self) {
-        self.0.iter_mut().zip(other.0).for_each(|(bound, other)| *bound = other.max(*bound));
+    /// Adds what an event of `author` before `end` had seen, and what the author did up to there. All bounds at once: a
+    /// single one that is written just before all are read holds the processor up.
+    pub(crate) fn join(&mut self, other: &Self, author: Author, end: Local) {
+        for (number, (bound, &other)) in self.0.iter_mut().zip(&other.0).enumerate() {
+            let other = if number == usize::from(author.0) { end.0 } else { other };
+            *bound = other.max(*bound);
+        }
     }
 
     fn has(&self, author: Author, number: u32) -> bool {

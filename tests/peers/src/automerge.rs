@@ -1,11 +1,9 @@
 //! Automerge: a document with one text object, the caret kept as Automerge's cursor.
 
 use crate::Engine;
-use crate::trace::{Edit, Trace};
 use ::automerge::transaction::{CommitOptions, Transactable};
-use ::automerge::{ActorId, AutoCommit, ChangeHash, Cursor, MoveCursor, ObjId, ObjType, ROOT, ReadDoc, TextEncoding};
+use ::automerge::{ActorId, AutoCommit, Cursor, MoveCursor, ObjId, ObjType, ROOT, ReadDoc, TextEncoding};
 use std::ops::Range;
-use std::time::{Duration, Instant};
 
 /// A replica in Automerge.
 #[derive(Debug)]
@@ -92,47 +90,4 @@ impl Engine for Automerge {
     fn text(&self) -> String {
         self.document.text(&self.text).expect("the document has a text")
     }
-
-    fn open(history: &[u8]) -> String {
-        let document = AutoCommit::load(history).expect("a history that Automerge wrote");
-        let (_, text) = document.get(ROOT, "text").expect("a map").expect("the document has a text");
-        document.text(&text).expect("a text")
-    }
-}
-
-/// The history of a trace as Automerge saves it, each transaction at its parents; `None` when making it takes longer than `limit`.
-pub fn history(trace: &Trace, limit: Duration) -> Option<Vec<u8>> {
-    let begun = Instant::now();
-    let (mut document, text) = empty();
-    if !trace.start_content.is_empty() {
-        document.splice_text(&text, 0, 0, &trace.start_content).expect("an empty text");
-        document.commit();
-    }
-    let root = document.get_heads();
-    let mut versions: Vec<Vec<ChangeHash>> = Vec::with_capacity(trace.transactions.len());
-    let mut last = root.clone();
-    for transaction in &trace.transactions {
-        let mut parents: Vec<ChangeHash> =
-            transaction.parents.iter().flat_map(|&parent| versions[parent].clone()).collect();
-        if transaction.parents.is_empty() {
-            parents.clone_from(&root);
-        }
-        // Isolation makes every edit slow, and in a linear stretch there is nothing to isolate from. Elsewhere a change takes an actor of its
-        // own when its actor's last one is not in its past, so concurrent work of one author is well.
-        if parents != last {
-            document.set_actor(ActorId::from((u64::from(transaction.author) + 1).to_be_bytes().as_slice()));
-            document.isolate(&parents);
-        }
-        for Edit(at, deleted, inserted) in &transaction.edits {
-            if begun.elapsed() > limit {
-                return None;
-            }
-            let deleted = isize::try_from(*deleted).expect("a text fits the memory");
-            document.splice_text(&text, *at, deleted, inserted).expect("positions of the text at the parents");
-        }
-        last = document.commit().map_or(parents, |change| vec![change]);
-        versions.push(last.clone());
-    }
-    document.integrate();
-    Some(document.save())
 }

@@ -1,7 +1,7 @@
-//! Cede beside its peers: the same scenarios and the same histories through one small door.
+//! Cede beside its peers: the same scenarios through one small door.
 //!
 //! - [`Engine`] is what a scenario needs of an engine; [`cede`], [`loro`], [`yrs`] and [`automerge`] give it, each by its own normal API.
-//! - [`splits`] is the race for a word, [`trace`] reads recorded sessions, [`measure`] takes times, [`random`] gives seeds.
+//! - [`splits`] is the race for a word, [`random`] gives seeds, [`table`] prints.
 //!
 //! The programs stand in `src/bin`; this package is no member of the workspace, so that users do not build the peers.
 
@@ -10,10 +10,9 @@ pub mod cede;
 pub mod loro;
 pub mod yrs;
 
-pub mod measure;
 pub mod random;
 pub mod splits;
-pub mod trace;
+pub mod table;
 
 use std::ops::Range;
 
@@ -50,7 +49,4 @@ pub trait Engine: Sized {
 
     /// The visible text.
     fn text(&self) -> String;
-
-    /// Opens a whole history, in the engine's own file form, and reads its text.
-    fn open(history: &[u8]) -> String;
 }

@@ -1,11 +1,9 @@
 //! Loro: a document with one text, the caret kept as Loro's cursor.
 
 use crate::Engine;
-use crate::trace::{Edit, Trace};
 use ::loro::cursor::{Cursor, Side};
 use ::loro::{ExportMode, IdSpan, LoroDoc, LoroText};
 use std::ops::Range;
-use std::time::{Duration, Instant};
 
 /// A replica in Loro.
 #[derive(Debug)]
@@ -79,38 +77,4 @@ impl Engine for Loro {
     fn text(&self) -> String {
         self.text.to_string()
     }
-
-    fn open(history: &[u8]) -> String {
-        let document = LoroDoc::new();
-        document.import(history).expect("a history that Loro wrote");
-        document.get_text("text").to_string()
-    }
-}
-
-/// The history of a sequential trace as Loro exports it; `None` when making it takes longer than `limit`.
-pub fn history(trace: &Trace, limit: Duration) -> Option<Exports> {
-    let begun = Instant::now();
-    let document = LoroDoc::new();
-    let text = document.get_text("text");
-    text.insert(0, &trace.start_content).expect("an empty text");
-    for transaction in &trace.transactions {
-        if begun.elapsed() > limit {
-            return None;
-        }
-        for Edit(at, deleted, inserted) in &transaction.edits {
-            text.splice(*at, *deleted, inserted).expect("positions of the text");
-        }
-        document.commit();
-    }
-    let export = |mode| document.export(mode).expect("a document of its own");
-    Some(Exports { snapshot: export(ExportMode::Snapshot), updates: export(ExportMode::all_updates()) })
-}
-
-/// Both forms of a whole history.
-#[derive(Debug)]
-pub struct Exports {
-    /// With the finished text, so that nothing is replayed when it is opened.
-    pub snapshot: Vec<u8>,
-    /// What was done alone.
-    pub updates: Vec<u8>,
 }

@@ -1,7 +1,6 @@
 //! Yrs: a document with one text, the caret kept as a sticky index that associates with the character on its left.
 
 use crate::Engine;
-use crate::trace::{Edit, Trace};
 use ::yrs::block::ClientID;
 use ::yrs::updates::decoder::Decode;
 use ::yrs::{
@@ -9,7 +8,6 @@ use ::yrs::{
     Transact, Update,
 };
 use std::ops::Range;
-use std::time::{Duration, Instant};
 
 /// A replica in Yrs.
 #[derive(Debug)]
@@ -79,35 +77,4 @@ impl Engine for Yrs {
     fn text(&self) -> String {
         self.text.get_string(&self.document.transact())
     }
-
-    fn open(history: &[u8]) -> String {
-        let document = Doc::new();
-        let text = document.get_or_insert_text("text");
-        let update = Update::decode_v2(history).expect("a history that Yjs wrote");
-        document.transact_mut().apply_update(update).expect("a history that Yjs wrote");
-        text.get_string(&document.transact())
-    }
-}
-
-/// The history of a sequential trace as Yrs encodes it; `None` when making it takes longer than `limit`.
-pub fn history(trace: &Trace, limit: Duration) -> Option<Vec<u8>> {
-    let begun = Instant::now();
-    let document = Doc::with_options(Options { offset_kind: OffsetKind::Utf16, ..Options::default() });
-    let text = document.get_or_insert_text("text");
-    text.insert(&mut document.transact_mut(), 0, &trace.start_content);
-    for transaction in &trace.transactions {
-        if begun.elapsed() > limit {
-            return None;
-        }
-        let mut made = document.transact_mut();
-        for Edit(at, deleted, inserted) in &transaction.edits {
-            if *deleted > 0 {
-                text.remove_range(&mut made, *at as u32, *deleted as u32);
-            }
-            if !inserted.is_empty() {
-                text.insert(&mut made, *at as u32, inserted);
-            }
-        }
-    }
-    Some(document.transact().encode_state_as_update_v2(&StateVector::default()))
 }

@@ -7,9 +7,9 @@ use cede_peers::Engine;
 use cede_peers::automerge::Automerge;
 use cede_peers::cede::Cede;
 use cede_peers::loro::Loro;
-use cede_peers::measure::table;
 use cede_peers::random::{seed_alone, seeds};
 use cede_peers::splits::{Outcome, conversation, race};
+use cede_peers::table::table;
 use cede_peers::yrs::Yrs;
 use std::process::ExitCode;
 

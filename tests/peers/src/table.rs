@@ -1,25 +1,4 @@
-//! Times: medians of several runs, and tables that people read.
-
-use std::hint::black_box;
-use std::time::{Duration, Instant};
-
-/// No more runs than these, however short they are.
-const MOST_RUNS: usize = 101;
-
-/// The median time of runs of `job`: as many as fit into `budget`, an odd number, at least one.
-pub fn median<T>(budget: Duration, mut job: impl FnMut() -> T) -> Duration {
-    let begun = Instant::now();
-    let mut times = Vec::new();
-    while times.len() % 2 == 0 || (begun.elapsed() < budget && times.len() < MOST_RUNS) {
-        let started = Instant::now();
-        let made = black_box(job());
-        times.push(started.elapsed());
-        // Taking down what was made is not part of the time.
-        drop(made);
-    }
-    times.sort();
-    times[times.len() / 2]
-}
+//! Tables that people read.
 
 /// Rows as Markdown, in columns wide enough: the first to the left, numbers to the right.
 pub fn table(rows: &[Vec<String>]) -> String {
