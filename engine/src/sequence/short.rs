@@ -193,7 +193,7 @@ impl Short {
     fn find(&self, index: u32, seen: &Seen) -> Result<(usize, u32), u32> {
         let mut left = index;
         for (at, run) in self.elements.iter().enumerate() {
-            let len = if self.visible(run, seen) { run.len } else { 0 };
+            let len = run.len * u32::from(self.visible(run, seen));
             if left < len {
                 return Ok((at, left));
             }
@@ -202,9 +202,11 @@ impl Short {
         Err(index - left)
     }
 
+    /// Without branches but for what is rare: which elements are visible follows no pattern. No version has seen the
+    /// event `NONE`.
     fn visible(&self, run: &Elements, seen: &Seen) -> bool {
-        let removed = run.gone != NONE && (seen.has(run.remover, run.gone) || self.removed_by_others(run, seen));
-        seen.has(run.author, run.id.0) && !removed
+        let visible = seen.has(run.author, run.id.0) & !seen.has(run.remover, run.gone);
+        visible && (run.others == 0 || !self.removed_by_others(run, seen))
     }
 
     fn removed_by_others(&self, run: &Elements, seen: &Seen) -> bool {
