@@ -55,7 +55,7 @@ mod undo;
 
 pub use anchor::{Anchor, Bias};
 pub use codec::DecodeError;
-pub use document::{AuthorError, Authored, Document, ImportError, Stats, Step};
+pub use document::{AuthorError, Authored, Document, ImportError, Saved, SavedError, Stats, Step};
 pub use graph::{Frontier, Group, Summary};
 pub use id::{AgentId, Clock, EventId, EventSpan, ParseIdError};
 pub use log::{Full, Refusal, Rule, VersionError};

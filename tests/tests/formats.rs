@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cede::storage::{Kind, LogFile};
-use cede::{Chars, Document};
+use cede::{Chars, Document, Saved};
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("data").join(name)
@@ -45,6 +45,27 @@ fn updates_of_all_versions_are_read() {
         document.import::<Chars>(&bytes).expect(name);
         assert_same(&document, name);
     }
+}
+
+#[test]
+fn saved_documents_of_all_versions_are_read() {
+    let bytes = golden("saved-1.bin");
+    let mut saved = Saved::open(&bytes[..]).expect("a saved document");
+    assert_eq!((saved.text(), saved.frontier()), (history().text(), &history().frontier()));
+    assert_same(&saved.document().expect("its history"), "saved-1.bin");
+}
+
+/// Version 1 is `typed-by-hand.cede` itself; in this one most of it was saved, and the rest appended live.
+#[test]
+fn log_files_of_all_versions_are_read() {
+    let (records, torn) = LogFile::read(&data("golden/log-2.cede")).expect("a log file");
+    assert_eq!((records[0].kind, records.len(), torn), (Kind::Saved, 18, None));
+    let mut saved = Saved::open(&records[0].payload[..]).expect("a saved document");
+    let mut document = saved.document().expect("its history");
+    for record in records.iter().filter(|record| record.kind == Kind::Events) {
+        document.import::<Chars>(&record.payload).expect("a good update");
+    }
+    assert_same(&document, "log-2.cede");
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! Log files: cut anywhere, damaged anywhere, opened twice. Whole records come back or an error says where the damage
 //! is; wrong records never do.
 
-use cede::storage::{Kind, LogFile, Record, StorageError, TornTail};
-use cede::{AgentId, Chars, Document, Session};
+use cede::storage::{Kind, LogFile, Outline, Record, StorageError, TornTail};
+use cede::{AgentId, Chars, Document, Saved, Session};
 use cede_tests::random::{Random, seeds};
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// A path of its own for each test.
@@ -27,6 +28,7 @@ fn records() -> Vec<Record> {
         record(Kind::Undo, b""),
         record(Kind::Events, &[0; 9]),
         record(Kind::Undo, &[1, 0, 0, 0, 0, 7, 7]),
+        record(Kind::Saved, b"a text, and a history behind it"),
         record(Kind::Events, b"the last one"),
     ]
 }
@@ -109,8 +111,10 @@ fn a_tail_of_zeros_is_dropped() {
     let (bytes, ends) = written(&path, &records);
     for zeros in [1, 8, 9, 10, 4096] {
         // Behind the last record, and in the place of its end.
-        for (kept, whole) in [(bytes.len(), 5), (ends[4] + 9, 4), (ends[4] + 3, 4), (ends[4], 4)] {
-            let zeros = if kept == bytes.len() || kept == ends[4] { zeros } else { bytes.len() - kept };
+        let (all, but_one) = (records.len(), records.len() - 1);
+        let start = ends[but_one];
+        for (kept, whole) in [(bytes.len(), all), (start + 9, but_one), (start + 3, but_one), (start, but_one)] {
+            let zeros = if kept == bytes.len() || kept == start { zeros } else { bytes.len() - kept };
             fs::write(&path, [&bytes[..kept], &vec![0; zeros]].concat()).expect("a file");
             let opened = LogFile::open(&path).unwrap_or_else(|error| panic!("{zeros} zeros from {kept}: {error}"));
             assert_eq!(opened.records, records[..whole], "{zeros} zeros from {kept}");
@@ -257,6 +261,60 @@ fn a_rewrite_that_fails_changes_nothing() {
     opened.file.append(Kind::Undo, b"goes on").expect("room on the disk");
     drop(opened);
     assert_eq!(LogFile::read(&path).expect("a log").0.len(), records().len() + 1);
+}
+
+/// The places of the records are found without reading them, in a file that ends with a whole one.
+#[test]
+fn an_outline_has_every_record_of_a_whole_file() {
+    let path = path("outline");
+    let (bytes, ends) = written(&path, &records());
+    let outline = || Outline::read(&path).expect("a log").expect("a whole file");
+    assert!(outline().kinds().eq(records().iter().map(|record| record.kind)));
+    for (number, record) in records().iter().enumerate() {
+        let mut payload = Vec::new();
+        let mut source = outline().into_payload(number).expect("a disk").expect("a record");
+        source.read_to_end(&mut payload).expect("a disk");
+        assert_eq!(payload, record.payload, "record {number}");
+    }
+    assert!(outline().into_payload(records().len()).expect("a disk").is_none());
+    for end in 0..bytes.len() {
+        fs::write(&path, &bytes[..end]).expect("room on the disk");
+        let whole = Outline::read(&path).expect("a log").is_some();
+        assert_eq!(whole, ends.contains(&end), "the first {end} bytes");
+    }
+    for (at, wrong) in [(0, b'X'), (7, 3)] {
+        let mut other = bytes.clone();
+        other[at] = wrong;
+        fs::write(&path, &other).expect("room on the disk");
+        assert!(matches!(Outline::read(&path), Err(StorageError::Foreign { .. } | StorageError::Version { .. })));
+    }
+}
+
+/// A file that was rewritten as one saved document goes on live, and its text is read without the rest.
+#[test]
+fn a_saved_document_in_a_log_goes_on_live() {
+    let path = path("saved");
+    let mut session = Session::new(AgentId::new(1));
+    session.insert(Chars(0), &"words stay whole ".repeat(400)).expect("typing");
+    session.take_outgoing().expect("events");
+    let mut opened = LogFile::open(&path).expect("a new file");
+    opened.file.rewrite(&[record(Kind::Saved, &session.document().save())]).expect("room on the disk");
+
+    let source = Outline::read(&path).expect("a log").and_then(|outline| outline.into_payload(0).expect("a disk"));
+    let mut saved = Saved::open(source.expect("a record")).expect("a saved document");
+    assert_eq!(saved.text(), session.text());
+    // Whoever has it open may read on, whatever becomes of the file of that name.
+    opened.file.rewrite(&[record(Kind::Saved, &Document::new().save())]).expect("room on the disk");
+    assert_eq!(saved.document().expect("the history").groups(), session.document().groups());
+
+    opened.file.rewrite(&[record(Kind::Saved, &session.document().save())]).expect("room on the disk");
+    session.insert(session.caret::<Chars>(), "!").expect("typing");
+    opened.file.append(Kind::Events, &session.take_outgoing().expect("events")).expect("room on the disk");
+    drop(opened);
+    let (records, _) = LogFile::read(&path).expect("a log");
+    let mut document = Saved::open(&records[0].payload[..]).expect("a saved document").document().expect("its history");
+    document.import::<Chars>(&records[1].payload).expect("events");
+    assert_eq!(document.text(), session.text());
 }
 
 /// What a host keeps: events as they are made, undo beside them; after a crash at any record both go on together.

@@ -39,6 +39,7 @@ Recorded sessions
   cede cat FILE.cede              the text, at any version
   cede log FILE.cede              who typed what, in order
   cede stats FILE.cede            events, groups, runs, agents, bytes
+  cede compact FILE.cede          the same in as few bytes as can be
   cede replay FILE.cede           play it in the terminal
   (--help behind any of them says more)
 
@@ -359,6 +360,8 @@ mod tests {
             ("-V", Command::Version),
             ("cat --help x", Command::ToolHelp),
             ("stats a.cede", Command::Tool(Tool::Stats { file: "a.cede".into() })),
+            ("compact a.cede --text", Command::Tool(Tool::Compact { file: "a.cede".into(), text: true })),
+            ("compact a.cede", Command::Tool(Tool::Compact { file: "a.cede".into(), text: false })),
             ("replay a.cede", Command::Replay("a.cede".into())),
         ];
         for (line, expected) in cases {

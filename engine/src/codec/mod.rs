@@ -6,7 +6,7 @@
 
 mod columns;
 
-pub(crate) use columns::{ColumnReader, Columns, Effort};
+pub(crate) use columns::{ColumnReader, Columns, Packing};
 
 use std::fmt;
 

@@ -2,13 +2,15 @@
 //!
 //! Knows how events get in (decoded, checked by the log, replayed, applied) and out (encoded), and how to look at any
 //! version. Does not know who is typing: that is a session's. `history` writes at old versions and reads what was
-//! written.
+//! written; `saved` keeps a document so that its text can be read without its history.
 
 mod history;
+mod saved;
 
 pub use history::{AuthorError, Authored, Step};
+pub use saved::{Saved, SavedError};
 
-use crate::codec::{DecodeError, Effort};
+use crate::codec::{DecodeError, Packing};
 use crate::graph::{Frontier, Group, Heads, Summary};
 use crate::id::{AgentId, EventId, EventSpan, Local, Span};
 use crate::log::{Pending, Piece, Refusal, Rule, Update, VersionError};
@@ -188,13 +190,13 @@ impl Document {
     /// Everything, as bytes to be kept: as few as can be. Where time matters more,
     /// [`encode_since`](Self::encode_since) the start takes a tenth of it, for a tenth more bytes.
     pub fn encode(&self) -> Vec<u8> {
-        self.log.encode(&self.log.spans_since(&Summary::new()), Effort::Thorough)
+        self.log.encode(&self.log.spans_since(&Summary::new()), Packing::Thorough)
     }
 
     /// What somebody with `summary` lacks, as bytes; `None` when nothing. O(groups + what is sent).
     pub fn encode_since(&self, summary: &Summary) -> Option<Vec<u8>> {
         let spans = self.log.spans_since(summary);
-        (!spans.is_empty()).then(|| self.log.encode(&spans, Effort::Quick))
+        (!spans.is_empty()).then(|| self.log.encode(&spans, Packing::Quick))
     }
 
     /// The same in messages of about `max_bytes`, parents first, so that each can be taken in as it comes.
@@ -207,7 +209,7 @@ impl Document {
         for mut span in spans {
             while !span.is_empty() {
                 if events >= most_events || chunk.len() >= most_spans {
-                    chunks.push(self.log.encode(&chunk, Effort::Quick));
+                    chunks.push(self.log.encode(&chunk, Packing::Quick));
                     (chunk, events) = (Vec::new(), 0);
                 }
                 let cut = (span.start + (most_events - events)).min(span.end);
@@ -217,7 +219,7 @@ impl Document {
             }
         }
         if !chunk.is_empty() {
-            chunks.push(self.log.encode(&chunk, Effort::Quick));
+            chunks.push(self.log.encode(&chunk, Packing::Quick));
         }
         chunks
     }
@@ -225,7 +227,7 @@ impl Document {
     /// The known ones of these events, as bytes, in the order of this log; `None` when none is known.
     pub fn encode_spans(&self, spans: &[EventSpan]) -> Option<Vec<u8>> {
         let spans = self.log.local_spans(spans);
-        (!spans.is_empty()).then(|| self.log.encode(&spans, Effort::Quick))
+        (!spans.is_empty()).then(|| self.log.encode(&spans, Packing::Quick))
     }
 }
 

@@ -16,7 +16,7 @@
 //! it, and the checksum before anything is read.
 
 use super::{Contents, Log, MAX_PARENTS, packed};
-use crate::codec::{DecodeError, Effort, Reader, Writer};
+use crate::codec::{DecodeError, Packing, Reader, Writer};
 use crate::id::{AgentId, Clock, EventId, EventSpan, Local, Span};
 use smallvec::SmallVec;
 use std::collections::HashMap;
@@ -209,20 +209,20 @@ fn read_agents(reader: &mut Reader<'_>) -> Result<SmallVec<[AgentId; 2]>, Decode
 impl<C: Contents> Log<C> {
     /// These spans, each within one run and in the order of the log, as bytes: packed where that is shorter. O(their
     /// size).
-    pub(crate) fn encode(&self, spans: &[Span], effort: Effort) -> Vec<u8> {
+    pub(crate) fn encode(&self, spans: &[Span], packing: Packing) -> Vec<u8> {
         let plain = self.encode_plain(spans);
         if plain.len() < LEAST_PACKED {
             return plain;
         }
-        let packed = self.encode_packed(spans, effort);
+        let packed = self.encode_packed(spans, packing);
         if packed.len() < plain.len() { packed } else { plain }
     }
 
-    pub(super) fn encode_packed(&self, spans: &[Span], effort: Effort) -> Vec<u8> {
+    pub(super) fn encode_packed(&self, spans: &[Span], packing: Packing) -> Vec<u8> {
         let mut agents = AgentNumbers::default();
         let columns = packed::columns_of(self, spans, &mut agents);
         let mut writer = begin(PACKED, &agents);
-        columns.write(effort, &mut writer);
+        columns.write(packing, &mut writer);
         writer.checksum();
         writer.finish()
     }

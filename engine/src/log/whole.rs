@@ -223,7 +223,7 @@ fn count_of(row: &mut [Block], author: u32) -> &mut u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::Effort;
+    use crate::codec::Packing;
     use crate::codec::{ColumnReader, Columns, DecodeError, Reader, Writer};
     use crate::graph::Summary;
     use crate::id::{Clock, Span};
@@ -342,7 +342,7 @@ mod tests {
     }
 
     fn packed(log: &Log<Letters>, since: &Summary) -> Vec<u8> {
-        log.encode_packed(&log.spans_since(since), Effort::Quick)
+        log.encode_packed(&log.spans_since(since), Packing::Quick)
     }
 
     fn in_one_go(bytes: &[u8]) -> Option<Log<Letters>> {

@@ -3,7 +3,7 @@
 
 use super::merge::Replay;
 use super::{TextLog, checkout, patch};
-use crate::codec::Effort;
+use crate::codec::Packing;
 use crate::graph::{Heads, Summary};
 use crate::id::{AgentId, Clock, EventId, Local};
 use crate::log::Contents;
@@ -337,7 +337,7 @@ fn a_log_cut_back_and_filled_again_gives_the_same_text() {
             ahead.log.truncate(follower.log.len());
             ahead.log.graph().assert_invariants();
             ahead.log.contents().assert_invariants();
-            let all = |log: &TextLog| log.encode(&log.spans_since(&Summary::new()), Effort::Quick);
+            let all = |log: &TextLog| log.encode(&log.spans_since(&Summary::new()), Packing::Quick);
             assert_eq!(all(&ahead.log), all(&follower.log));
             assert!(ahead.log.contents().same(0, follower.log.contents(), 0..follower.log.len().0));
             ahead.replay.forget();

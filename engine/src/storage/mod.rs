@@ -12,13 +12,18 @@
 //! end of the file with bytes that never got to the disk. Such a tail is dropped with a notice. Anything else that does
 //! not fit is damage, an error with its offset, and nothing is written to a damaged file.
 
+mod outline;
+
+pub use outline::Outline;
+
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 7] = b"CEDElog";
-const VERSION: u8 = 1;
+/// The first version had no [`Kind::Saved`].
+const VERSIONS: std::ops::RangeInclusive<u8> = 1..=2;
 const START: u64 = 8;
 const HEAD: usize = 9;
 
@@ -29,6 +34,8 @@ pub enum Kind {
     Events,
     /// Changes of the undo history, for [`Session::restore_undo`](crate::Session::restore_undo), each in turn.
     Undo,
+    /// A whole document, for [`Saved::open`](crate::Saved::open): its text can be read without the rest of the file.
+    Saved,
 }
 
 impl Kind {
@@ -36,11 +43,12 @@ impl Kind {
         match self {
             Self::Events => 1,
             Self::Undo => 2,
+            Self::Saved => 3,
         }
     }
 
     fn from_code(code: u8) -> Option<Self> {
-        [Self::Events, Self::Undo].into_iter().find(|kind| kind.code() == code)
+        [Self::Events, Self::Undo, Self::Saved].into_iter().find(|kind| kind.code() == code)
     }
 }
 
@@ -261,7 +269,7 @@ fn sync_directory(path: &Path) -> io::Result<()> {
 }
 
 fn header() -> [u8; START as usize] {
-    let mut header = [VERSION; START as usize];
+    let mut header = [*VERSIONS.end(); START as usize];
     header[..MAGIC.len()].copy_from_slice(MAGIC);
     header
 }
@@ -295,19 +303,13 @@ fn read(bytes: &[u8], path: &Path) -> Result<Contents, StorageError> {
     let unwritten = bytes.iter().all(|&byte| byte == 0);
     if bytes.len() < START as usize || unwritten {
         // A file that was just being made; blocks that never got to the disk read as zeros.
-        if !unwritten && !header().starts_with(bytes) {
+        if !unwritten && !MAGIC.starts_with(bytes) {
             return Err(StorageError::Foreign { path: path.to_owned() });
         }
         let torn = (!bytes.is_empty()).then(|| torn(0));
         return Ok(Contents { records: Vec::new(), len: 0, torn });
     }
-    if !bytes.starts_with(MAGIC) {
-        return Err(StorageError::Foreign { path: path.to_owned() });
-    }
-    let found = bytes[MAGIC.len()];
-    if found != VERSION {
-        return Err(StorageError::Version { path: path.to_owned(), found, known: VERSION });
-    }
+    version_of(bytes, path)?;
     let (mut records, mut at) = (Vec::new(), START as usize);
     while at < bytes.len() {
         let Some(record) = read_record(&bytes[at..]) else {
@@ -320,6 +322,18 @@ fn read(bytes: &[u8], path: &Path) -> Result<Contents, StorageError> {
         records.push(record);
     }
     Ok(Contents { records, len: at as u64, torn: None })
+}
+
+/// The version that a file says at its start.
+fn version_of(bytes: &[u8], path: &Path) -> Result<u8, StorageError> {
+    let Some(&found) = bytes.strip_prefix(MAGIC).and_then(<[u8]>::first) else {
+        return Err(StorageError::Foreign { path: path.to_owned() });
+    };
+    if VERSIONS.contains(&found) {
+        Ok(found)
+    } else {
+        Err(StorageError::Version { path: path.to_owned(), found, known: *VERSIONS.end() })
+    }
 }
 
 fn read_record(bytes: &[u8]) -> Option<Record> {

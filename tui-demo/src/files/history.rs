@@ -16,8 +16,8 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use cede::storage::{Kind, LogFile, Record, StorageError, TornTail};
-use cede::{Document, Frontier, ImportError, Summary};
+use cede::storage::{Kind, LogFile, Outline, Record, StorageError, TornTail};
+use cede::{Buffer, Document, Frontier, ImportError, Saved, SavedError, Summary};
 
 use crate::files::resume::{Resume, ResumeError};
 
@@ -46,12 +46,18 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    fn from_records(records: &[Record], torn: Option<TornTail>) -> Result<Self, ImportError> {
+    pub(crate) fn from_records(records: &[Record], torn: Option<TornTail>) -> Result<Self, SavedError> {
         let mut loaded = Self { torn, records: records.len(), ..Self::default() };
         for record in records {
             match record.kind {
-                Kind::Events => {
-                    loaded.document.import::<cede::Chars>(&record.payload)?;
+                Kind::Events => loaded.import(&record.payload)?,
+                Kind::Saved => {
+                    let document = Saved::open(&record.payload[..])?.document()?;
+                    if loaded.document.is_new() {
+                        loaded.document = document;
+                    } else {
+                        loaded.import(&document.encode())?;
+                    }
                 }
                 Kind::Undo => match Resume::decode(&record.payload) {
                     Ok(Resume { saved, undo }) => {
@@ -65,6 +71,28 @@ impl Loaded {
         loaded.undo.retain(|piece| !piece.is_empty());
         Ok(loaded)
     }
+
+    fn import(&mut self, events: &[u8]) -> Result<(), ImportError> {
+        self.document.import::<cede::Chars>(events).map(drop)
+    }
+}
+
+/// The text of a history that was rewritten with its text in front and not written to since, without reading the rest;
+/// `None` where there is more to do, or something is amiss.
+#[must_use]
+pub fn text_at_once(path: &Path) -> Option<Buffer> {
+    let outline = Outline::read(path).ok()??;
+    let mut kinds = outline.kinds();
+    let only_saved = kinds.next() == Some(Kind::Saved) && kinds.all(|kind| kind == Kind::Undo);
+    drop(kinds);
+    let payload = if only_saved { outline.into_payload(0).ok()?? } else { return None };
+    Saved::open(payload).ok().map(|saved| saved.text().clone())
+}
+
+/// What a rewritten file holds: the whole document in as few bytes as it takes, and what the next session needs besides.
+pub(crate) fn rewritten(document: &Document, resume: &Resume) -> [Record; 2] {
+    let document = Record { kind: Kind::Events, payload: document.encode() };
+    [document, Record { kind: Kind::Undo, payload: resume.encode() }]
 }
 
 /// Reads a history without locking or changing it; an empty one when there is no such file.
@@ -106,7 +134,7 @@ pub enum Report {
 
 enum Job {
     Append(Vec<Record>),
-    Rewrite(Vec<Record>),
+    Rewrite(Box<(Document, Resume)>),
     /// To be answered when everything before it is synced, with whether it is.
     Barrier(Box<dyn FnOnce(bool) + Send>),
 }
@@ -153,12 +181,9 @@ impl History {
     }
 
     /// Replaces the whole file: after a failure, or to make it smaller. `resume` is to hold the
-    /// whole undo history. Returns at once.
-    pub fn rewrite(&mut self, document: &Document, resume: &Resume) {
-        let pieces = document.chunks_since(&Summary::new(), RECORD_BYTES).into_iter();
-        let events = pieces.map(|payload| Record { kind: Kind::Events, payload });
-        let beside = Record { kind: Kind::Undo, payload: resume.encode() };
-        self.hand_over(Job::Rewrite(events.chain([beside]).collect()));
+    /// whole undo history. Returns at once: packing takes its time on the writer's thread.
+    pub fn rewrite(&mut self, document: &Document, resume: Resume) {
+        self.hand_over(Job::Rewrite(Box::new((document.clone(), resume))));
         self.written = document.summary();
     }
 
@@ -230,7 +255,7 @@ impl<F: FnMut(Report)> Writer<F> {
             for job in std::iter::once(first).chain(inbox.try_iter()) {
                 match job {
                     Job::Append(records) => records.iter().for_each(|record| self.append(record)),
-                    Job::Rewrite(records) => self.rewrite(&records),
+                    Job::Rewrite(whole) => self.rewrite(&rewritten(&whole.0, &whole.1)),
                     Job::Barrier(done) => waiting.push(done),
                 }
             }
@@ -321,8 +346,8 @@ pub enum HistoryError {
     Refused {
         /// The file.
         path: PathBuf,
-        /// Which rule failed.
-        source: ImportError,
+        /// What is wrong with them.
+        source: SavedError,
     },
     /// The system refused.
     Io {
@@ -337,7 +362,7 @@ pub enum HistoryError {
 }
 
 impl HistoryError {
-    fn from_storage(source: StorageError) -> Self {
+    pub(crate) fn from_storage(source: StorageError) -> Self {
         match source {
             StorageError::Locked { .. } => Self::Locked,
             StorageError::Io { .. } => Self::Io { source },
@@ -345,7 +370,7 @@ impl HistoryError {
         }
     }
 
-    fn refused(path: &Path, source: ImportError) -> Self {
+    pub(crate) fn refused(path: &Path, source: SavedError) -> Self {
         let path = path.into();
         Self::Refused { path, source }
     }
@@ -439,7 +464,7 @@ mod tests {
             session.insert(session.caret::<Chars>(), "x").expect("typed");
             history.record(session.document(), None);
         }
-        history.rewrite(session.document(), &Resume::default());
+        history.rewrite(session.document(), Resume::default());
         drop(history);
         let loaded = read(&path).expect("read");
         assert_eq!(loaded.records, 2);

@@ -268,7 +268,7 @@ impl Shell {
                 Effect::Record | Effect::KeepResume => self.keep_resume(),
                 Effect::RewriteHistory => {
                     if let Some(history) = &mut self.history {
-                        history.rewrite(self.app.session().document(), &self.app.whole_resume());
+                        history.rewrite(self.app.session().document(), self.app.whole_resume());
                     }
                 }
                 Effect::Copy(text) => self.copy(&text),

@@ -11,7 +11,7 @@ use lexopt::prelude::{Long, Value, ValueExt};
 use super::version::At;
 
 /// A synopsis and what it does, for the help of the program.
-pub const USAGE: [(&str, &str); 5] = [
+pub const USAGE: [(&str, &str); 6] = [
     (
         "cede import [--live] [--lenient] TRACE FILE.cede",
         "make a history from a recorded session (editing-traces JSON, also gzipped); --live: through a caret for each author; \
@@ -24,6 +24,10 @@ pub const USAGE: [(&str, &str); 5] = [
     ),
     ("cede log FILE.cede", "list the groups of a history in their total order"),
     ("cede stats FILE.cede", "count what a history holds"),
+    (
+        "cede compact [--text] FILE.cede",
+        "rewrite a history to take as few bytes as it can; --text: put the text in front, to be read without the rest",
+    ),
 ];
 
 /// One subcommand and what it works on.
@@ -64,6 +68,13 @@ pub enum Tool {
         /// The history.
         file: PathBuf,
     },
+    /// Rewrites a history to take as few bytes as it can.
+    Compact {
+        /// The history.
+        file: PathBuf,
+        /// With the text in front, so that it can be read without the rest.
+        text: bool,
+    },
 }
 
 /// A form of a whole history.
@@ -79,7 +90,7 @@ pub enum Format {
 impl Tool {
     /// Whether a subcommand has this name.
     pub fn is_named(name: &str) -> bool {
-        matches!(name, "import" | "export" | "cat" | "log" | "stats")
+        matches!(name, "import" | "export" | "cat" | "log" | "stats" | "compact")
     }
 
     /// Reads what follows the name of a subcommand.
@@ -87,7 +98,7 @@ impl Tool {
     /// # Errors
     /// When there is no such subcommand, an option is unknown or its value is, or a file is missing or too many.
     pub fn parse(name: &str, arguments: impl IntoIterator<Item = OsString>) -> Result<Self, UsageError> {
-        let Arguments { files, live, lenient, format, at } = Arguments::read(name, arguments)?;
+        let Arguments { files, live, lenient, text, format, at } = Arguments::read(name, arguments)?;
         let mut files = files.into_iter();
         let mut file = |operand| files.next().ok_or(UsageError::Missing { operand });
         let tool = match name {
@@ -96,6 +107,7 @@ impl Tool {
             "cat" => Self::Cat { file: file("FILE.cede")?, at },
             "log" => Self::Log { file: file("FILE.cede")? },
             "stats" => Self::Stats { file: file("FILE.cede")? },
+            "compact" => Self::Compact { file: file("FILE.cede")?, text },
             _ => return Err(UsageError::UnknownTool { name: name.to_owned() }),
         };
         match files.next() {
@@ -111,6 +123,7 @@ struct Arguments {
     files: Vec<PathBuf>,
     live: bool,
     lenient: bool,
+    text: bool,
     format: Format,
     at: Option<At>,
 }
@@ -124,6 +137,7 @@ impl Arguments {
                 ("import", Long("live")) => read.live = true,
                 ("import", Long("lenient")) => read.lenient = true,
                 ("export", Long("format")) => read.format = parser.value()?.parse_with(format)?,
+                ("compact", Long("text")) => read.text = true,
                 ("cat", Long("at")) => read.at = Some(parser.value()?.parse()?),
                 (_, Value(file)) => read.files.push(file.into()),
                 (_, unknown) => return Err(unknown.unexpected().into()),

@@ -85,6 +85,13 @@ pub enum ToolError {
     },
     /// The history file is none.
     History(HistoryError),
+    /// The history speaks of what it does not hold, so it cannot be rewritten without losing some of it.
+    NotWhole {
+        /// Where.
+        path: PathBuf,
+        /// How many events wait for others; with none, it is an undo history that is not understood.
+        waiting: u64,
+    },
     /// A version that the history does not have.
     Version(VersionError),
     /// A text that names no version.
@@ -131,6 +138,15 @@ impl fmt::Display for ToolError {
             Self::Storage { path, source } => write!(f, "{}: {source}", path.display()),
             Self::Unreadable { path, source } => write!(f, "{}: {source}", path.display()),
             Self::History(error) => error.fmt(f),
+            Self::NotWhole { path, waiting: 0 } => {
+                write!(f, "{} stays as it is: its undo history is not understood", path.display())
+            }
+            Self::NotWhole { path, waiting } => write!(
+                f,
+                "{} stays as it is: {} for others that it does not hold",
+                path.display(),
+                if *waiting == 1 { "1 event waits".to_owned() } else { format!("{waiting} events wait") }
+            ),
             Self::Version(error) => error.fmt(f),
             Self::VersionName { source } => source.fmt(f),
             Self::EventNumber { asked, events } => {
@@ -157,7 +173,11 @@ impl std::error::Error for ToolError {
             Self::History(source) => Some(source),
             Self::Version(source) => Some(source),
             Self::VersionName { source } => Some(source),
-            Self::Misfit { .. } | Self::EndContent { .. } | Self::HasHistory { .. } | Self::EventNumber { .. } => None,
+            Self::Misfit { .. }
+            | Self::EndContent { .. }
+            | Self::HasHistory { .. }
+            | Self::NotWhole { .. }
+            | Self::EventNumber { .. } => None,
         }
     }
 }

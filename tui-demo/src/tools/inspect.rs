@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use cede::{Document, EventId, Group};
+use cede::{Buffer, Document, EventId, Group};
 
 use super::ToolError;
 use super::names::Names;
@@ -17,10 +17,14 @@ const PREVIEW_COLUMNS: usize = 40;
 
 /// Prints the text at a version, the last one without it. O(log) at a version, O(text) without.
 pub(super) fn cat(document: &Document, at: Option<&At>, out: &mut impl Write) -> Result<(), ToolError> {
-    let text = match at {
-        None => document.text(),
-        Some(at) => &document.checkout(&at.version(document)?).map_err(ToolError::Version)?,
-    };
+    match at {
+        None => print(document.text(), out),
+        Some(at) => print(&document.checkout(&at.version(document)?).map_err(ToolError::Version)?, out),
+    }
+}
+
+/// Prints a text as it is.
+pub(super) fn print(text: &Buffer, out: &mut impl Write) -> Result<(), ToolError> {
     text.chunks().try_for_each(|chunk| out.write_all(chunk.as_bytes())).map_err(ToolError::Output)
 }
 

@@ -1,12 +1,12 @@
-//! The subcommands for recorded sessions and for looking into a history: import, export, cat, log, stats.
+//! The subcommands for recorded sessions and for looking into a history: import, export, cat, log, stats, compact.
 //!
 //! Knows which room does which of them, and how a history file is read and made. Does not know the terminal; a history
-//! is only ever read here, or made where none was.
+//! is only ever read here, made where none was, or rewritten to say the same in fewer bytes.
 //!
 //! - [`Tool::parse`]: what the command line says;
 //! - [`trace`]: recorded sessions of other programs; `import` replays them at their parents, `live` through carets;
 //!   `ancestry` is what both need to know of their graph;
-//! - `export`, `inspect`: what a history holds; `version`: which version of it; `names`: short names of agents;
+//! - `export`, `inspect`: what a history holds; `compact`: the same in fewer bytes; `version`: which version of it; `names`: short names of agents;
 //! - `visible`: text of strangers on a terminal.
 
 use std::fs;
@@ -21,6 +21,7 @@ use crate::plural::counted;
 
 mod ancestry;
 mod command;
+mod compact;
 mod error;
 mod export;
 mod import;
@@ -54,7 +55,11 @@ pub fn run(tool: &Tool, out: &mut impl Write, notices: &mut impl Write) -> Resul
                 Format::Text => inspect::cat(&document, None, out),
             }
         }
-        Tool::Cat { file, at } => inspect::cat(&read(file, notices)?, at.as_ref(), out),
+        Tool::Cat { file, at } => match history::text_at_once(file).filter(|_| at.is_none()) {
+            Some(text) => inspect::print(&text, out),
+            None => inspect::cat(&read(file, notices)?, at.as_ref(), out),
+        },
+        Tool::Compact { file, text } => compact::compact(file, *text, out),
         Tool::Log { file } => inspect::log(&read(file, notices)?, out),
         Tool::Stats { file } => {
             let document = read(file, notices)?;
@@ -164,7 +169,11 @@ mod tests {
     use std::fs;
     use std::path::PathBuf;
 
+    use cede::storage::{Kind, LogFile};
+    use cede::{AgentId, Chars, Session};
+
     use super::{At, Format, Tool, ToolError, run};
+    use crate::files::history::{self, HistoryError};
 
     const DUET: &str = r#"{"kind":"concurrent","endContent":"kitten","numAgents":2,"txns":[
         {"parents":[],"agent":0,"patches":[[0,0,"itt"]]},
@@ -262,6 +271,59 @@ mod tests {
         desk.import(true, false).unwrap();
         let file = desk.path("out.cede");
         assert_eq!(said(&Tool::Export { file, format: Format::Text }).unwrap().0, "kitten");
+    }
+
+    #[test]
+    fn a_compacted_history_says_the_same_in_fewer_bytes() {
+        let recording = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/typed-by-hand.cede");
+        let desk = Desk(tempfile::tempdir().unwrap());
+        let file = desk.path("out.cede");
+        fs::copy(recording, &file).unwrap();
+        let everything = || {
+            let tools = [
+                Tool::Cat { file: file.clone(), at: None },
+                Tool::Cat { file: file.clone(), at: Some(At::Percent(70)) },
+                Tool::Log { file: file.clone() },
+                Tool::Export { file: file.clone(), format: Format::Trace },
+            ];
+            tools.map(|tool| said(&tool).unwrap())
+        };
+        let (before, bytes) = (everything(), fs::read(&file).unwrap().len());
+        let mut sizes = vec![bytes];
+        for text in [false, false, true, true, false] {
+            let (line, _) = said(&Tool::Compact { file: file.clone(), text }).unwrap();
+            let (was, is) = (sizes[sizes.len() - 1], fs::read(&file).unwrap().len());
+            assert!(line.ends_with(&format!(": {was} bytes before, {is} bytes now\n")), "{line}");
+            assert!(is * 20 < bytes, "{is} bytes of {bytes} are left");
+            assert_eq!(history::text_at_once(&file).is_some(), text);
+            assert_eq!(everything(), before);
+            sizes.push(is);
+        }
+        assert_eq!((sizes[1], sizes[3], sizes[5]), (sizes[2], sizes[4], sizes[1]), "the same once more");
+        assert!(sizes[3] > sizes[1], "the text takes no bytes: {sizes:?}");
+    }
+
+    #[test]
+    fn a_history_that_somebody_writes_or_that_lacks_events_is_not_compacted() {
+        let desk = Desk::with_trace(DUET);
+        desk.import(false, false).unwrap();
+        let file = desk.path("out.cede");
+        let mut writer = LogFile::open(&file).unwrap().file;
+        let refused = said(&Tool::Compact { file: file.clone(), text: false }).unwrap_err();
+        assert!(matches!(refused, ToolError::History(HistoryError::Locked)), "{refused}");
+        // Somebody else's event, behind one that is not here.
+        let mut other = Session::new(AgentId::new(7));
+        other.insert(Chars(0), "a").unwrap();
+        other.take_outgoing().unwrap();
+        other.insert(Chars(1), "b").unwrap();
+        writer.append(Kind::Events, &other.take_outgoing().unwrap()).unwrap();
+        drop(writer);
+        let before = fs::read(&file).unwrap();
+        let refused = said(&Tool::Compact { file: file.clone(), text: false }).unwrap_err();
+        assert!(matches!(refused, ToolError::NotWhole { waiting: 1, .. }), "{refused}");
+        assert_eq!(fs::read(&file).unwrap(), before);
+        let gone = said(&Tool::Compact { file: desk.path("none.cede"), text: false }).unwrap_err();
+        assert!(matches!(gone, ToolError::Unreadable { .. }), "{gone}");
     }
 
     #[test]

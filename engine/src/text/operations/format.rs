@@ -429,7 +429,7 @@ mod tests {
         let parts = parts.map(|(author, events)| Part { author, events });
         let (runs, columns) = operations.pack(&parts);
         let mut writer = Writer::new();
-        columns.write(crate::codec::Effort::Quick, &mut writer);
+        columns.write(crate::codec::Packing::Quick, &mut writer);
         let bytes = writer.finish();
         let shares: Vec<Share> =
             parts.iter().zip(runs).map(|(part, runs)| Share { author: part.author, runs }).collect();

@@ -1,0 +1,43 @@
+//! Rewrites a history so that it takes as few bytes as it can, or so that its text can be read without the rest.
+//!
+//! Knows what of a file must not get lost. The file is locked meanwhile and replaced at once, so nobody sees half of it.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use cede::storage::{Kind, LogFile, Record};
+use cede::{AgentId, Session};
+
+use super::ToolError;
+use crate::files::history::{self, HistoryError, Loaded};
+use crate::files::resume::Resume;
+use crate::plural::counted;
+
+/// Rewrites the history and prints its size before and after. What is not understood is not rewritten.
+pub(super) fn compact(path: &Path, text: bool, out: &mut impl Write) -> Result<(), ToolError> {
+    let before = fs::metadata(path).map_err(|source| ToolError::Unreadable { path: path.to_owned(), source })?.len();
+    let opened = LogFile::open(path).map_err(|error| ToolError::History(HistoryError::from_storage(error)))?;
+    let mut file = opened.file;
+    let loaded = Loaded::from_records(&opened.records, opened.torn)
+        .map_err(|error| ToolError::History(HistoryError::refused(path, error)))?;
+    let waiting = loaded.document.waiting() as u64;
+    if waiting > 0 || loaded.resume_error.is_some() {
+        return Err(ToolError::NotWhole { path: path.to_owned(), waiting });
+    }
+    // Nobody edits in this session; it is what puts the pieces of the undo history together.
+    let mut session = Session::with_document(loaded.document, AgentId::new(0));
+    if loaded.undo.iter().any(|piece| session.restore_undo(piece).is_err()) {
+        return Err(ToolError::NotWhole { path: path.to_owned(), waiting });
+    }
+    let resume = Resume { saved: loaded.saved, undo: session.encode_undo() };
+    let mut records = history::rewritten(session.document(), &resume);
+    if text {
+        records[0] = Record { kind: Kind::Saved, payload: session.document().save() };
+    }
+    if opened.records != records {
+        file.rewrite(&records).map_err(|source| ToolError::Storage { path: path.to_owned(), source })?;
+    }
+    let (before, after) = (counted(before, "byte"), counted(file.size(), "byte"));
+    writeln!(out, "{}: {before} before, {after} now", path.display()).map_err(ToolError::Output)
+}
