@@ -248,16 +248,13 @@ impl<T: Item> Tree<T> {
     pub(crate) fn before(&self, place: Place) -> T::Width {
         let leaf = &self.leaves[place.leaf.0 as usize];
         let mut sum = T::Width::default();
-        if let Some(finger) = &self.finger {
-            if finger.place.leaf == place.leaf && finger.place.slot <= place.slot {
-                sum += finger.before;
-                leaf.items[finger.place.slot..place.slot].iter().for_each(|item| sum += item.width());
-                return sum;
-            }
-            if finger.place.leaf != place.leaf && self.compare(finger.place, place) == Ordering::Less {
-                sum += self.total;
-                sum -= finger.total;
-            }
+        if let Some(finger) = &self.finger
+            && finger.place.leaf == place.leaf
+            && finger.place.slot <= place.slot
+        {
+            sum += finger.before;
+            leaf.items[finger.place.slot..place.slot].iter().for_each(|item| sum += item.width());
+            return sum;
         }
         leaf.items[..place.slot].iter().for_each(|item| sum += item.width());
         let (mut child, mut parent) = (place.leaf.0, leaf.parent);
@@ -266,6 +263,14 @@ impl<T: Item> Tree<T> {
             let slot = node.slot_of(child);
             node.widths[..slot].iter().for_each(|width| sum += *width);
             (child, parent) = (number, node.parent);
+        }
+        // Last, as less may stand there now than when the finger came.
+        if let Some(finger) = &self.finger
+            && finger.place.leaf != place.leaf
+            && self.compare(finger.place, place) == Ordering::Less
+        {
+            sum += self.total;
+            sum -= finger.total;
         }
         sum
     }
