@@ -1,45 +1,52 @@
 //! The visible text of a document, cheap to type into and readable in every unit.
 //!
 //! Knows characters, their counts in chars, bytes and UTF-16, and lines; does not know who
-//! wrote them, when, or what was deleted. The text is a rope with one *pending edit* in front:
+//! wrote them, when, or what was deleted. The text is a rope of pages, of which the one that was
+//! edited last is *open*:
 //!
 //! ```text
-//!    rope        the quick brown fox jumps
-//!                          ╰─┬─╯            removed: 5 chars from 10 on
-//!    pending               red              inserted instead
-//!    the text    the quick red fox jumps
+//!    rope        │ page │ page │ · · · │ page │ page │
+//!                              ╭───┴───╮
+//!    open page                 left ╎ right
 //! ```
 //!
-//! Typing, backspacing, deleting and correcting at one place change only the pending edit, for a
-//! few nanoseconds a key. The rope, to which each key alone costs about 80, is touched when the
-//! place jumps or the inserted text passes `PENDING_LIMIT`. Reads never write: they look through
-//! the pending edit, so a buffer is plain data that threads may share.
+//! Typing, backspacing and deleting at one place change the ends of two strings, for a few
+//! nanoseconds a key; elsewhere in the page the text in between is moved first. The rope is
+//! touched when an edit is made outside the open page, or when that has become too long. Reads
+//! never write: they look into the open page, so a buffer is plain data that threads may share.
 
 use std::fmt::{self, Debug, Display};
 use std::ops::Range;
 
-use ropey::{LineType, Rope, RopeSlice};
-
+use self::gap::Gap;
 use self::hash::WordHash;
-use self::pending::{Pending, count_breaks};
-use crate::text::unit::{Bytes, Chars, PositionError, Unit, UnitKind};
+use self::rope::{OpenPage, PAGE, Rope};
+use self::size::Size;
+use crate::text::unit::{Bytes, Chars, PositionError, Unit, UnitKind, count_chars};
 
+mod gap;
 mod hash;
-mod pending;
+mod rope;
+mod size;
 #[cfg(test)]
 mod tests;
 
 /// A text that is edited by position and read in chars, bytes, UTF-16 code units and lines.
 ///
-/// Edits take O(log n), and O(1) next to the edit before; reads by position take O(log n);
-/// a clone takes O(1) and shares the rope. Lines end at `'\n'` alone: a `'\r'` is a character
-/// like any other.
+/// Edits take O(log n), and O(1) next to the edit before; reads by position take O(log n); a
+/// clone takes O(n). Lines end at `'\n'` alone: a `'\r'` is a character like any other. A text
+/// has fewer than 2³¹ bytes; to make a longer one panics.
 ///
-/// Invariant: what the pending edit removes is in the rope.
+/// Invariant: the rope has no text for the open page, and takes it to have the size that it had
+/// when it was opened.
 #[derive(Clone, Default)]
 pub struct Buffer {
     rope: Rope,
-    pending: Pending,
+    open: Option<OpenPage>,
+    /// The chars before the open page.
+    start: usize,
+    /// The text of the open page.
+    gap: Gap,
 }
 
 impl Buffer {
@@ -50,8 +57,11 @@ impl Buffer {
 
     /// The length of the text; O(1) in chars, else O(log n).
     pub fn len<U: Unit>(&self) -> U {
+        if U::KIND == UnitKind::Chars {
+            return U::at(self.char_len());
+        }
         let seam = self.seam(U::KIND);
-        U::at(rope_len(&self.rope, U::KIND) - seam.len() + self.pending.len(U::KIND))
+        U::at(self.rope.len(U::KIND) - seam.len() + self.gap.len(U::KIND))
     }
 
     /// Whether there is no text at all.
@@ -66,9 +76,17 @@ impl Buffer {
     /// When `at` is beyond the end; the text is then unchanged.
     #[inline]
     pub fn insert(&mut self, at: Chars, text: &str) -> Result<(), PositionError> {
-        check_range(at..at, Chars(self.char_len()))?;
-        self.put(at.0, text);
-        Ok(())
+        self.insert_counted(at, text, count_chars(text))
+    }
+
+    /// The same for a text of so many chars.
+    #[inline]
+    pub(crate) fn insert_counted(&mut self, at: Chars, text: &str, chars: usize) -> Result<(), PositionError> {
+        if at.0 == self.caret() && self.gap.has_room_for(text) {
+            self.gap.insert(text, chars);
+            return Ok(());
+        }
+        self.insert_elsewhere(at, text, chars)
     }
 
     /// Removes the characters of `range`.
@@ -78,8 +96,14 @@ impl Buffer {
     /// When the range runs backwards or beyond the end; the text is then unchanged.
     #[inline]
     pub fn remove(&mut self, range: Range<Chars>) -> Result<(), PositionError> {
-        check_range(range.clone(), Chars(self.char_len()))?;
-        self.take(range.start.0..range.end.0);
+        let (Chars(start), Chars(end), caret) = (range.start, range.end, self.caret());
+        if end == caret && self.start <= start && start <= end {
+            self.gap.backspace(end - start);
+        } else if start == caret && start <= end && end - start <= self.gap.right_chars() {
+            self.gap.delete(end - start);
+        } else {
+            return self.remove_elsewhere(range);
+        }
         Ok(())
     }
 
@@ -91,9 +115,8 @@ impl Buffer {
     #[inline]
     pub fn replace(&mut self, range: Range<Chars>, text: &str) -> Result<(), PositionError> {
         check_range(range.clone(), Chars(self.char_len()))?;
-        self.take(range.start.0..range.end.0);
-        self.put(range.start.0, text);
-        Ok(())
+        self.remove(range.clone())?;
+        self.insert(range.start, text)
     }
 
     /// The same position counted in another unit; O(log n). To convert a position to its own
@@ -102,11 +125,16 @@ impl Buffer {
     /// # Errors
     ///
     /// When `at` is beyond the end or inside a character.
+    #[inline]
     pub fn convert<A: Unit, B: Unit>(&self, at: A) -> Result<B, PositionError> {
         // Chars have no inside, so only the end has to be looked at.
-        if A::KIND == UnitKind::Chars && B::KIND == UnitKind::Chars && at.get() <= self.len::<Chars>().0 {
+        if A::KIND == UnitKind::Chars && B::KIND == UnitKind::Chars && at.get() <= self.char_len() {
             return Ok(B::at(at.get()));
         }
+        self.convert_by_bytes(at)
+    }
+
+    fn convert_by_bytes<A: Unit, B: Unit>(&self, at: A) -> Result<B, PositionError> {
         self.byte_of(at).map(|byte| B::at(self.count_before(B::KIND, byte)))
     }
 
@@ -154,8 +182,7 @@ impl Buffer {
     /// When `at` is beyond the end or inside a character.
     pub fn chars_from<U: Unit>(&self, at: U) -> Result<impl Iterator<Item = char>, PositionError> {
         let start = self.byte_of(at)?;
-        let Pieces { head, middle, tail } = self.pieces(start..self.len::<Bytes>().0);
-        Ok(head.chars().chain(middle.chars()).chain(tail.chars()))
+        Ok(self.pieces(start..self.len::<Bytes>().0).chunks().flat_map(str::chars))
     }
 
     /// The characters before `at` backwards, nearest first; O(log n) to begin.
@@ -164,10 +191,8 @@ impl Buffer {
     ///
     /// When `at` is beyond the end or inside a character.
     pub fn chars_before<U: Unit>(&self, at: U) -> Result<impl Iterator<Item = char>, PositionError> {
-        let Pieces { head, middle, tail } = self.pieces(0..self.byte_of(at)?);
-        let tail = tail.chars_at(tail.len()).reversed();
-        let head = head.chars_at(head.len()).reversed();
-        Ok(tail.chain(middle.chars().rev()).chain(head))
+        let end = self.byte_of(at)?;
+        Ok(self.pieces(0..end).chunks_backwards().flat_map(|chunk| chunk.chars().rev()))
     }
 
     /// The text of `range`; O(log n + length).
@@ -185,22 +210,7 @@ impl Buffer {
 
     /// The character behind the position `at`, `None` at the end and beyond; O(log n).
     pub fn char_at(&self, at: Chars) -> Option<char> {
-        if at.0 >= self.char_len() {
-            return None;
-        }
-        let removed = self.pending.removed();
-        let in_rope = |char| self.rope.char(rope_byte_of_char(&self.rope, char));
-        if at.0 < removed.start {
-            return Some(in_rope(at.0));
-        }
-        let offset = at.0 - removed.start;
-        match offset.checked_sub(self.pending.len(UnitKind::Chars)) {
-            Some(behind) => Some(in_rope(removed.end + behind)),
-            None => {
-                let byte = self.pending.byte_of(UnitKind::Chars, offset)?;
-                self.pending.inserted()[byte..].chars().next()
-            }
-        }
+        self.chars_from(at).ok()?.next()
     }
 
     /// A fingerprint of the text, by which peers see whether they show the same; O(n), about
@@ -220,191 +230,202 @@ impl Buffer {
         hash.finish(self.len::<Bytes>())
     }
 
-    /// Panics when the pending edit and the rope do not fit together.
+    /// Panics when the open page and the rope do not fit together.
     #[doc(hidden)]
     pub fn assert_invariants(&self) {
-        self.rope.assert_invariants();
-        self.pending.assert_invariants();
-        let (end, rope_chars) = (self.pending.removed().end, self.rope.len_chars());
-        assert!(end <= rope_chars, "the pending edit removes up to char {end}, the rope has {rope_chars}");
+        self.gap.assert_invariants();
+        let mut closed = self.clone();
+        closed.close_page();
+        closed.rope.assert_invariants();
+        assert_eq!(self.start, self.seam(UnitKind::Chars).start, "where the open page starts");
     }
 }
 
-// Edits. Positions are in chars and have been checked.
+/// Edits. Positions are in chars.
 impl Buffer {
     #[inline]
     fn char_len(&self) -> usize {
-        self.rope.len_chars() - self.pending.removed().len() + self.pending.len(UnitKind::Chars)
+        (self.rope.size().chars - self.open_size().chars) as usize + self.gap.chars()
     }
 
+    /// Where the open page is open.
     #[inline]
-    fn put(&mut self, at: usize, text: &str) {
-        let pending = &mut self.pending;
-        if at == pending.end() && pending.has_room_for(text) {
-            pending.append(text);
-        } else {
-            self.put_away_from_end(at, text);
-        }
+    fn caret(&self) -> usize {
+        self.start + self.gap.left_chars()
     }
 
     #[inline(never)]
-    fn put_away_from_end(&mut self, at: usize, text: &str) {
+    fn insert_elsewhere(&mut self, at: Chars, text: &str, chars: usize) -> Result<(), PositionError> {
+        check_range(at..at, Chars(self.char_len()))?;
         if text.is_empty() {
-            return;
+            return Ok(());
         }
-        if self.pending.has_room_for(text) && self.pending.touches(at..at) {
-            self.pending.insert_inside(at, text);
-            return;
+        if !self.is_in_page(at.0..at.0) {
+            // The page of the char on the left may be the one that was typed into before.
+            self.open_page(at.0.saturating_sub(1));
         }
-        self.flush();
-        if self.pending.has_room_for(text) {
-            self.pending.begin(at);
-            self.pending.append(text);
+        self.gap.move_to(at.0 - self.start);
+        if self.gap.has_room_for(text) {
+            self.gap.insert(text, chars);
         } else {
-            let byte = rope_byte_of_char(&self.rope, at);
-            self.rope.insert(byte, text);
+            self.close_page();
+            self.rope.insert(at.0, text);
         }
+        Ok(())
     }
 
-    #[inline]
-    fn take(&mut self, range: Range<usize>) {
+    #[inline(never)]
+    fn remove_elsewhere(&mut self, range: Range<Chars>) -> Result<(), PositionError> {
+        check_range(range.clone(), Chars(self.char_len()))?;
+        let range = range.start.0..range.end.0;
         if range.is_empty() {
-            return;
+            return Ok(());
         }
-        if !self.pending.touches(range.clone()) {
-            self.flush();
-            self.pending.begin(range.start);
+        if !self.is_in_page(range.clone()) {
+            self.open_page(range.start);
         }
-        self.pending.remove(range);
+        if self.is_in_page(range.clone()) {
+            self.gap.move_to(range.start - self.start);
+            self.gap.delete(range.len());
+        } else {
+            self.close_page();
+            self.rope.remove(range);
+        }
+        Ok(())
     }
 
-    /// Writes the pending edit into the rope.
-    fn flush(&mut self) {
-        let removed = self.pending.removed();
-        let start = rope_byte_of_char(&self.rope, removed.start);
-        if !removed.is_empty() {
-            let end = rope_byte_of_char(&self.rope, removed.end);
-            self.rope.remove(start..end);
+    /// Whether a page is open and holds this range.
+    fn is_in_page(&self, range: Range<usize>) -> bool {
+        self.open.is_some() && self.start <= range.start && range.end <= self.start + self.gap.chars()
+    }
+
+    /// Opens the page with this char, if there is one.
+    fn open_page(&mut self, char: usize) {
+        self.close_page();
+        if let Some((open, text)) = self.rope.open_page(char) {
+            self.start = open.before.chars as usize;
+            self.gap.open(text, open.size, PAGE);
+            self.open = Some(open);
         }
-        if !self.pending.inserted().is_empty() {
-            self.rope.insert(start, self.pending.inserted());
+    }
+
+    /// Has the rope know everything.
+    fn close_page(&mut self) {
+        if let Some(open) = self.open.take() {
+            let (text, size) = self.gap.close();
+            self.rope.close_page(open, text, size);
+            self.start = 0;
         }
-        self.pending.clear();
     }
 }
 
-// Reads. All go by the byte in the visible text, because the rope is indexed by bytes.
+/// Reads. All go by the byte in the visible text.
 impl Buffer {
-    /// The part of the rope that the pending edit replaces, counted in `kind`.
+    fn open_size(&self) -> Size {
+        self.open.map_or(Size::default(), |open| open.size)
+    }
+
+    /// The part of the rope that is open, counted in `kind`.
     fn seam(&self, kind: UnitKind) -> Range<usize> {
-        let removed = self.pending.removed();
-        let in_unit = |char| match kind {
-            UnitKind::Chars => char,
-            UnitKind::Bytes => rope_byte_of_char(&self.rope, char),
-            UnitKind::Utf16 => rope_count_before(&self.rope, kind, rope_byte_of_char(&self.rope, char)),
-        };
-        let start = in_unit(removed.start);
-        start..if removed.is_empty() { start } else { in_unit(removed.end) }
+        let Some(OpenPage { before, size, .. }) = self.open else { return 0..0 };
+        let start = before.len(kind) as usize;
+        start..start + size.len(kind) as usize
     }
 
     fn byte_of<U: Unit>(&self, at: U) -> Result<usize, PositionError> {
         check_range(at..at, self.len())?;
-        let (cut, bytes) = (self.seam(U::KIND), self.seam(UnitKind::Bytes));
-        let (pending, position) = (&self.pending, at.get());
-        let inserted_len = pending.len(U::KIND);
+        let (cut, bytes, position) = (self.seam(U::KIND), self.seam(UnitKind::Bytes), at.get());
+        let open_len = self.gap.len(U::KIND);
         let byte = if position <= cut.start {
-            rope_byte_of(&self.rope, U::KIND, position)
-        } else if position - cut.start <= inserted_len {
-            let offset = pending.byte_of(U::KIND, position - cut.start);
-            offset.map(|offset| bytes.start + offset)
+            self.rope.byte_of(U::KIND, position)
+        } else if position - cut.start <= open_len {
+            self.gap.byte_of(U::KIND, position - cut.start).map(|offset| bytes.start + offset)
         } else {
-            rope_byte_of(&self.rope, U::KIND, position - inserted_len + cut.len())
-                .map(|byte| byte - bytes.len() + pending.inserted().len())
+            let in_rope = self.rope.byte_of(U::KIND, position - open_len + cut.len());
+            in_rope.map(|byte| byte - bytes.len() + self.gap.bytes())
         };
         byte.ok_or(PositionError::InsideCharacter { position, unit: U::KIND })
     }
 
     /// How many units of `kind` stand before `byte`, a character's boundary in the text.
     fn count_before(&self, kind: UnitKind, byte: usize) -> usize {
+        let (cut, bytes) = (self.seam(kind), self.seam(UnitKind::Bytes));
         if kind == UnitKind::Bytes {
-            return byte;
-        }
-        let bytes = self.seam(UnitKind::Bytes);
-        let inserted = self.pending.inserted();
-        if byte <= bytes.start {
-            return rope_count_before(&self.rope, kind, byte);
-        }
-        let cut = self.seam(kind);
-        match inserted.get(..byte - bytes.start) {
-            Some(part) => cut.start + kind.count(part),
-            None => {
-                let in_rope = byte - inserted.len() + bytes.len();
-                rope_count_before(&self.rope, kind, in_rope) - cut.len() + self.pending.len(kind)
-            }
+            byte
+        } else if byte <= bytes.start {
+            self.rope.count_before(kind, byte)
+        } else if byte - bytes.start <= self.gap.bytes() {
+            let [left, right] = self.gap.slice(0..byte - bytes.start);
+            cut.start + kind.count(left) + kind.count(right)
+        } else {
+            let in_rope = byte - self.gap.bytes() + bytes.len();
+            self.rope.count_before(kind, in_rope) - cut.len() + self.gap.len(kind)
         }
     }
 
     /// How many `'\n'` stand before `byte`, a character's boundary in the text.
     fn line_at(&self, byte: usize) -> usize {
         let bytes = self.seam(UnitKind::Bytes);
-        let in_rope = |byte| self.rope.byte_to_line_idx(byte, LineType::LF);
         if byte <= bytes.start {
-            return in_rope(byte);
+            return self.rope.breaks_before(byte);
         }
-        let (inserted, breaks) = (self.pending.inserted(), self.pending.breaks());
-        match inserted.get(..byte - bytes.start) {
-            Some(part) => in_rope(bytes.start) + count_breaks(part),
-            None => {
-                let removed = in_rope(bytes.end) - in_rope(bytes.start);
-                in_rope(byte - inserted.len() + bytes.len()) - removed + breaks
-            }
+        if byte - bytes.start <= self.gap.bytes() {
+            return self.breaks_before_page() + self.gap.breaks_before(byte - bytes.start);
         }
+        let in_rope = byte - self.gap.bytes() + bytes.len();
+        self.rope.breaks_before(in_rope) - self.open_size().breaks as usize + self.gap.breaks()
     }
 
     /// The byte at which `line` begins; there is such a line.
     fn byte_of_line(&self, line: usize) -> usize {
-        let bytes = self.seam(UnitKind::Bytes);
-        let (inserted, breaks) = (self.pending.inserted(), self.pending.breaks());
-        let before = self.rope.byte_to_line_idx(bytes.start, LineType::LF);
+        let (bytes, before) = (self.seam(UnitKind::Bytes), self.breaks_before_page());
         if line <= before {
-            return self.rope.line_to_byte_idx(line, LineType::LF);
+            return self.rope.byte_of_line(line);
         }
+        let breaks = self.gap.breaks();
         if line - before <= breaks {
-            let in_text = inserted.split_inclusive('\n').take(line - before);
-            return bytes.start + in_text.map(str::len).sum::<usize>();
+            return bytes.start + self.gap.byte_behind_breaks(line - before);
         }
-        let removed = self.rope.byte_to_line_idx(bytes.end, LineType::LF) - before;
-        let in_rope = self.rope.line_to_byte_idx(line - breaks + removed, LineType::LF);
-        in_rope - bytes.len() + inserted.len()
+        let in_rope = self.rope.byte_of_line(line - breaks + self.open_size().breaks as usize);
+        in_rope - bytes.len() + self.gap.bytes()
+    }
+
+    fn breaks_before_page(&self) -> usize {
+        self.open.map_or(0, |open| open.before.breaks as usize)
     }
 
     /// The text between two bytes, both boundaries of characters.
     fn pieces(&self, range: Range<usize>) -> Pieces<'_> {
         let seam = self.seam(UnitKind::Bytes);
-        let inserted = self.pending.inserted();
-        let inserted_end = seam.start + inserted.len();
-        let within = |byte: usize| byte.clamp(seam.start, inserted_end) - seam.start;
-        let behind = |byte: usize| byte.max(inserted_end) - inserted_end + seam.end;
+        let open_end = seam.start + self.gap.bytes();
+        let within = |byte: usize| byte.clamp(seam.start, open_end) - seam.start;
+        let behind = |byte: usize| byte.max(open_end) - open_end + seam.end;
         Pieces {
-            head: self.rope.slice(range.start.min(seam.start)..range.end.min(seam.start)),
-            middle: &inserted[within(range.start)..within(range.end)],
-            tail: self.rope.slice(behind(range.start)..behind(range.end)),
+            rope: &self.rope,
+            head: range.start.min(seam.start)..range.end.min(seam.start),
+            middle: self.gap.slice(within(range.start)..within(range.end)),
+            tail: behind(range.start)..behind(range.end),
         }
     }
 }
 
-/// A stretch of the text: what the rope has of it before and behind the pending edit, and what
-/// is inserted between.
+/// A stretch of the text: the bytes that the rope has of it before and behind the open page, and what is in that.
 struct Pieces<'a> {
-    head: RopeSlice<'a>,
-    middle: &'a str,
-    tail: RopeSlice<'a>,
+    rope: &'a Rope,
+    head: Range<usize>,
+    middle: [&'a str; 2],
+    tail: Range<usize>,
 }
 
 impl<'a> Pieces<'a> {
     fn chunks(self) -> impl Iterator<Item = &'a str> {
-        let middle = std::iter::once(self.middle);
-        self.head.chunks().chain(middle).chain(self.tail.chunks()).filter(|chunk| !chunk.is_empty())
+        let middle = self.middle.into_iter().filter(|chunk| !chunk.is_empty());
+        self.rope.chunks(self.head).chain(middle).chain(self.rope.chunks(self.tail))
+    }
+
+    fn chunks_backwards(self) -> impl Iterator<Item = &'a str> {
+        let middle = self.middle.into_iter().rev();
+        self.rope.chunks_backwards(self.tail).chain(middle).chain(self.rope.chunks_backwards(self.head))
     }
 }
 
@@ -420,53 +441,9 @@ fn check_range<U: Unit>(range: Range<U>, len: U) -> Result<(), PositionError> {
     Ok(())
 }
 
-// The rope in any unit. Positions are within it. Where the whole rope is ASCII, as most source
-// code is, all units are one and no leaf has to be scanned.
-
-#[inline]
-fn rope_len(rope: &Rope, kind: UnitKind) -> usize {
-    match kind {
-        UnitKind::Chars => rope.len_chars(),
-        UnitKind::Bytes => rope.len(),
-        UnitKind::Utf16 => rope.len_utf16(),
-    }
-}
-
-#[inline]
-fn rope_byte_of_char(rope: &Rope, chars: usize) -> usize {
-    if rope.len_chars() == rope.len() { chars } else { rope.char_to_byte_idx(chars) }
-}
-
-fn rope_count_before(rope: &Rope, kind: UnitKind, byte: usize) -> usize {
-    if rope.len_chars() == rope.len() {
-        return byte;
-    }
-    match kind {
-        UnitKind::Chars => rope.byte_to_char_idx(byte),
-        UnitKind::Bytes => byte,
-        UnitKind::Utf16 => rope.byte_to_utf16_idx(byte),
-    }
-}
-
-/// The byte at a position; `None` inside a character.
-fn rope_byte_of(rope: &Rope, kind: UnitKind, position: usize) -> Option<usize> {
-    if rope.len_chars() == rope.len() {
-        return Some(position);
-    }
-    match kind {
-        UnitKind::Chars => Some(rope.char_to_byte_idx(position)),
-        UnitKind::Bytes => rope.is_char_boundary(position).then_some(position),
-        UnitKind::Utf16 => {
-            // The rope rounds a position inside a character down to its start.
-            let byte = rope.utf16_to_byte_idx(position);
-            (rope.byte_to_utf16_idx(byte) == position).then_some(byte)
-        }
-    }
-}
-
 impl From<&str> for Buffer {
     fn from(text: &str) -> Self {
-        Self { rope: Rope::from_str(text), pending: Pending::default() }
+        Self { rope: Rope::from(text), ..Self::default() }
     }
 }
 

@@ -159,9 +159,7 @@ impl UnitKind {
         match self {
             UnitKind::Chars => text.chars().count(),
             UnitKind::Bytes => text.len(),
-            // A char outside the Basic Multilingual Plane, and only such a one, begins with a
-            // byte from 0xF0 on, and takes two code units instead of one.
-            UnitKind::Utf16 => text.chars().count() + text.bytes().filter(|&byte| byte >= 0xF0).count(),
+            UnitKind::Utf16 => text.chars().count() + count_surrogate_pairs(text),
         }
     }
 
@@ -169,12 +167,11 @@ impl UnitKind {
     ///
     /// `None` when the position lies beyond the end or inside a character.
     pub fn byte_offset(self, text: &str, position: usize) -> Option<usize> {
-        let mut left = match self {
-            UnitKind::Bytes => return text.is_char_boundary(position).then_some(position),
-            UnitKind::Chars | UnitKind::Utf16 => position,
-        };
-        let mut offset = 0;
-        let mut chars = text.chars();
+        if self == UnitKind::Bytes {
+            return text.is_char_boundary(position).then_some(position);
+        }
+        let (mut offset, mut left) = self.skip_blocks(text, position);
+        let mut chars = text[offset..].chars();
         while left > 0 {
             let c = chars.next()?;
             left = left.checked_sub(if self == UnitKind::Chars { 1 } else { c.len_utf16() })?;
@@ -182,6 +179,69 @@ impl UnitKind {
         }
         Some(offset)
     }
+
+    /// A boundary of a character not far before a position, and how many units are left from there: what stands before
+    /// is counted many bytes at once.
+    fn skip_blocks(self, text: &str, position: usize) -> (usize, usize) {
+        let (mut offset, mut left) = (0, position);
+        while let Some(block) = text.as_bytes().get(offset..offset + BLOCK) {
+            let pairs = if self == UnitKind::Utf16 { count_bytes(block, starts_surrogate_pair) } else { 0 };
+            // A char counts where it starts. Bytes of the form 10xxxxxx go on with one.
+            let units = count_bytes(block, |byte| byte as i8 >= -0x40) + pairs;
+            if units > left {
+                break;
+            }
+            left -= units;
+            offset += BLOCK;
+        }
+        let start = (offset..text.len()).find(|&byte| text.is_char_boundary(byte));
+        (start.unwrap_or(text.len()), left)
+    }
+}
+
+/// How many bytes are counted at once: few enough for a sum in one byte.
+const BLOCK: usize = 128;
+
+/// A char outside the Basic Multilingual Plane, and only such a one, begins with a byte from 0xF0 on, and takes two code
+/// units in UTF-16 instead of one.
+fn starts_surrogate_pair(byte: u8) -> bool {
+    byte >= 0xF0
+}
+
+/// How many chars of a text take two code units in UTF-16.
+pub(crate) fn count_surrogate_pairs(text: &str) -> usize {
+    text.as_bytes().chunks(BLOCK).map(|block| count_bytes(block, starts_surrogate_pair)).sum()
+}
+
+/// How many `'\n'` a text has.
+#[inline]
+pub(crate) fn count_breaks(text: &str) -> usize {
+    match text.as_bytes() {
+        &[key] => usize::from(key == b'\n'),
+        bytes => count_breaks_of_longer(bytes),
+    }
+}
+
+#[inline(never)]
+fn count_breaks_of_longer(text: &[u8]) -> usize {
+    text.chunks(BLOCK).map(|block| count_bytes(block, |byte| byte == b'\n')).sum()
+}
+
+/// How many of at most [`BLOCK`] bytes are meant. They are compared many at once, as their sum is kept in a byte.
+#[inline]
+fn count_bytes(block: &[u8], is_meant: impl Fn(u8) -> bool) -> usize {
+    usize::from(block.iter().fold(0u8, |count, &byte| count.wrapping_add(u8::from(is_meant(byte)))))
+}
+
+/// How many chars a text has, which mostly is one key or ASCII; O(length).
+#[inline]
+pub(crate) fn count_chars(text: &str) -> usize {
+    if text.len() == 1 { 1 } else { count_chars_of_longer(text) }
+}
+
+#[inline(never)]
+fn count_chars_of_longer(text: &str) -> usize {
+    if text.is_ascii() { text.len() } else { UnitKind::Chars.count(text) }
 }
 
 impl Display for UnitKind {

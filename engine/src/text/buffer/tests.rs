@@ -191,7 +191,7 @@ fn random_len(seed: u64) -> usize {
     (seed % 5) as usize * 10
 }
 
-/// Texts of many leaves and pending edits that outgrow their limit: reads at random positions.
+/// Texts of many pages, and edits of many pages: reads at random positions.
 #[test]
 fn long_texts_equal_the_plain_text() {
     for seed in seeds(8) {
@@ -244,34 +244,51 @@ fn a_refused_edit_changes_nothing() {
     buffer.assert_invariants();
 }
 
-#[test]
-fn a_typing_run_does_not_touch_the_rope() {
-    let mut buffer = Buffer::from("the quick brown fox");
-    for (index, key) in ["r", "e", "t"].iter().enumerate() {
-        buffer.insert(Chars(10 + index), key).expect("valid");
-    }
-    buffer.remove(Chars(12)..Chars(13)).expect("backspace");
-    buffer.insert(Chars(12), "d").expect("valid");
-    buffer.remove(Chars(13)..Chars(18)).expect("delete forward");
-    assert_eq!(buffer, "the quick red fox");
-    assert_eq!(buffer.rope, "the quick brown fox");
-
-    buffer.insert(Chars(0), "see ").expect("valid");
-    assert_eq!(buffer.rope, "the quick red fox");
-    assert_eq!(buffer, "see the quick red fox");
+fn pages(buffer: &Buffer) -> Vec<String> {
+    let mut closed = buffer.clone();
+    closed.close_page();
+    closed.rope.chunks(0..closed.rope.len(UnitKind::Bytes)).map(str::to_owned).collect()
 }
 
 #[test]
-fn backspacing_through_the_start_of_a_run_goes_on_into_the_rope() {
-    let mut buffer = Buffer::from("漢字");
-    buffer.insert(Chars(2), "é🙂").expect("valid");
-    for end in (1..=4).rev() {
+fn edits_within_a_page_do_not_touch_the_rope() {
+    let mut buffer = Buffer::from("fox, the quick");
+    buffer.insert(Chars(4), "!").expect("valid");
+    let opened = buffer.open.expect("a page was opened").before;
+    for (index, key) in ["r", "e", "t"].iter().enumerate() {
+        buffer.insert(Chars(5 + index), key).expect("valid");
+    }
+    buffer.remove(Chars(7)..Chars(8)).expect("backspace");
+    buffer.insert(Chars(7), "d").expect("valid");
+    buffer.remove(Chars(8)..Chars(10)).expect("delete forward");
+    buffer.insert(Chars(0), "a").expect("valid");
+    assert_eq!(buffer, "afox,!redhe quick");
+    assert_eq!(buffer.open.map(|open| open.before), Some(opened));
+}
+
+#[test]
+fn backspacing_through_the_start_of_a_page_goes_on_in_the_one_before() {
+    let mut buffer = Buffer::from("漢字🙂é 漢字🙂é");
+    assert!(pages(&buffer).len() > 1, "{:?} is one page", pages(&buffer));
+    for end in (1..=9).rev() {
         buffer.remove(Chars(end - 1)..Chars(end)).expect("backspace");
         buffer.assert_invariants();
     }
     assert!(buffer.is_empty());
-    assert_eq!(buffer.rope, "漢字");
+    assert_eq!(pages(&buffer), [""; 0]);
     assert_eq!(buffer.len::<Utf16>(), Utf16(0));
+}
+
+#[test]
+fn pages_that_shrink_are_joined() {
+    let mut buffer = Buffer::from(&*"0123456789".repeat(100));
+    for kept in 0..250 {
+        buffer.remove(Chars(kept)..Chars(kept + 3)).expect("valid");
+        buffer.assert_invariants();
+    }
+    let pages = pages(&buffer);
+    assert_eq!(pages.concat(), buffer.to_string());
+    assert!(pages.len() < 60, "{} pages for {} bytes", pages.len(), buffer.len::<Bytes>());
 }
 
 #[test]
