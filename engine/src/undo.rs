@@ -21,6 +21,10 @@ use crate::codec::{DecodeError, Reader, Writer};
 use crate::id::{AgentId, Clock, EventId, EventSpan};
 use std::collections::BTreeMap;
 
+mod stack;
+
+use stack::Stack;
+
 const VERSION: u8 = 1;
 
 /// What events of a step did.
@@ -43,90 +47,6 @@ pub(crate) struct Step {
 impl Step {
     pub(crate) fn parts(&self) -> &[(Part, EventSpan)] {
         &self.parts
-    }
-
-    fn add(&mut self, part: Part, span: EventSpan) {
-        match self.parts.last_mut() {
-            Some((last, held)) if *last == part && held.agent == span.agent && held.end == span.start => {
-                held.end = span.end;
-            }
-            _ => self.parts.push((part, span)),
-        }
-    }
-}
-
-/// A stack of steps, and what has been written down of it.
-#[derive(Clone, Debug, Default)]
-struct Stack {
-    steps: Vec<Step>,
-    /// How many steps at the bottom are as they were written.
-    unchanged: usize,
-    /// How many steps were written.
-    written: usize,
-}
-
-impl Stack {
-    fn push(&mut self, step: Step) {
-        self.steps.push(step);
-    }
-
-    fn pop(&mut self) -> Option<Step> {
-        let step = self.steps.pop();
-        self.unchanged = self.unchanged.min(self.steps.len());
-        step
-    }
-
-    fn top(&mut self) -> Option<&mut Step> {
-        self.unchanged = self.unchanged.min(self.steps.len().saturating_sub(1));
-        self.steps.last_mut()
-    }
-
-    fn clear(&mut self) {
-        self.steps.clear();
-        self.unchanged = 0;
-    }
-
-    fn is_written(&self) -> bool {
-        self.unchanged == self.steps.len() && self.written == self.steps.len()
-    }
-
-    fn set_written(&mut self) {
-        self.unchanged = self.steps.len();
-        self.written = self.steps.len();
-    }
-
-    /// Those that have to be written, after the number of those that stay.
-    fn write(&self, unchanged: usize, agents: &mut Agents, writer: &mut Writer) {
-        writer.number(unchanged as u64);
-        writer.number((self.steps.len() - unchanged) as u64);
-        for step in &self.steps[unchanged..] {
-            writer.number(step.parts.len() as u64);
-            for (part, span) in &step.parts {
-                writer.byte(part.code());
-                agents.write_span(*span, writer);
-            }
-        }
-    }
-
-    /// Reads how many stay and which come.
-    fn read(&self, reader: &mut Reader<'_>, agents: &[AgentId]) -> Result<(usize, Vec<Step>), DecodeError> {
-        let kept = reader.bounded(self.steps.len() as u64)? as usize;
-        let mut steps = Vec::new();
-        for _ in 0..reader.count()? {
-            let mut parts = Vec::new();
-            for _ in 0..reader.count()? {
-                let part = Part::from_code(reader.byte()?).ok_or_else(|| reader.invalid("no such kind of edit"))?;
-                parts.push((part, read_span(reader, agents)?));
-            }
-            steps.push(Step { parts });
-        }
-        Ok((kept, steps))
-    }
-
-    fn apply(&mut self, (kept, steps): (usize, Vec<Step>)) {
-        self.steps.truncate(kept);
-        self.steps.extend(steps);
-        self.set_written();
     }
 }
 
@@ -159,7 +79,7 @@ pub(crate) struct UndoHistory {
 
 impl UndoHistory {
     pub(crate) fn can_undo(&self) -> bool {
-        !self.undo.steps.is_empty()
+        !self.undo.is_empty()
     }
 
     /// The next event starts a step of its own.
@@ -178,16 +98,16 @@ impl UndoHistory {
     pub(crate) fn record(&mut self, part: Part, span: EventSpan) {
         let joined = std::mem::take(&mut self.joined);
         let ended = std::mem::take(&mut self.ended);
-        if self.making == Making::Edits && !self.redo.steps.is_empty() {
+        if self.making == Making::Edits && !self.redo.is_empty() {
             self.redo.clear();
         }
         let taking_back = self.making != Making::Edits;
         let stack = if self.making == Making::Undo { &mut self.redo } else { &mut self.undo };
-        let same_kind = |step: &Step| step.parts.last().is_some_and(|(last, _)| *last == part);
-        let goes_on = stack.steps.last().is_some_and(|step| joined || !ended && (taking_back || same_kind(step)));
-        match stack.top() {
-            Some(step) if goes_on => step.add(part, span),
-            _ => stack.push(Step { parts: vec![(part, span)] }),
+        let goes_on = joined || !ended && (taking_back || stack.last_part() == Some(part));
+        if goes_on && !stack.is_empty() {
+            stack.add(part, span);
+        } else {
+            stack.push(part, span);
         }
     }
 
@@ -274,7 +194,7 @@ impl UndoHistory {
             return None;
         }
         let replaced = std::mem::take(&mut self.replaced_since);
-        let bytes = self.write(self.undo.unchanged, self.redo.unchanged, &replaced);
+        let bytes = self.write(self.undo.unchanged(), self.redo.unchanged(), &replaced);
         self.undo.set_written();
         self.redo.set_written();
         Some(bytes)
@@ -342,18 +262,27 @@ impl Part {
 }
 
 /// Agents by number, in the order of first mention. A person's history has few.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 struct Agents {
     list: Vec<AgentId>,
 }
 
 impl Agents {
-    fn write(&mut self, agent: AgentId, writer: &mut Writer) {
+    fn number(&mut self, agent: AgentId) -> u32 {
         let number = self.list.iter().rposition(|other| *other == agent).unwrap_or_else(|| {
             self.list.push(agent);
             self.list.len() - 1
         });
-        writer.number(number as u64);
+        number as u32
+    }
+
+    fn get(&self, number: u32) -> AgentId {
+        self.list[number as usize]
+    }
+
+    fn write(&mut self, agent: AgentId, writer: &mut Writer) {
+        let number = self.number(agent);
+        writer.number(u64::from(number));
     }
 
     fn write_span(&mut self, span: EventSpan, writer: &mut Writer) {

@@ -41,7 +41,7 @@ impl Document {
             return Err(AuthorError::OwnPastUnseen { last: graph.id(last) });
         }
         let goes_on = last.is_some_and(|last| heads.as_slice() == [last]);
-        let (from, before) = (self.log.len(), graph.heads().clone());
+        let (from, before) = (self.log.len(), graph.heads());
         let group = (!goes_on).then_some(heads.as_slice());
         self.log.append(agent, group, count, |mine| mine.append(&operations, 0..count));
         let mut changes = Vec::new();

@@ -12,7 +12,7 @@ pub use saved::{Saved, SavedError};
 
 use crate::codec::{DecodeError, Packing};
 use crate::graph::{Frontier, Group, Heads, Summary};
-use crate::id::{AgentId, EventId, EventSpan, Local, Span};
+use crate::id::{AgentId, Clock, EventId, EventSpan, Local, Span};
 use crate::log::{Pending, Piece, Refusal, Rule, Update, VersionError};
 use crate::replay::merge::Replay;
 use crate::replay::patch::{self, Patch};
@@ -70,7 +70,7 @@ impl Document {
 
     /// The version of everything known.
     pub fn frontier(&self) -> Frontier {
-        self.log.graph().frontier(self.log.graph().heads())
+        self.log.graph().frontier(&self.log.graph().heads())
     }
 
     /// What is known, by agents and ranges of clocks. O(groups).
@@ -153,7 +153,7 @@ impl Document {
             runs: graph.run_count() as u64,
             operation_runs: operations.run_count() as u64,
             agents: graph.agent_count() as u64,
-            critical_versions: graph.critical().iter().map(|span| u64::from(span.len())).sum(),
+            critical_versions: graph.critical().map(|span| u64::from(span.len())).sum(),
             inserted_bytes: operations.text_len() as u64,
             visible_bytes: self.text.len::<crate::text::unit::Bytes>().get() as u64,
         }
@@ -295,7 +295,7 @@ impl Document {
 
     /// Checks an update and takes it into the log. The changes returned are still to be made to the text.
     pub(crate) fn receive(&mut self, update: Update<Operations>) -> Result<Vec<Change>, ImportError> {
-        let (from, heads) = (self.log.len(), self.log.graph().heads().clone());
+        let (from, heads) = (self.log.len(), self.log.graph().heads());
         let mut changes = Vec::new();
         let waiting = self.log.take_in(update).map_err(ImportError::from);
         let waiting = waiting.and_then(|waiting| {
@@ -331,7 +331,7 @@ impl Document {
 
     /// Takes in a piece that has waited, unless it breaks a rule.
     fn let_in(&mut self, piece: &Piece, contents: &Operations, changes: &mut Vec<Change>) -> bool {
-        let (start, heads, known) = (self.log.len(), self.log.graph().heads().clone(), changes.len());
+        let (start, heads, known) = (self.log.len(), self.log.graph().heads(), changes.len());
         let mut waiting = Pending::default();
         let taken = self.log.take_piece(piece, contents, &mut waiting).map_err(ImportError::from);
         let taken = taken.and_then(|()| self.replay_from(start, heads, changes)).is_ok();
@@ -387,41 +387,84 @@ impl Document {
         self.text.len::<Chars>().get() as u32
     }
 
-    /// Records what was typed at `at` of the agent's own branch and stands at `position` of the visible text.
-    pub(crate) fn type_in(
-        &mut self,
-        agent: AgentId,
-        group: Option<&[Local]>,
-        at: u32,
-        position: u32,
-        text: &str,
-        chars: u32,
-    ) {
-        self.log.append(agent, group, chars, |operations| operations.insert(at, text));
-        let inserted = self.text.insert(Chars(position as usize), text);
-        assert!(inserted.is_ok(), "a session typed outside its document: {inserted:?}");
+    /// Records what was typed at `at` of the agent's own branch and stands at `position` of the visible text. Returns
+    /// the clock of the first event.
+    pub(crate) fn type_in(&mut self, agent: AgentId, group: Option<&[Local]>, key: Typed<'_>) -> Clock {
+        let clock = self.log.append(agent, group, key.chars, |operations| key.record(operations));
+        key.apply(&mut self.text);
+        clock
+    }
+
+    /// Records the next key of a run of typing whose last event is the last of the log.
+    #[inline]
+    pub(crate) fn type_on(&mut self, key: Typed<'_>) {
+        self.log.go_on(key.chars, |operations| key.record(operations));
+        key.apply(&mut self.text);
     }
 
     /// Records deletions: at `at` of the agent's own branch, forwards or backwards; in the visible text from `position`
-    /// on.
-    pub(crate) fn take_out(
-        &mut self,
-        agent: AgentId,
-        group: Option<&[Local]>,
-        at: u32,
-        position: u32,
-        count: u32,
-        backward: bool,
-    ) {
-        self.log.append(agent, group, count, |operations| operations.delete(at, count, backward));
-        let removed = self.text.remove(Chars(position as usize)..Chars((position + count) as usize));
-        assert!(removed.is_ok(), "a session deleted outside its document: {removed:?}");
+    /// on. Returns the clock of the first event.
+    pub(crate) fn take_out(&mut self, agent: AgentId, group: Option<&[Local]>, key: Deleted) -> Clock {
+        let clock = self.log.append(agent, group, key.count, |operations| key.record(operations));
+        key.apply(&mut self.text);
+        clock
+    }
+
+    /// Records the next key of a run of deletions whose last event is the last of the log.
+    #[inline]
+    pub(crate) fn take_out_on(&mut self, key: Deleted) {
+        self.log.go_on(key.count, |operations| key.record(operations));
+        key.apply(&mut self.text);
     }
 
     /// Every element of the history, up to date.
     pub(crate) fn elements(&mut self) -> &Tracker {
         let len = self.len();
         self.replay.whole(&self.log, len)
+    }
+}
+
+/// What was typed: at `at` of the agent's own branch, at `position` of the visible text.
+#[derive(Clone, Copy)]
+pub(crate) struct Typed<'a> {
+    pub(crate) at: u32,
+    pub(crate) position: u32,
+    pub(crate) text: &'a str,
+    pub(crate) chars: u32,
+}
+
+impl Typed<'_> {
+    #[inline]
+    fn record(self, operations: &mut Operations) {
+        operations.insert_counted(self.at, self.text, self.chars);
+    }
+
+    #[inline]
+    fn apply(self, text: &mut Buffer) {
+        let inserted = text.insert_counted(Chars(self.position as usize), self.text, self.chars as usize);
+        assert!(inserted.is_ok(), "a session typed outside its document: {inserted:?}");
+    }
+}
+
+/// What was deleted: at `at` of the agent's own branch, forwards or backwards; in the visible text from `position` on.
+#[derive(Clone, Copy)]
+pub(crate) struct Deleted {
+    pub(crate) at: u32,
+    pub(crate) position: u32,
+    pub(crate) count: u32,
+    pub(crate) backward: bool,
+}
+
+impl Deleted {
+    #[inline]
+    fn record(self, operations: &mut Operations) {
+        operations.delete(self.at, self.count, self.backward);
+    }
+
+    #[inline]
+    fn apply(self, text: &mut Buffer) {
+        let removed = text.remove(Chars(self.position as usize)..Chars((self.position + self.count) as usize));
+        assert!(removed.is_ok(), "a session deleted outside its document: {removed:?}");
     }
 }
 

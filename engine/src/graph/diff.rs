@@ -107,7 +107,7 @@ impl Graph {
     pub(crate) fn dominated(&self, events: &[Local]) -> Option<Local> {
         let (&oldest, _) = events.split_first().filter(|(_, rest)| !rest.is_empty())?;
         // Nobody has seen a head.
-        if events.iter().all(|event| self.heads.binary_search(event).is_ok()) {
+        if events.iter().all(|&event| self.is_head(event)) {
             return None;
         }
         // Each entry says whether it is one of the events itself, or was reached from one.

@@ -34,8 +34,11 @@ pub(crate) type Heads = SmallVec<[Local; 2]>;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct AgentIndex(u32);
 
-/// Invariants: runs are sorted by `start` and cover `0..len`; parents are smaller than the run's start; `heads` are the
-/// events that nobody has for a parent; `critical` is the ascending list of critical versions by ranges.
+/// An event that goes on with the last run, the usual key, only changes `len`: what else ends with the last event is
+/// entered when the next run starts ([`Graph::close_run`]), and until then is known without having been entered.
+///
+/// Invariants: runs are sorted by `start` and cover `0..len`; parents are smaller than the run's start. The last event is
+/// a head, and where it is the only one it is critical.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Graph {
     agents: Vec<Agent>,
@@ -45,7 +48,9 @@ pub(crate) struct Graph {
     /// The parents of all runs, one after the other.
     parents: Vec<Local>,
     len: u32,
-    heads: Heads,
+    /// The events besides the last one that nobody has for a parent.
+    older_heads: Heads,
+    /// The critical versions by ranges, ascending. Where the last event is critical, the last range ends with it.
     critical: Vec<Span>,
 }
 
@@ -54,6 +59,7 @@ struct Agent {
     id: AgentId,
     /// The numbers of its runs, in the order of their clocks, which is the order of their arrival too.
     runs: Vec<u32>,
+    /// Its clocks. Of the last run of the log only the first is entered for certain.
     held: RangeSet,
 }
 
@@ -86,8 +92,30 @@ impl Graph {
         Local(self.len)
     }
 
-    pub(crate) fn heads(&self) -> &Heads {
-        &self.heads
+    /// The events that nobody has for a parent.
+    pub(crate) fn heads(&self) -> Heads {
+        let mut heads = self.older_heads.clone();
+        heads.extend(self.len.checked_sub(1).map(Local));
+        heads
+    }
+
+    /// Whether this version, ascending, is that of everything here.
+    pub(crate) fn is_newest(&self, version: &[Local]) -> bool {
+        match version.split_last() {
+            Some((&last, older)) => last + 1 == self.len() && older == self.older_heads.as_slice(),
+            None => self.len == 0,
+        }
+    }
+
+    /// Whether nobody has this event for a parent.
+    pub(crate) fn is_head(&self, event: Local) -> bool {
+        event + 1 == self.len() || self.older_heads.binary_search(&event).is_ok()
+    }
+
+    /// Whether the last event has seen all others.
+    #[inline]
+    pub(crate) fn has_one_head(&self) -> bool {
+        self.older_heads.is_empty() && self.len > 0
     }
 
     pub(crate) fn run_count(&self) -> usize {
@@ -96,6 +124,10 @@ impl Graph {
 
     pub(crate) fn agent_count(&self) -> usize {
         self.agents.len()
+    }
+
+    fn agent_indexes(&self) -> impl Iterator<Item = AgentIndex> {
+        (0..self.agents.len() as u32).map(AgentIndex)
     }
 
     pub(crate) fn agent(&self, index: AgentIndex) -> AgentId {
@@ -111,14 +143,22 @@ impl Graph {
     }
 
     /// The critical versions: those that every other event happened before or after, as ranges of local indexes.
-    pub(crate) fn critical(&self) -> &[Span] {
-        &self.critical
+    pub(crate) fn critical(&self) -> impl Iterator<Item = Span> + '_ {
+        (0..self.critical.len()).map(|number| self.critical_span(number))
+    }
+
+    fn critical_span(&self, number: usize) -> Span {
+        let mut span = self.critical[number];
+        if number + 1 == self.critical.len() && self.has_one_head() {
+            span.end = self.len();
+        }
+        span
     }
 
     /// The last critical version before the event `before`; `None` is the start of time, which is critical too.
     pub(crate) fn last_critical_before(&self, before: Local) -> Option<Local> {
         let after = self.critical.partition_point(|span| span.start < before);
-        let span = self.critical[..after].last()?;
+        let span = self.critical_span(after.checked_sub(1)?);
         Some(span.end.min(before) - 1)
     }
 
@@ -195,29 +235,49 @@ impl Graph {
 
     /// The parts of a span of clocks that its agent has made.
     pub(crate) fn held_in(&self, agent: AgentIndex, span: EventSpan) -> Vec<EventSpan> {
-        let Agent { id, held, .. } = &self.agents[agent.0 as usize];
-        let first = held.ranges().partition_point(|range| range.end <= span.start.0);
-        let ranges = held.ranges()[first..].iter().take_while(|range| range.start < span.end.0);
-        let cut = |range: &std::ops::Range<u32>| EventSpan {
-            agent: *id,
-            start: Clock(range.start).max(span.start),
-            end: Clock(range.end).min(span.end),
-        };
-        ranges.map(cut).collect()
+        let id = self.agent(agent);
+        let held = self.agents[agent.0 as usize].held.ranges();
+        let last = held.len() - 1;
+        // The last range ends with the agent's last event, entered or not.
+        let end = |number: usize| if number == last { self.next_clock(agent) } else { held[number].end };
+        let first = held[..last].partition_point(|range| range.end <= span.start.0);
+        let parts = (first..held.len()).map(|number| EventSpan {
+            agent: id,
+            start: Clock(held[number].start).max(span.start),
+            end: Clock(end(number)).min(span.end),
+        });
+        parts.take_while(|part| part.start < span.end).filter(|part| part.start < part.end).collect()
     }
 
-    /// Goes on with an agent's last group.
-    pub(crate) fn extend(&mut self, agent: AgentIndex, count: u32) {
-        let last = self.last_of(agent);
-        if last + 1 == self.len() {
-            let clock = self.clock(last) + 1;
-            let concurrent = self.heads.len() > 1;
-            self.grow(count, concurrent);
-            self.agents[agent.0 as usize].held.insert(clock..clock + count);
-            return;
+    /// The clocks of an agent.
+    fn held(&self, agent: AgentIndex) -> RangeSet {
+        let mut held = self.agents[agent.0 as usize].held.clone();
+        held.extend_last(self.next_clock(agent));
+        held
+    }
+
+    /// The clock after the last event of an agent.
+    fn next_clock(&self, agent: AgentIndex) -> u32 {
+        self.clock(self.last_of(agent)) + 1
+    }
+
+    /// Goes on with an agent's last group. Returns the clock of the first event.
+    pub(crate) fn extend(&mut self, agent: AgentIndex, count: u32) -> u32 {
+        if let Some(run) = self.runs.last().filter(|run| run.agent == agent) {
+            let clock = run.clock + (self.len - run.start.0);
+            self.go_on(count);
+            return clock;
         }
+        let last = self.last_of(agent);
         let (clock, first) = (self.clock(last) + 1, self.runs[self.run_number(last)].first);
         self.push(agent, clock, first, &[last], count);
+        clock
+    }
+
+    /// Goes on with the last run.
+    #[inline]
+    pub(crate) fn go_on(&mut self, count: u32) {
+        self.len += count;
     }
 
     /// Starts a group. The caller has checked agent, clock and parents.
@@ -236,32 +296,33 @@ impl Graph {
     }
 
     fn push(&mut self, agent: AgentIndex, clock: u32, first: u32, parents: &[Local], count: u32) {
+        self.close_run();
         let run = GroupRun { start: self.len(), agent, clock, first, parents: self.parents.len() as u32 };
         self.agents[agent.0 as usize].runs.push(self.runs.len() as u32);
         self.agents[agent.0 as usize].held.insert(clock..clock + count);
         self.runs.push(run);
         self.parents.extend_from_slice(parents);
         self.drop_critical_after(parents.iter().min().copied());
-        let concurrent = self.heads.as_slice() != parents;
-        self.heads.retain(|head| !parents.contains(head));
-        self.heads.push(self.len());
-        self.grow(count, concurrent);
-    }
-
-    /// Adds events behind the last one, which is the last of `heads`.
-    fn grow(&mut self, count: u32, concurrent: bool) {
+        let last = self.len.checked_sub(1).map(Local);
+        self.older_heads.extend(last);
+        self.older_heads.retain(|head| !parents.contains(head));
         let start = self.len();
         self.len += count;
-        self.posts.cover(self.runs.len() - 1, self.len);
-        let last = self.heads.len() - 1;
-        self.heads[last] = self.len() - 1;
-        if concurrent {
-            return;
+        // Whoever has seen all heads has seen everything.
+        if self.older_heads.is_empty() && self.critical.last().is_none_or(|span| span.end != start) {
+            self.critical.push(Span::new(start, self.len()));
         }
-        let end = self.len();
-        match self.critical.last_mut() {
-            Some(span) if span.end == start => span.end = end,
-            _ => self.critical.push(Span::new(start, end)),
+    }
+
+    /// Enters what ends with the last run: its events are held, and critical where there is no other head.
+    fn close_run(&mut self) {
+        let Some(run) = self.runs.last() else { return };
+        self.posts.cover(self.runs.len() - 1, self.len);
+        self.agents[run.agent.0 as usize].held.extend_last(run.clock + (self.len - run.start.0));
+        if self.older_heads.is_empty()
+            && let Some(span) = self.critical.last_mut()
+        {
+            span.end = Local(self.len);
         }
     }
 

@@ -139,18 +139,19 @@ fn read_ranges(reader: &mut Reader<'_>) -> Result<RangeSet, DecodeError> {
 impl Graph {
     /// Everything held. O(groups).
     pub(crate) fn summary(&self) -> Summary {
-        Summary { held: self.agents.iter().map(|agent| (agent.id, agent.held.clone())).collect() }
+        Summary { held: self.agent_indexes().map(|agent| (self.agent(agent), self.held(agent))).collect() }
     }
 
     /// The events held here that `summary` lacks, by agents.
     pub(crate) fn not_in(&self, summary: &Summary) -> Vec<EventSpan> {
         let mut spans = Vec::new();
-        for agent in &self.agents {
-            if summary.held.get(&agent.id) == Some(&agent.held) {
+        for agent in self.agent_indexes() {
+            let (id, held) = (self.agent(agent), self.held(agent));
+            if summary.held.get(&id) == Some(&held) {
                 continue;
             }
-            for range in agent.held.ranges() {
-                let span = EventSpan { agent: agent.id, start: Clock(range.start), end: Clock(range.end) };
+            for range in held.ranges() {
+                let span = EventSpan { agent: id, start: Clock(range.start), end: Clock(range.end) };
                 spans.extend(summary.missing(span));
             }
         }

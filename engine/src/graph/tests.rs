@@ -106,7 +106,7 @@ fn random_graph(random: &mut Random, events: usize) -> (Graph, Model) {
         let last = model.last_of(agent);
         let mut parents = model.random_version(random);
         if random.below(3) == 0 {
-            parents = graph.heads().clone();
+            parents = graph.heads();
         }
         let seen: BTreeSet<u32> = parents.iter().chain(&last).map(|event| event.0).collect();
         let parents = model.minimal(&seen);
@@ -144,8 +144,8 @@ fn names_parents_heads_and_critical_versions_are_those_of_the_model() {
             assert_eq!(parents, event.parents, "the parents of event {number}");
         }
         let all = (0..model.events.len() as u32).collect();
-        assert_eq!(*graph.heads(), model.minimal(&all));
-        let critical: Vec<u32> = graph.critical().iter().flat_map(|span| span.numbers()).collect();
+        assert_eq!(graph.heads(), model.minimal(&all));
+        let critical: Vec<u32> = graph.critical().flat_map(|span| span.numbers()).collect();
         let expected: Vec<u32> = all.into_iter().filter(|&event| model.is_critical(event)).collect();
         assert_eq!(critical, expected);
         for before in 0..=model.events.len() as u32 {
@@ -241,7 +241,9 @@ fn a_truncated_graph_is_the_one_that_was_there_before() {
             assert_same(&cut, &graph);
             let parents: Heads = event.parents.iter().copied().map(Local).collect();
             match graph.agent_index(event.id.agent) {
-                Some(agent) if event.first != event.id.clock => graph.extend(agent, 1),
+                Some(agent) if event.first != event.id.clock => {
+                    assert_eq!(graph.extend(agent, 1), event.id.clock.0);
+                }
                 _ => graph.start_group(event.id.agent, event.id.clock.0, &parents, 1),
             }
         }
@@ -255,7 +257,8 @@ fn assert_same(a: &Graph, b: &Graph) {
         all.map(|run| (run.span, run.agent, run.clock, run.parents.to_vec())).collect::<Vec<_>>()
     };
     assert_eq!(runs(a), runs(b));
-    assert_eq!((a.heads(), a.critical(), a.summary()), (b.heads(), b.critical(), b.summary()));
+    assert_eq!((a.heads(), a.summary()), (b.heads(), b.summary()));
+    assert!(a.critical().eq(b.critical()));
     assert_eq!((a.groups(), a.agent_count()), (b.groups(), b.agent_count()));
 }
 

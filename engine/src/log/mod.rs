@@ -83,33 +83,45 @@ impl<C: Contents> Log<C> {
     /// Records local events: `record` adds exactly `count` of them to the contents.
     ///
     /// They go on with the agent's group where `parents` is `None`; otherwise they start a group. The caller vouches
-    /// for the rules.
+    /// for the rules. Returns the clock of the first of them.
     pub(crate) fn append(
         &mut self,
         agent: AgentId,
         parents: Option<&[Local]>,
         count: u32,
         record: impl FnOnce(&mut C),
-    ) {
+    ) -> Clock {
         let index = self.graph.agent_index(agent);
-        match (parents, index) {
+        let clock = match (parents, index) {
             (None, Some(index)) => self.graph.extend(index, count),
             (parents, index) => {
                 let parents = parents.unwrap_or_default();
                 let clock = self.graph.first_clock(index, parents);
                 self.graph.start_group(agent, clock, parents, count);
+                clock
             }
-        }
+        };
+        record(&mut self.contents);
+        debug_assert_eq!(self.contents.len(), self.graph.len().0, "graph and contents have gone apart");
+        Clock(clock)
+    }
+
+    /// Records local events that go on with the log's last run: `record` adds exactly `count` of them to the contents.
+    #[inline]
+    pub(crate) fn go_on(&mut self, count: u32, record: impl FnOnce(&mut C)) {
+        self.graph.go_on(count);
         record(&mut self.contents);
         debug_assert_eq!(self.contents.len(), self.graph.len().0, "graph and contents have gone apart");
     }
 
+    /// How many more events there is room for.
+    pub(crate) fn room(&self) -> u32 {
+        Local::LIMIT - 1 - self.len().0
+    }
+
     /// Whether so many more events would be too many for a log.
     pub(crate) fn check_room(&self, count: u32) -> Result<(), Full> {
-        match self.len().0.checked_add(count) {
-            Some(len) if len < Local::LIMIT => Ok(()),
-            _ => Err(Full { limit: Local::LIMIT }),
-        }
+        if count <= self.room() { Ok(()) } else { Err(Full { limit: Local::LIMIT }) }
     }
 
     /// Takes in what an update brings. What has to wait is returned by the event that it waits for.

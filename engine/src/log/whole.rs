@@ -302,7 +302,7 @@ mod tests {
             let agent = agents[random.below(agents.len())];
             let last = log.graph().agent_index(agent).map(|index| log.graph().last_of(index));
             let mut seen: Heads = match random.below(3) {
-                0 => log.graph().heads().clone(),
+                0 => log.graph().heads(),
                 1 => Heads::new(),
                 _ => (0..random.below(3)).map(|_| log.len()).filter(|len| len.0 > 0).collect(),
             };
@@ -334,7 +334,7 @@ mod tests {
             runs.map(|run| (run.span, run.agent, run.clock, run.parents.to_vec())).collect::<Vec<_>>()
         };
         assert_eq!(runs(a), runs(b));
-        let versions = |log: &Log<Letters>| (log.graph().heads().clone(), log.graph().critical().to_vec());
+        let versions = |log: &Log<Letters>| (log.graph().heads(), log.graph().critical().collect::<Vec<_>>());
         assert_eq!(versions(a), versions(b));
         assert_eq!((a.graph().summary(), a.graph().groups()), (b.graph().summary(), b.graph().groups()));
         assert!(a.contents().same(0, b.contents(), 0..a.len().0), "the contents differ");

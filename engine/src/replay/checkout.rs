@@ -17,7 +17,7 @@ pub(crate) fn text_of(log: &TextLog) -> Result<Buffer, Misplaced> {
     let (mut draft, mut shortcut) = (Draft::default(), Shortcut::default());
     let mut at = Local(0);
     let end = Span::new(log.len(), log.len());
-    for &critical in log.graph().critical().iter().chain([&end]) {
+    for critical in log.graph().critical().chain([end]) {
         let window = Span::new(at, critical.start);
         if !window.is_empty() && !shortcut.replay(log, window, &mut draft)? {
             replay_window(log, window, &mut draft)?;

@@ -261,7 +261,7 @@ struct Follower {
 
 impl Follower {
     fn receive(&mut self, model: &Model, events: &[usize]) {
-        let (from, heads) = (self.log.len(), self.log.graph().heads().clone());
+        let (from, heads) = (self.log.len(), self.log.graph().heads());
         events.iter().for_each(|&event| append(&mut self.log, model, event));
         let len = self.text.len::<Chars>().0 as u32;
         let mut changes = Vec::new();

@@ -57,6 +57,14 @@ impl RangeSet {
         self.ranges.drain(first + 1..last);
     }
 
+    /// Moves the end of the last range up to `end`; there is one.
+    #[inline]
+    pub(crate) fn extend_last(&mut self, end: u32) {
+        if let Some(last) = self.ranges.last_mut() {
+            last.end = end;
+        }
+    }
+
     /// The parts of `range` that are not in the set, ascending.
     pub(crate) fn missing_from(&self, range: Range<u32>) -> impl Iterator<Item = Range<u32>> + '_ {
         let mut next = self.ranges.partition_point(|other| other.end <= range.start);

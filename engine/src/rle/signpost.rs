@@ -10,7 +10,8 @@ const CLOSEST: u32 = 6;
 /// stranger claims to be one run of 2³¹ events must not cost more than the few bytes that it came in.
 const MOST_PER_RUN: usize = 16;
 
-/// For runs that cover the numbers `0..len` and grow at the end: every 64th number, or fewer, knows its run.
+/// For runs that cover the numbers `0..len` and grow at the end: every 64th number, or fewer, knows its run. Those of
+/// the last run need none, so it is covered when the next one starts.
 ///
 /// A binary search over all runs misses the cache at every step. A look-up by signposts is one read and a search among
 /// the runs that start before the next signpost, of which there is mostly one.

@@ -9,18 +9,22 @@
 //! ```
 
 mod deferral;
+mod ledger;
 mod lookout;
+#[cfg(test)]
+mod tests;
 mod undoing;
 
 use crate::document::{Document, ImportError};
-use crate::graph::{Frontier, Heads};
-use crate::id::{AgentId, Clock, EventId, EventSpan, Local, Span};
+use crate::graph::Frontier;
+use crate::id::{AgentId, Clock, EventId, EventSpan};
 use crate::log::{Full, Refusal, Rule, Update};
 use crate::replay::patch::Patch;
 use crate::text::buffer::Buffer;
-use crate::text::unit::{Chars, PositionError, Unit};
-use crate::undo::{Part, UndoHistory};
-use deferral::{Deferral, LocalEdit};
+use crate::text::unit::{Chars, PositionError, Unit, UnitKind, count_chars};
+use crate::undo::Part;
+use deferral::LocalEdit;
+use ledger::{Caret, Ledger};
 use std::fmt;
 use std::ops::Range;
 
@@ -50,13 +54,7 @@ use std::ops::Range;
 pub struct Session {
     document: Document,
     agent: AgentId,
-    /// The version of the agent's own branch: its last event, or what it has adopted for the next one.
-    branch: Heads,
-    /// Where the caret is in the text of that branch.
-    branch_caret: u32,
-    moved: bool,
-    run: Deferral,
-    undo: UndoHistory,
+    ledger: Ledger,
     /// Own clocks that `take_outgoing` has handed out.
     sent: Clock,
 }
@@ -69,16 +67,7 @@ impl Session {
 
     /// Goes on with a document. The agent must be new: never used before, here or elsewhere.
     pub fn with_document(document: Document, agent: AgentId) -> Self {
-        Self {
-            document,
-            agent,
-            branch: Heads::new(),
-            branch_caret: 0,
-            moved: true,
-            run: Deferral::default(),
-            undo: UndoHistory::default(),
-            sent: Clock(0),
-        }
+        Self { document, agent, ledger: Ledger::new(agent), sent: Clock(0) }
     }
 
     /// Who is typing.
@@ -103,12 +92,12 @@ impl Session {
 
     /// The version of this agent's own branch: its last event, or what it has adopted for the next one.
     pub fn branch(&self) -> Frontier {
-        self.document.log().graph().frontier(&self.branch)
+        self.document.log().graph().frontier(&self.ledger.branch())
     }
 
     /// Where the caret is.
     pub fn caret<U: Unit>(&self) -> U {
-        self.unit(self.run.caret())
+        self.unit(self.ledger.caret())
     }
 
     /// Puts the caret somewhere. It has moved then, also when it was there already: the next edit adopts what has come.
@@ -126,9 +115,21 @@ impl Session {
     /// # Errors
     /// A position beyond the end or inside a character, or a log that is full; then nothing has changed.
     pub fn insert<U: Unit>(&mut self, at: U, text: &str) -> Result<(), EditError> {
+        // The usual key is looked at before anything else is asked.
+        if U::KIND == UnitKind::Chars && text.len() == 1 && self.types_on(at.get(), text) {
+            return Ok(());
+        }
+        self.insert_anywhere(at, text)
+    }
+
+    #[inline(never)]
+    fn insert_anywhere<U: Unit>(&mut self, at: U, text: &str) -> Result<(), EditError> {
         let at = self.chars(at)?;
+        if self.types_on(at as usize, text) {
+            return Ok(());
+        }
         self.check_room(0, text)?;
-        if at != self.run.caret() {
+        if at != self.ledger.caret() {
             self.go_to(at);
         }
         self.type_text(text);
@@ -141,7 +142,18 @@ impl Session {
     /// # Errors
     /// As [`insert`](Self::insert), or a range that ends before it starts.
     pub fn delete<U: Unit>(&mut self, range: Range<U>) -> Result<(), EditError> {
+        if U::KIND == UnitKind::Chars && self.deletes_on(range.start.get(), range.end.get()) {
+            return Ok(());
+        }
+        self.delete_anywhere(range)
+    }
+
+    #[inline(never)]
+    fn delete_anywhere<U: Unit>(&mut self, range: Range<U>) -> Result<(), EditError> {
         let range = self.range(range)?;
+        if U::KIND != UnitKind::Chars && self.deletes_on(range.start as usize, range.end as usize) {
+            return Ok(());
+        }
         self.check_room(range.end - range.start, "")?;
         self.delete_chars(range);
         Ok(())
@@ -159,7 +171,7 @@ impl Session {
         let joins = !range.is_empty() && !text.is_empty();
         self.delete_chars(range);
         if joins {
-            self.undo.join_next();
+            self.ledger.open().undo.join_next();
         }
         self.type_text(text);
         Ok(())
@@ -176,7 +188,7 @@ impl Session {
         }
         let was_new = self.document.is_new();
         let changes = self.document.receive(update)?;
-        let run = &mut self.run;
+        let run = &mut self.ledger.open().run;
         Ok(self.document.apply_all(changes, was_new, |change| run.see(change)))
     }
 
@@ -206,27 +218,61 @@ impl Session {
 
 /// Local edits, in chars and checked.
 impl Session {
+    /// Whether this is the next key of a stroke, and then it has been typed.
+    #[inline]
+    fn types_on(&mut self, at: usize, text: &str) -> bool {
+        let Some(caret) = self.ledger.stroke_at(Part::Typed, at) else { return false };
+        let chars = count_chars(text);
+        let goes_on = self.ledger.goes_on(chars);
+        if goes_on {
+            self.document.type_on(caret.types(text, chars as u32));
+        }
+        goes_on
+    }
+
+    /// Whether this is the next key of a stroke, and then it has been made.
+    #[inline]
+    fn deletes_on(&mut self, start: usize, end: usize) -> bool {
+        let Some(count) = end.checked_sub(start) else { return false };
+        let mut goes_on = false;
+        if let Some(caret) = self.ledger.stroke_at(Part::Backspaced, end) {
+            goes_on = self.ledger.goes_on(count);
+            if goes_on {
+                self.document.take_out_on(caret.backspaces(count as u32));
+            }
+        } else if let Some(caret) = self.ledger.stroke_at(Part::Deleted, start) {
+            goes_on = end <= self.text().len::<Chars>().0 && self.ledger.goes_on(count);
+            if goes_on {
+                self.document.take_out_on(caret.deletes(count as u32));
+            }
+        }
+        goes_on
+    }
+
     fn go_to(&mut self, caret: u32) {
-        self.moved = true;
-        self.run.move_to(caret);
-        self.undo.end_step();
+        let books = self.ledger.open();
+        books.moved = true;
+        books.run.move_to(caret);
+        books.undo.end_step();
     }
 
     fn type_text(&mut self, text: &str) {
         self.type_as(Part::Typed, text);
     }
 
-    fn type_as(&mut self, part_of_step: Part, text: &str) {
+    fn type_as(&mut self, part: Part, text: &str) {
         let mut rest = text;
         while !rest.is_empty() {
-            let group = self.begin(LocalEdit::Insert);
-            let most = self.most_at_once(LocalEdit::Insert);
-            let (part, behind, chars) = split_chars(rest, most);
-            let (at, position) = (self.branch_caret, self.run.caret());
-            self.document.type_in(self.agent, group.as_deref(), at, position, part, chars);
-            self.branch_caret += chars;
-            self.run.typed(chars);
-            self.made(part_of_step, chars);
+            let start = self.begin(part);
+            let (now, behind, chars) = split_chars(rest, start.most);
+            let typed = start.caret.types(now, chars);
+            let first = if start.goes_on {
+                self.document.type_on(typed);
+                start.clock
+            } else {
+                self.document.type_in(self.agent, self.ledger.group(start.starts_group), typed)
+            };
+            self.made(part, first, chars, start.most);
             rest = behind;
         }
     }
@@ -236,72 +282,75 @@ impl Session {
         if count == 0 {
             return;
         }
-        let caret = self.run.caret();
-        let edit = if range.end == caret { LocalEdit::Backspace } else { LocalEdit::Delete };
-        if edit == LocalEdit::Delete && range.start != caret {
+        let caret = self.ledger.caret();
+        let part = if range.end == caret { Part::Backspaced } else { Part::Deleted };
+        if part == Part::Deleted && range.start != caret {
             self.go_to(range.start);
         }
         while count > 0 {
-            let group = self.begin(edit);
-            let part = count.min(self.most_at_once(edit));
-            self.delete_part(edit, group.as_deref(), part);
-            count -= part;
+            count -= self.delete_some(part, count);
         }
     }
 
-    fn delete_part(&mut self, edit: LocalEdit, group: Option<&[Local]>, count: u32) {
-        let (at, position) = (self.branch_caret, self.run.caret());
-        if edit == LocalEdit::Backspace {
-            self.document.take_out(self.agent, group, at - 1, position - count, count, true);
-            self.branch_caret -= count;
-            self.run.backspaced(count);
-            self.made(Part::Backspaced, count);
+    /// Deletes as many of `count` chars as go before the rules must be asked again. Returns how many.
+    fn delete_some(&mut self, part: Part, count: u32) -> u32 {
+        let start = self.begin(part);
+        let count = count.min(start.most);
+        let backwards = part == Part::Backspaced;
+        let deleted = if backwards { start.caret.backspaces(count) } else { start.caret.deletes(count) };
+        let first = if start.goes_on {
+            self.document.take_out_on(deleted);
+            start.clock
         } else {
-            self.document.take_out(self.agent, group, at, position, count, false);
-            self.run.deleted(count);
-            self.made(Part::Deleted, count);
+            self.document.take_out(self.agent, self.ledger.group(start.starts_group), deleted)
+        };
+        self.made(part, first, count, start.most);
+        count
+    }
+
+    /// What the next edit begins with; adopts where the rules say so.
+    fn begin(&mut self, part: Part) -> Start {
+        let (books, log) = (self.ledger.open(), self.document.log());
+        let mut pending = !log.graph().is_newest(&books.branch);
+        // An agent's first event starts a group, also where there is nothing to adopt.
+        let mut starts_group = books.branch.is_empty();
+        let edit = LocalEdit::of(part);
+        if books.moved || pending && books.run.must_adopt(edit) {
+            books.moved = false;
+            books.run.start(self.document.len());
+            books.branch_caret = books.run.caret();
+            if pending {
+                books.branch = log.graph().heads();
+                (starts_group, pending) = (true, false);
+            }
+        }
+        let most = if pending { books.run.room(edit) } else { u32::MAX };
+        Start {
+            caret: Caret { in_branch: books.branch_caret, visible: books.run.caret() },
+            most: most.min(log.room()),
+            starts_group,
+            goes_on: !starts_group && books.branch.last().is_some_and(|&last| last + 1 == log.len()),
+            clock: books.next_clock,
         }
     }
 
-    /// Whether the next edit starts a group, and with which parents; adopts where the rules say so.
-    fn begin(&mut self, edit: LocalEdit) -> Option<Heads> {
-        let pending = self.is_pending();
-        let new_run = self.moved || pending && self.run.must_adopt(edit);
-        if !new_run {
-            return self.parents_if_first();
-        }
-        self.moved = false;
-        self.run.start(self.document.len());
-        self.branch_caret = self.run.caret();
-        if !pending {
-            return self.parents_if_first();
-        }
-        self.branch = self.document.log().graph().heads().clone();
-        Some(self.branch.clone())
+    /// The last `count` events were made at the caret: the first of a stroke that may have `most`.
+    fn made(&mut self, part: Part, first: Clock, count: u32, most: u32) {
+        self.ledger.begin_stroke(part, first, self.document.log().len() - count, count, most);
     }
+}
 
-    /// An agent's first event starts a group, also where there is nothing to adopt.
-    fn parents_if_first(&self) -> Option<Heads> {
-        self.document.log().graph().agent_index(self.agent).is_none().then(|| self.branch.clone())
-    }
-
-    /// Whether something has come that is not adopted.
-    fn is_pending(&self) -> bool {
-        *self.document.log().graph().heads() != self.branch
-    }
-
-    /// How many chars of an edit go before the rules must be asked again.
-    fn most_at_once(&self, edit: LocalEdit) -> u32 {
-        if self.is_pending() { self.run.room(edit) } else { u32::MAX }
-    }
-
-    fn made(&mut self, part: Part, count: u32) {
-        let graph = self.document.log().graph();
-        let end = graph.len();
-        self.branch = Heads::from_slice(&[end - 1]);
-        let span = graph.event_span(Span::new(end - count, end));
-        self.undo.record(part, span);
-    }
+/// What an edit begins with.
+struct Start {
+    caret: Caret,
+    /// How many chars may go before the rules must be asked again.
+    most: u32,
+    /// It starts a group, with the agent's branch for parents.
+    starts_group: bool,
+    /// It goes on with the last run of the log, which is the agent's.
+    goes_on: bool,
+    /// Its clock if it goes on with a run.
+    clock: Clock,
 }
 
 /// Units.
@@ -333,9 +382,9 @@ impl Session {
 
 /// The first `most` chars of a text, the rest, and how many the first ones are.
 fn split_chars(text: &str, most: u32) -> (&str, &str, u32) {
-    if text.is_ascii() {
-        let count = (most as usize).min(text.len());
-        return (&text[..count], &text[count..], count as u32);
+    let chars = count_chars(text);
+    if chars <= most as usize {
+        return (text, "", chars as u32);
     }
     let mut count = 0;
     for (offset, _) in text.char_indices() {

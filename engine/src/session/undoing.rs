@@ -15,13 +15,13 @@ impl Session {
     ///
     /// The first undo of a session replays the whole history once; each later one costs what it changes.
     pub fn undo<U: Unit>(&mut self) -> Option<Vec<Patch<U>>> {
-        let step = self.undo.take_undo()?;
+        let step = self.ledger.open().undo.take_undo()?;
         Some(self.take_back(&step))
     }
 
     /// Does again what the last undo took back. `None` when there is nothing, or something else was edited since.
     pub fn redo<U: Unit>(&mut self) -> Option<Vec<Patch<U>>> {
-        let step = self.undo.take_redo()?;
+        let step = self.ledger.open().undo.take_redo()?;
         Some(self.take_back(&step))
     }
 
@@ -33,15 +33,15 @@ impl Session {
                 Part::Backspaced | Part::Deleted => self.restore_deleted(part, span, &mut patches),
             }
         }
-        self.moved = true;
-        self.undo.finish();
+        self.ledger.open().moved = true;
+        self.ledger.open().undo.finish();
         patches
     }
 
     /// Deletes what is still there of the chars that these events typed, or of what has been put in their place since.
     /// From right to left, so that the caret ends where the first one stood.
     fn delete_typed<U: Unit>(&mut self, part: Part, span: EventSpan, patches: &mut Vec<Patch<U>>) {
-        for span in self.undo.latest(span).into_iter().rev() {
+        for span in self.ledger.open().undo.latest(span).into_iter().rev() {
             for events in self.document.log().local_spans(&[span]).into_iter().rev() {
                 let chars = self.document.elements().touched_by(events);
                 for events in chars.into_iter().rev() {
@@ -125,7 +125,7 @@ impl Session {
             }
             let graph = self.document.log().graph();
             let parts = graph.runs_in(stood).map(|run| graph.event_span(run.span.within(stood)));
-            let copies: Vec<EventSpan> = parts.flat_map(|part| self.undo.latest(part)).collect();
+            let copies: Vec<EventSpan> = parts.flat_map(|part| self.ledger.open().undo.latest(part)).collect();
             let copies = self.document.log().local_spans(&copies);
             let elements = self.document.elements();
             let standings =
@@ -148,7 +148,7 @@ impl Session {
             let by = graph.run_at(fresh).span.end - fresh;
             let count = of.min(by);
             let (of, by) = (Span::new(at, at + count), Span::new(fresh, fresh + count));
-            self.undo.replace(graph.event_span(of), graph.event_span(by));
+            self.ledger.open().undo.replace(graph.event_span(of), graph.event_span(by));
             at = at + count;
             fresh = fresh + count;
         }
@@ -161,28 +161,28 @@ impl Session {
 
     /// Moves the caret within one step of undo.
     fn go_to_quietly(&mut self, caret: u32) {
-        self.moved = true;
-        self.run.move_to(caret);
+        self.ledger.open().moved = true;
+        self.ledger.open().run.move_to(caret);
     }
 
     /// Ends the current step of undo: after a pause in typing, around a paste, at a save.
     pub fn break_undo(&mut self) {
-        self.undo.end_step();
+        self.ledger.open().undo.end_step();
     }
 
     /// Whether there is something to take back.
     pub fn can_undo(&self) -> bool {
-        self.undo.can_undo()
+        self.ledger.can_undo()
     }
 
     /// The whole undo history, to be kept beside the log.
     pub fn encode_undo(&self) -> Vec<u8> {
-        self.undo.encode()
+        self.ledger.copy().undo.encode()
     }
 
     /// What has changed in the undo history since the last call, to be appended beside the log; `None` when nothing.
     pub fn take_undo_changes(&mut self) -> Option<Vec<u8>> {
-        self.undo.take_changes()
+        self.ledger.open().undo.take_changes()
     }
 
     /// Restores the undo history of an earlier session of the same person: call it with each record in order, oldest
@@ -191,6 +191,6 @@ impl Session {
     /// # Errors
     /// A damaged record; then the undo history is what the records before it made.
     pub fn restore_undo(&mut self, record: &[u8]) -> Result<(), DecodeError> {
-        self.undo.apply_changes(record)
+        self.ledger.open().undo.apply_changes(record)
     }
 }

@@ -17,6 +17,7 @@ use crate::codec::{ColumnReader, Columns, DecodeError, Reader, Writer};
 use crate::id::{Local, Span};
 use crate::log::{Contents, Part, Share};
 use crate::rle::Signposts;
+use crate::text::unit::count_chars;
 use std::ops::Range;
 
 /// Chars of a run that is not ASCII: about what a look-up among a million runs costs to scan.
@@ -122,18 +123,44 @@ impl Operations {
 
     /// Records insertions of the chars of `text`, the first at `at`.
     pub(crate) fn insert(&mut self, at: u32, text: &str) {
-        if text.is_ascii() {
-            self.insert_part(at, text, text.len() as u32);
-            return;
+        self.insert_counted(at, text, count_chars(text) as u32);
+    }
+
+    /// The same for a text of so many chars.
+    #[inline]
+    pub(crate) fn insert_counted(&mut self, at: u32, text: &str, chars: u32) {
+        match text.as_bytes() {
+            &[key] if self.takes_key(at) => {
+                // One byte is ASCII; saying so spares a look at how long the char is.
+                self.text.push(char::from(key & 0x7F));
+                self.len += 1;
+            }
+            _ if text.len() == chars as usize => self.insert_part(at, text, chars),
+            _ => self.insert_in_parts(at, text, chars),
         }
-        let (mut rest, mut at) = (text, at);
-        while !rest.is_empty() {
-            let end = rest.char_indices().nth(SCANNED as usize).map_or(rest.len(), |(end, _)| end);
-            let (part, behind) = rest.split_at(end);
-            let chars = part.chars().count() as u32;
-            self.insert_part(at, part, chars);
-            at += chars;
-            rest = behind;
+    }
+
+    /// Whether one more ASCII char at `at` goes on with the last run.
+    #[inline]
+    fn takes_key(&self, at: u32) -> bool {
+        self.runs.last().is_some_and(|run| {
+            let held = self.len - run.start;
+            let all_ascii = self.text.len() as u32 - run.text == held;
+            run.kind == Kind::Insert && run.at + held == at && (all_ascii || held < SCANNED)
+        })
+    }
+
+    #[inline(never)]
+    fn insert_in_parts(&mut self, at: u32, text: &str, chars: u32) {
+        let (mut rest, mut done) = (text, 0);
+        while done < chars {
+            let count = SCANNED.min(chars - done);
+            let mut behind = rest.chars();
+            behind.nth(count as usize - 1);
+            let part = &rest[..rest.len() - behind.as_str().len()];
+            rest = behind.as_str();
+            self.insert_part(at + done, part, count);
+            done += count;
         }
     }
 
@@ -151,9 +178,10 @@ impl Operations {
             run.kind == Kind::Insert && run.at + held == at && (all_ascii || held + chars <= SCANNED)
         });
         if !goes_on {
+            self.close_run();
             self.push(Kind::Insert, at, start);
         }
-        self.cover(chars);
+        self.len += chars;
     }
 
     fn set_posts(&mut self) {
@@ -161,39 +189,46 @@ impl Operations {
         self.posts = Signposts::over(ends, self.runs.len(), self.len);
     }
 
-    /// The last run has so many more events.
-    fn cover(&mut self, count: u32) {
-        self.len += count;
-        self.posts.cover(self.runs.len() - 1, self.len);
+    /// The last run has ended, because another one starts.
+    fn close_run(&mut self) {
+        if let Some(last) = self.runs.len().checked_sub(1) {
+            self.posts.cover(last, self.len);
+        }
     }
 
     /// Records `count` deletions: all at `at`, or from there backwards.
+    #[inline]
     pub(crate) fn delete(&mut self, at: u32, count: u32, backward: bool) {
         self.delete_run(at, count, backward, self.text.len());
     }
 
     /// The same where what was inserted before has the text up to `text`.
+    #[inline]
     fn delete_run(&mut self, at: u32, count: u32, backward: bool, text: usize) {
         if !self.goes_on_deleting(at, count, backward) {
+            self.close_run();
             self.push(if backward && count > 1 { Kind::Backspace } else { Kind::Delete }, at, text);
         }
-        self.cover(count);
+        self.len += count;
     }
 
     /// Whether these deletions go on with the last run. A single one goes either way, and so does a run of one.
+    #[inline]
     fn goes_on_deleting(&mut self, at: u32, count: u32, backward: bool) -> bool {
         let Some(run) = self.runs.last_mut() else { return false };
         let held = self.len - run.start;
-        let forward_on = (count == 1 || !backward) && run.at == at;
-        let backward_on = (count == 1 || backward) && run.at.checked_sub(held) == Some(at);
+        let backward_on = || (count == 1 || backward) && run.at.checked_sub(held) == Some(at);
         match run.kind {
-            Kind::Delete if forward_on => true,
-            Kind::Delete if held == 1 && backward_on => {
-                run.kind = Kind::Backspace;
-                true
+            Kind::Insert => false,
+            Kind::Backspace => backward_on(),
+            Kind::Delete if run.at == at && (count == 1 || !backward) => true,
+            Kind::Delete => {
+                let turns = held == 1 && backward_on();
+                if turns {
+                    run.kind = Kind::Backspace;
+                }
+                turns
             }
-            Kind::Backspace => backward_on,
-            Kind::Insert | Kind::Delete => false,
         }
     }
 

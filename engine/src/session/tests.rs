@@ -1,0 +1,89 @@
+//! Keys that are counted are keys that were entered one by one.
+
+use super::{EditError, Session};
+use crate::id::AgentId;
+use crate::text::unit::{Bytes, Chars, Utf16};
+
+/// splitmix64 (Steele, Lea & Flood 2014).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) % bound as u64) as usize
+    }
+}
+
+fn seeds() -> Vec<u64> {
+    match std::env::var("SEED") {
+        Ok(seed) => vec![seed.parse().expect("SEED is a number")],
+        Err(_) => (0..60).collect(),
+    }
+}
+
+/// Anything that a person does, mostly keys at the caret. Both sessions are in the same state.
+fn act(random: &mut Random, sessions: [&mut Session; 2]) {
+    let (kind, place, text) = (random.below(24), random.below(1000), ["a", "\n", "é", "🙂", "word"][random.below(5)]);
+    for session in sessions {
+        let (len, caret) = (session.text().len::<Chars>().0, session.caret::<Chars>().0);
+        let place = place % (len + 1);
+        let edited = match kind {
+            0..8 => session.insert(Chars(caret), text),
+            8..10 => session.insert(session.caret::<Bytes>(), text),
+            10..14 if caret > 0 => session.delete(Chars(caret - 1)..Chars(caret)),
+            14..17 if caret < len => session.delete(Chars(caret)..Chars(caret + 1)),
+            17 => session.delete(session.caret::<Utf16>()..session.text().len::<Utf16>()),
+            18 => session.insert(Chars(place), text),
+            19 => session.replace(Chars(place.min(caret))..Chars(place.max(caret)), text),
+            20 => session.move_caret(Chars(place)).map_err(EditError::from),
+            _ => Ok(()),
+        };
+        assert_eq!(edited, Ok(()));
+        match kind {
+            21 => drop(session.undo::<Chars>()),
+            22 => drop(session.redo::<Chars>()),
+            23 => session.break_undo(),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn keys_counted_are_keys_entered_one_by_one() {
+    for seed in seeds() {
+        println!("SEED={seed}");
+        let mut random = Random(seed);
+        let (mut counted, mut peer) = (Session::new(AgentId::new(1)), Session::new(AgentId::new(2)));
+        let mut entered = counted.clone();
+        for _ in 0..120 {
+            act(&mut random, [&mut counted, &mut entered]);
+            if random.below(6) == 0 {
+                let place = random.below(peer.text().len::<Chars>().0 + 1);
+                peer.insert(Chars(place), "-").expect("a position of the text");
+                let update = peer.take_outgoing().expect("something was typed");
+                let patches = counted.merge::<Chars>(&update).expect("an update of a peer");
+                assert_eq!(entered.merge::<Chars>(&update), Ok(patches));
+            }
+            if random.below(4) == 0 {
+                let update = counted.take_outgoing();
+                assert_eq!(entered.take_outgoing(), update);
+                update.iter().for_each(|update| drop(peer.merge::<Chars>(update).expect("an update of a peer")));
+            }
+            entered.ledger.open();
+            assert_same(&counted, &entered);
+        }
+    }
+}
+
+fn assert_same(counted: &Session, entered: &Session) {
+    assert_eq!(counted.text(), entered.text());
+    assert_eq!(counted.caret::<Chars>(), entered.caret::<Chars>());
+    assert_eq!(counted.branch(), entered.branch());
+    assert_eq!(counted.can_undo(), entered.can_undo());
+    assert_eq!(counted.encode_undo(), entered.encode_undo());
+    assert_eq!(counted.document().summary(), entered.document().summary());
+    assert_eq!(counted.document().encode(), entered.document().encode());
+}
