@@ -16,10 +16,10 @@ use std::borrow::Cow;
 use structured_zstd::decoding::FrameDecoder;
 use structured_zstd::encoding::{CompressionLevel, compress_slice_to_vec};
 
-/// Bytes of memory that `packed` bytes may grow into. 64 KiB from a stranger stay below 16 MiB; recorded sessions of
-/// people need about 12 times their packed size.
+/// Bytes of memory that `packed` bytes may grow into. What 64 KiB from a stranger become stays below 16 MiB; recorded
+/// sessions of people need 10 to 20 times their packed size.
 fn allowance(packed: usize) -> u64 {
-    (12 << 20) + 64 * packed as u64
+    (14 << 20).max(192 * packed as u64)
 }
 
 /// What matters most about the bytes. A reader takes all of them.

@@ -20,9 +20,9 @@ use crate::codec::{ColumnReader, Columns, DecodeError, Reader, Writer};
 use crate::id::{Local, Span};
 use smallvec::SmallVec;
 
-/// Bytes of memory that a byte of each column becomes at most: itself, an [`Entry`], a run of the graph with its place
-/// among those of its agent, and what it has seen of few agents; a [`Parent`] and its local index.
-const HEAD_WEIGHT: u32 = 104;
+/// Bytes of memory that a byte of each column becomes at most: itself, an [`Entry`] with one [`Parent`], a run of the graph
+/// with its place among those of its agent, and what it has seen of few agents; another [`Parent`] and its local index.
+const HEAD_WEIGHT: u32 = 128;
 const STEP_WEIGHT: u32 = 24;
 /// Read and forgotten.
 const NUMBER_WEIGHT: u32 = 1;
@@ -226,7 +226,7 @@ impl<C: Contents> Update<C> {
             names: Reader::new(&names),
             last: vec![None; agents],
             pieces: Vec::with_capacity(heads.len()),
-            parents: Vec::with_capacity(2 * heads.len()),
+            parents: Vec::with_capacity(heads.len() + steps.len()),
         };
         for ((&head, share), len) in heads.iter().zip(&shares).zip(lengths) {
             reading.piece(head, share.author, len)?;

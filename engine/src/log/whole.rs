@@ -13,7 +13,7 @@ use std::collections::HashSet;
 
 /// What all pieces have seen takes at most so many numbers, or this many for each piece.
 const MOST_SEEN: usize = 1 << 18;
-const MOST_SEEN_EACH: usize = 8;
+const MOST_SEEN_EACH: usize = 4;
 
 impl<C: Contents> Update<C> {
     /// The graph of its pieces, if they keep all rules and name no event from outside.

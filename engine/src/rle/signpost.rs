@@ -8,7 +8,7 @@ const CLOSEST: u32 = 6;
 
 /// Signposts for each run. Where runs are so long that there would be more, the signposts stand further apart: what a
 /// stranger claims to be one run of 2³¹ events must not cost more than the few bytes that it came in.
-const MOST_PER_RUN: usize = 16;
+const MOST_PER_RUN: usize = 4;
 
 /// For runs that cover the numbers `0..len` and grow at the end: every 64th number, or fewer, knows its run. Those of
 /// the last run need none, so it is covered when the next one starts.

@@ -191,6 +191,18 @@ pub(crate) async fn read_to_end(socket: &mut Raw) -> (Option<ServerControl>, Opt
     (control, close)
 }
 
+/// So many letters that hardly compress, other ones for each seed (SplitMix64).
+pub(crate) fn noise(seed: u64, letters: usize) -> String {
+    let mut state = seed << 32;
+    let letter = || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        char::from(b' ' + (mixed >> 57) as u8 % 95)
+    };
+    std::iter::repeat_with(letter).take(letters).collect()
+}
+
 /// A folder that is gone when the test is.
 pub(crate) struct Folder(PathBuf);
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::cast::{
-    Folder, PATIENCE, Person, Server, hello, raw_hello, raw_with_small_buffer, read_to_end, soon, until,
+    Folder, PATIENCE, Person, Server, hello, noise, raw_hello, raw_with_small_buffer, read_to_end, soon, until,
 };
 use cede::sync::Message as Sync;
 use cede::{Chars, Document};
@@ -213,7 +213,7 @@ async fn a_slow_reader_is_not_waited_for_and_mended_when_it_reads() {
     until("Ada to be online", [&mut ada], |[ada]| is_online(ada)).await;
     for number in 0..300 {
         let end = ada.session.text().len::<Chars>();
-        ada.session.insert(end, &number.to_string().repeat(20_000)).unwrap();
+        ada.session.insert(end, &noise(number, 50_000)).unwrap();
         ada.flush();
     }
     until("everything to be stored meanwhile", [&mut ada], |[ada]| ada.is_settled()).await;
@@ -256,7 +256,7 @@ async fn a_reader_that_never_reads_is_shown_out() {
     let server = Server::start_with(MemoryStore::default(), config, "127.0.0.1:0").await;
     let mut ada = Person::new("Ada", server.target("notes"));
     // More than the queue and the kernel's buffers hold together.
-    ada.session.insert(Chars(0), &"z".repeat(12 * 1024 * 1024)).unwrap();
+    ada.session.insert(Chars(0), &noise(0, 12 * 1024 * 1024)).unwrap();
     ada.flush();
     until("the text to be stored", [&mut ada], |[ada]| ada.is_settled() && is_online(ada)).await;
 

@@ -22,7 +22,7 @@ use std::ops::Range;
 
 /// Bytes of memory that a byte of each column becomes at most: itself, a run and its signposts; itself, and the text that
 /// is made of it.
-const HEAD_WEIGHT: u32 = 24;
+const HEAD_WEIGHT: u32 = 32;
 const TEXT_WEIGHT: u32 = 3;
 /// Read and forgotten.
 const NUMBER_WEIGHT: u32 = 1;
