@@ -12,6 +12,8 @@
 //! assert_eq!(document.text(), "hi");
 //! ```
 
+use std::collections::HashMap;
+
 /// Consecutive events of one agent, claimed.
 #[derive(Clone, Debug)]
 pub struct Piece {
@@ -63,22 +65,24 @@ pub fn piece(agent: u128, clock: u64, parents: Option<&[(u128, u64)]>, ops: &[Op
 
 /// Agents, numbered by first mention.
 #[derive(Default)]
-struct Agents(Vec<u128>);
+struct Agents {
+    all: Vec<u128>,
+    numbers: HashMap<u128, u64>,
+}
 
 impl Agents {
     fn number(&mut self, agent: u128) -> u64 {
-        let known = self.0.iter().position(|other| *other == agent);
-        known.unwrap_or_else(|| {
-            self.0.push(agent);
-            self.0.len() - 1
-        }) as u64
+        *self.numbers.entry(agent).or_insert_with(|| {
+            self.all.push(agent);
+            self.all.len() as u64 - 1
+        })
     }
 
     /// The head of an update of this version.
     fn head(&self, version: u8) -> Vec<u8> {
         let mut bytes = [b"CEDu".as_slice(), &[version]].concat();
-        number(&mut bytes, self.0.len() as u64);
-        self.0.iter().for_each(|agent| bytes.extend(agent.to_be_bytes()));
+        number(&mut bytes, self.all.len() as u64);
+        self.all.iter().for_each(|agent| bytes.extend(agent.to_be_bytes()));
         bytes
     }
 }

@@ -4,11 +4,15 @@
 //! - [`random`] gives seeded numbers and the `SEED` habit of every random test;
 //! - [`conformance`] finds and reads the cases that any implementation must pass;
 //! - [`forge`] writes updates that break the rules;
+//! - [`figures`] measures ours on recorded sessions, as the peers' programs measure theirs;
+//! - [`growth`] makes histories of any size, some of them hostile, and measures what they cost;
 //! - [`live`] runs histories and cases on the engine;
 //! - `terminal` puts real programs into pseudo-terminals, driven by keys and seen as screens.
 
 pub mod conformance;
+pub mod figures;
 pub mod forge;
+pub mod growth;
 pub mod live;
 pub mod oracle;
 pub mod random;

@@ -1,0 +1,68 @@
+//! What Cede costs beside the best of its peers, in one table: figure, ours, best peer, ratio, target, met or not.
+//!
+//! `cargo bench -p cede-tests` measures everything; `cargo bench -p cede-tests -- NAME…` only the traces with these
+//! names. Each figure is measured for ours and right after it for the peers, by programs that print the same lines and
+//! check every answer (`peers/README.md` says what each figure is, and how to get at the peers). A peer that cannot be
+//! built, and a trace that is not there, are said and left out.
+//!
+//! Run as a test (`cargo test -p cede-tests --bench speed`) it measures ours alone, for a moment, on the recording of this
+//! repository and on small histories, to show that the bench works.
+
+mod ours;
+mod programs;
+mod table;
+
+use cede_tests::growth::{Costs, SHAPES};
+use programs::{Line, Programs};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use table::{Row, Table};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    // Cargo passes `--bench` to benches only when they are to be measured.
+    let measuring = arguments.iter().any(|argument| argument == "--bench");
+    let names: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+    let desk = tempfile::tempdir().expect("a folder to work in");
+    let (traces, programs) = if measuring {
+        (ours::traces(&names), Programs::all())
+    } else {
+        (vec![ours::recording(desk.path())], Programs::ours_for_a_moment())
+    };
+    let mut table = Table::begin();
+    for figure in ["open", "snapshot", "typing", "live", "size", "memory"] {
+        if let Err(failed) = compare(figure, &traces, &programs, &mut table) {
+            eprintln!("{failed}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ours::deferral(&traces, desk.path(), measuring, &mut table);
+    growth(measuring, &mut table);
+    table.end();
+    ExitCode::SUCCESS
+}
+
+/// One figure of all traces, ours and the peers'.
+fn compare(figure: &str, traces: &[PathBuf], programs: &Programs, table: &mut Table) -> Result<(), String> {
+    let lines = programs.measure(figure, traces)?;
+    let is_ours = |line: &&Line| line.peer.starts_with("cede");
+    for ours in lines.iter().filter(is_ours) {
+        let same = |line: &&Line| line.figure == ours.figure && line.trace == ours.trace && !is_ours(line);
+        let peers: Vec<&Line> = lines.iter().filter(same).collect();
+        table.add(Row::of(ours, &peers, traces));
+    }
+    Ok(())
+}
+
+/// How much more an event costs in a history of twice as many: the worst doubling of each figure of each shape.
+fn growth(measuring: bool, table: &mut Table) {
+    let (sizes, rounds) = if measuring { (vec![4_000, 16_000, 64_000], 3) } else { (vec![200, 400], 1) };
+    for &shape in SHAPES {
+        let costs: Vec<Costs> = sizes.iter().map(|&events| Costs::of(shape, events, rounds)).collect();
+        for pair in costs.windows(2) {
+            for (smaller, larger) in pair[0].figures().iter().zip(pair[1].figures()) {
+                table.add(Row::growth(&format!("{shape:?}"), smaller, larger));
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What there is to measure on, and what has no peer.
+
+use super::table::{Row, Table};
+use cede::storage::{Kind, LogFile};
+use cede::{Chars, Document};
+use cede_tui::tools::{Format, Tool, run};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// The recorded sessions: of the folder that `CEDE_TRACES` names, else of `../shared/traces` beside the workspace. All,
+/// or those with these names.
+pub(crate) fn traces(names: &[&String]) -> Vec<PathBuf> {
+    let folder = match std::env::var_os("CEDE_TRACES") {
+        Some(folder) => PathBuf::from(folder),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/traces"),
+    };
+    let wanted = |path: &PathBuf| names.is_empty() || names.iter().any(|wanted| **wanted == name(path));
+    let mut found: Vec<PathBuf> = ["sequential", "concurrent"]
+        .iter()
+        .filter_map(|kind| std::fs::read_dir(folder.join(kind)).ok())
+        .flat_map(|entries| entries.filter_map(|entry| entry.ok().map(|entry| entry.path())))
+        .filter(wanted)
+        .collect();
+    found.sort();
+    if found.is_empty() {
+        println!("no traces in {}: skipped", folder.display());
+    }
+    found
+}
+
+fn name(path: &Path) -> String {
+    let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    file.split('.').next().unwrap_or_default().to_owned()
+}
+
+/// The recording of this repository as a trace.
+pub(crate) fn recording(desk: &Path) -> PathBuf {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/typed-by-hand.cede");
+    let mut json = Vec::new();
+    let export = Tool::Export { file, format: Format::Trace };
+    run(&export, &mut json, &mut Vec::new()).unwrap_or_else(|error| panic!("{error}"));
+    let trace = desk.join("typed-by-hand.json");
+    std::fs::write(&trace, json).expect("the folder is there");
+    trace
+}
+
+/// Live sessions, lived again with clocks adopted when the caret moves and with clocks adopted at once: what opening
+/// costs, and how long the histories are.
+pub(crate) fn deferral(traces: &[PathBuf], desk: &Path, measuring: bool, table: &mut Table) {
+    let rounds = if measuring { 51 } else { 1 };
+    for trace in traces {
+        let (Some(live), Some(at_once)) = (lived(trace, desk, true), lived(trace, desk, false)) else { continue };
+        let [live_groups, groups] = [&live, &at_once].map(|document| document.stats().groups as f64);
+        // Where nobody typed while others did, there is nothing to defer.
+        if groups <= 1.0 {
+            continue;
+        }
+        let name = name(trace);
+        let (a, b) = (live.encode(), at_once.encode());
+        let (live_time, time) = (open(&a, &live, rounds), open(&b, &at_once, rounds));
+        let nanoseconds = |time: Duration| time.as_nanos() as f64;
+        table.add(Row::deferral("groups", &name, live_groups, groups, "groups"));
+        table.add(Row::deferral("open", &name, nanoseconds(live_time), nanoseconds(time), "ns"));
+        table.add(Row::deferral("size", &name, a.len() as f64, b.len() as f64, "bytes"));
+    }
+}
+
+/// A trace as a history, by the command that people use; `None` when it is not one that was lived online.
+fn lived(trace: &Path, desk: &Path, live: bool) -> Option<Document> {
+    let into = desk.join("lived.cede");
+    let import = Tool::Import { trace: trace.to_owned(), into: into.clone(), live, lenient: false };
+    run(&import, &mut Vec::new(), &mut Vec::new()).ok()?;
+    let (records, _) = LogFile::read(&into).ok()?;
+    let mut document = Document::new();
+    for record in records.iter().filter(|record| record.kind == Kind::Events) {
+        document.import::<Chars>(&record.payload).expect("what was written");
+    }
+    std::fs::remove_file(&into).expect("the file that was just made");
+    Some(document)
+}
+
+fn open(bytes: &[u8], expected: &Document, rounds: usize) -> Duration {
+    let mut times: Vec<Duration> = (0..rounds)
+        .map(|_| {
+            let start = Instant::now();
+            let document = Document::decode(bytes).expect("what was encoded");
+            let time = start.elapsed();
+            assert!(document.text() == expected.text(), "opened, it is another text");
+            time
+        })
+        .collect();
+    times.sort_unstable();
+    times[times.len() / 2]
+}
