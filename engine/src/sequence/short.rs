@@ -152,15 +152,17 @@ impl Short {
         seen: &Seen,
     ) -> Result<(), OutOfRange> {
         let mut count = events.len();
-        let index = match backward {
+        let start = match backward {
             true => (index + 1).checked_sub(count).ok_or(OutOfRange { index: 0, len: 0 })?,
             false => index,
         };
-        let outside = |len| OutOfRange { index: index + events.len() - 1, len };
-        let (mut at, mut offset) = self.find(index, seen).map_err(outside)?;
-        let mut passed = index;
+        let (mut at, mut offset) = self.find(start, seen).map_err(|len| OutOfRange { index, len })?;
         while count > 0 {
-            let Some(run) = self.elements.get(at).copied() else { return Err(outside(passed)) };
+            let Some(run) = self.elements.get(at).copied() else {
+                // What was removed so far is still visible to this version.
+                let visible = self.elements.iter().filter(|run| self.visible(run, seen));
+                return Err(OutOfRange { index, len: visible.map(|run| run.len).sum() });
+            };
             if !self.visible(&run, seen) {
                 at += 1;
                 continue;
@@ -178,7 +180,6 @@ impl Short {
             }
             self.note_removal(at, events.start.0, author);
             count -= part;
-            passed += part;
             at += 1;
         }
         Ok(())
