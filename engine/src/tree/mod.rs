@@ -206,6 +206,7 @@ impl<T: Item> Tree<T> {
     }
 
     /// The same, and remembers the place for the next time. O(1) near the place of the last time.
+    #[inline]
     pub(crate) fn seek(&mut self, target: u32, measure: impl Fn(&T::Width) -> u32) -> Option<Found<T::Width>> {
         if let Some(finger) = &self.finger
             && let Near::Here(found) = self.find_near(finger, target, &measure)
@@ -223,6 +224,7 @@ impl<T: Item> Tree<T> {
     }
 
     /// Goes from the finger to both sides, within its leaf.
+    #[inline]
     fn find_near(&self, finger: &Finger<T::Width>, target: u32, measure: impl Fn(&T::Width) -> u32) -> Near<T::Width> {
         let &Finger { place: Place { leaf, mut slot }, mut before, .. } = finger;
         let Leaf { items, len, .. } = &self.leaves[leaf.0 as usize];
@@ -330,6 +332,7 @@ impl<T: Item> Tree<T> {
 
     /// Puts items in the place of the `count` items from `place` on, which stand in one leaf. `moved` hears of every
     /// new item and of every other one that changes its leaf.
+    #[inline]
     pub(crate) fn splice(&mut self, place: Place, count: usize, items: &[T], mut moved: impl FnMut(&T, LeafId)) {
         let leaf = &mut self.leaves[place.leaf.0 as usize];
         let end = place.slot + count;
@@ -364,6 +367,7 @@ impl<T: Item> Tree<T> {
         self.change_sums(place, width, T::Width::default());
     }
 
+    #[inline]
     fn change_sums(&mut self, place: Place, old: T::Width, new: T::Width) {
         let in_reach = |finger: &Finger<_>| finger.place.leaf == place.leaf && finger.place.slot <= place.slot;
         if !self.finger.as_ref().is_some_and(in_reach) {
