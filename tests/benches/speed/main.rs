@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     let (traces, programs) = if measuring {
         (ours::traces(&names), Programs::all())
     } else {
-        (vec![ours::recording(desk.path())], Programs::ours_for_a_moment())
+        (ours::recordings(desk.path()), Programs::ours_for_a_moment())
     };
     let mut table = Table::begin();
     for figure in ["open", "snapshot", "typing", "live", "size", "memory"] {
@@ -37,6 +37,7 @@ fn main() -> ExitCode {
         }
     }
     ours::deferral(&traces, desk.path(), measuring, &mut table);
+    ours::repeated(&traces, measuring, &mut table);
     growth(measuring, &mut table);
     table.end();
     ExitCode::SUCCESS
@@ -54,15 +55,15 @@ fn compare(figure: &str, traces: &[PathBuf], programs: &Programs, table: &mut Ta
     Ok(())
 }
 
-/// How much more an event costs in a history of twice as many: the worst doubling of each figure of each shape.
+/// How much more an event costs in a history of four times as many: of each shape the figure that grows most.
 fn growth(measuring: bool, table: &mut Table) {
-    let (sizes, rounds) = if measuring { (vec![4_000, 16_000, 64_000], 3) } else { (vec![200, 400], 1) };
+    let (smaller, larger, rounds) = if measuring { (2_000, 8_000, 3) } else { (100, 200, 1) };
     for &shape in SHAPES {
-        let costs: Vec<Costs> = sizes.iter().map(|&events| Costs::of(shape, events, rounds)).collect();
-        for pair in costs.windows(2) {
-            for (smaller, larger) in pair[0].figures().iter().zip(pair[1].figures()) {
-                table.add(Row::growth(&format!("{shape:?}"), smaller, larger));
-            }
+        let (small, large) = (Costs::of(shape, smaller, rounds), Costs::of(shape, larger, rounds));
+        let pairs = small.figures().iter().zip(large.figures());
+        let rows = pairs.map(|(small, large)| Row::growth(&format!("{shape:?}"), small, large));
+        if let Some(worst) = rows.max_by(Row::by_ratio) {
+            table.add(worst);
         }
     }
 }

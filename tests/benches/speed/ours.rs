@@ -2,10 +2,14 @@
 
 use super::table::{Row, Table};
 use cede::storage::{Kind, LogFile};
-use cede::{Chars, Document};
+use cede::{AgentId, Chars, Document, Frontier, Patch};
+use cede_measuring::trace::{Edit, Recording, Trace};
 use cede_tui::tools::{Format, Tool, run};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+/// Longer traces are not repeated: sixteen times as many events take long to make.
+const MOST_REPEATED: usize = 300_000;
 
 /// The recorded sessions: of the folder that `CEDE_TRACES` names, else of `../shared/traces` beside the workspace. All,
 /// or those with these names.
@@ -33,15 +37,20 @@ fn name(path: &Path) -> String {
     file.split('.').next().unwrap_or_default().to_owned()
 }
 
-/// The recording of this repository as a trace.
-pub(crate) fn recording(desk: &Path) -> PathBuf {
+/// The recording of this repository as a trace, and a linear one.
+pub(crate) fn recordings(desk: &Path) -> Vec<PathBuf> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/typed-by-hand.cede");
     let mut json = Vec::new();
     let export = Tool::Export { file, format: Format::Trace };
     run(&export, &mut json, &mut Vec::new()).unwrap_or_else(|error| panic!("{error}"));
-    let trace = desk.join("typed-by-hand.json");
-    std::fs::write(&trace, json).expect("the folder is there");
-    trace
+    let alone = r#"{"startContent": "a ", "endContent": "a word", "txns": [{"patches": [[2, 0, "wrod"]]}, {"patches": [[3, 2, "or"]]}]}"#;
+    [("typed-by-hand", json), ("alone", alone.into())]
+        .map(|(name, json)| {
+            let trace = desk.join(name).with_extension("json");
+            std::fs::write(&trace, json).expect("the folder is there");
+            trace
+        })
+        .into()
 }
 
 /// Live sessions, lived again with clocks adopted when the caret moves and with clocks adopted at once: what opening
@@ -63,6 +72,45 @@ pub(crate) fn deferral(traces: &[PathBuf], desk: &Path, measuring: bool, table: 
         table.add(Row::deferral("open", &name, nanoseconds(live_time), nanoseconds(time), "ns"));
         table.add(Row::deferral("size", &name, a.len() as f64, b.len() as f64, "bytes"));
     }
+}
+
+/// Linear traces lived several times over, each time behind the text of the time before: what opening costs an event.
+pub(crate) fn repeated(traces: &[PathBuf], measuring: bool, table: &mut Table) {
+    let rounds = if measuring { 21 } else { 1 };
+    for path in traces {
+        let recording = Recording::read(path).expect("a trace that was read before");
+        let trace = &recording.trace;
+        if !trace.is_linear() || trace.transactions.len() > MOST_REPEATED {
+            continue;
+        }
+        let mut costs = [1, 4, 16].map(|times| {
+            let document = lived_over(trace, times);
+            let time = open(&document.encode(), &document, rounds);
+            let events = document.event_count() as usize;
+            (time.as_nanos() as f64 / events.max(1) as f64, events)
+        });
+        costs[1..].sort_by(|a, b| a.0.total_cmp(&b.0));
+        table.add(Row::repeated(&recording.name, costs[0], costs[2]));
+    }
+}
+
+fn lived_over(trace: &Trace, times: usize) -> Document {
+    let (mut document, mut version) = (Document::new(), Frontier::root());
+    let len = trace.end_content.chars().count();
+    for time in 0..times {
+        let behind = |start: usize| Chars(start + time * len);
+        let begin = Patch { start: behind(0), deleted: Chars(0), inserted: trace.start_content.clone() };
+        let edits = trace.transactions.iter().flat_map(|transaction| &transaction.edits);
+        let edits = edits.map(|Edit(at, deleted, inserted)| Patch {
+            start: behind(*at),
+            deleted: Chars(*deleted),
+            inserted: inserted.clone(),
+        });
+        let all: Vec<_> = std::iter::once(begin).chain(edits).collect();
+        version = document.author(AgentId::new(1), &version, &all).expect("edits of the trace");
+    }
+    assert!(document.text() == trace.end_content.repeat(times).as_str(), "the text several times over");
+    document
 }
 
 /// A trace as a history, by the command that people use; `None` when it is not one that was lived online.
