@@ -9,7 +9,7 @@
 use super::{Misplaced, TextLog};
 use crate::graph::{AgentIndex, RunView};
 use crate::id::{Local, Span};
-use crate::sequence::short::{Author, MOST_AUTHORS, Seen, Short};
+use crate::sequence::short::{Author, Folded, MOST_AUTHORS, Seen, Short};
 use crate::text::draft::{Draft, Piece};
 use crate::text::operations::{Fragment, Kind};
 
@@ -17,6 +17,9 @@ use crate::text::operations::{Fragment, Kind};
 /// measured on windows of all sizes, the tree is ahead from about here. Small in unit tests, so that both ways are
 /// gone.
 const MOST_RUNS: usize = if cfg!(test) { 12 } else { 192 };
+
+/// Element runs from which on they are folded. Small in unit tests, so that they are.
+const LEAST_FOLDED: usize = if cfg!(test) { 3 } else { 24 };
 
 /// Replays short windows, one after the other, in the same room.
 #[derive(Debug, Default)]
@@ -26,6 +29,8 @@ pub(super) struct Shortcut {
     runs: Vec<Walked>,
     /// Where versions end that some event of the window has for parents.
     cuts: Vec<Local>,
+    /// What all runs from each one on have seen; empty until the elements are folded.
+    settled: Vec<Seen>,
     /// What is inserted between two runs of the text before the window.
     pieces: Vec<Piece>,
 }
@@ -47,25 +52,33 @@ impl Shortcut {
             return Ok(false);
         }
         self.elements.begin(draft.len());
-        let (mut runs, mut cuts) = (self.runs.iter().copied(), self.cuts.iter().copied().peekable());
-        let Some(mut run) = runs.next() else { return Ok(true) };
+        let (mut number, mut fold_at) = (0, LEAST_FOLDED);
+        let mut cut = 0;
+        let Some(mut run) = self.runs.first().copied() else { return Ok(true) };
         for mut fragment in log.contents().fragments(window) {
             // A fragment of what one run did, up to where some version ends.
             while !fragment.events.is_empty() {
                 let start = fragment.events.start;
                 if start == run.span.end {
-                    let Some(next) = runs.next() else { break };
-                    run = next;
+                    number += 1;
+                    let Some(next) = self.runs.get(number) else { break };
+                    run = *next;
+                    if self.elements.len() > fold_at {
+                        self.fold(number, log, draft);
+                        fold_at = LEAST_FOLDED.max(2 * self.elements.len());
+                    }
                 }
-                while cuts.next_if(|&cut| cut <= start).is_some() {}
-                let end = cuts.peek().map_or(run.span.end, |&cut| cut.min(run.span.end));
+                while self.cuts.get(cut).is_some_and(|&cut| cut <= start) {
+                    cut += 1;
+                }
+                let end = self.cuts.get(cut).map_or(run.span.end, |&cut| cut.min(run.span.end));
                 let rest = fragment.split_off(end);
                 run.seen.add(run.author, start);
                 apply(&mut self.elements, log, &fragment, &run)?;
                 fragment = rest;
             }
         }
-        self.draw(log, draft);
+        self.draw(&Seen::ALL, log, draft);
         Ok(true)
     }
 
@@ -74,6 +87,7 @@ impl Shortcut {
         self.authors.clear();
         self.runs.clear();
         self.cuts.clear();
+        self.settled.clear();
         for run in log.graph().runs_in(window) {
             let Some(author) = self.author(run.agent) else { return false };
             let span = Span::new(run.span.start.max(window.start), run.span.end.min(window.end));
@@ -109,28 +123,40 @@ impl Shortcut {
         seen
     }
 
-    /// Writes what has become of the text, from left to right.
-    fn draw(&mut self, log: &TextLog, draft: &mut Draft) {
-        let (mut at, mut waiting) = (0, 0);
-        for (first, len, run, visible) in self.elements.runs() {
-            let Some(event) = first.event() else {
-                draft.insert_all(at, &self.pieces);
-                at += waiting;
-                waiting = 0;
-                self.pieces.clear();
-                match visible {
-                    true => at += len,
-                    false => draft.remove(at, len),
-                }
-                continue;
-            };
-            if visible {
-                self.pieces.push(Piece { source: log.contents().source(run, event), len });
-                waiting += len;
-            }
+    /// Folds what the run with this number and all behind it have seen.
+    fn fold(&mut self, number: usize, log: &TextLog, draft: &mut Draft) {
+        if self.settled.is_empty() {
+            let mut all = Seen::ALL;
+            self.settled.extend(self.runs.iter().rev().map(|run| {
+                all.meet(&run.seen);
+                all
+            }));
+            self.settled.reverse();
         }
-        draft.insert_all(at, &self.pieces);
-        self.pieces.clear();
+        self.draw(&self.settled[number].clone(), log, draft);
+    }
+
+    /// Folds what a version has seen, and makes it to the draft.
+    fn draw(&mut self, seen: &Seen, log: &TextLog, draft: &mut Draft) {
+        let (mut at, mut waiting) = (0, 0);
+        let pieces = &mut self.pieces;
+        self.elements.fold(seen, |folded| {
+            if let Folded::Inserted(first, len, run) = folded {
+                pieces.push(Piece { source: log.contents().source(run, first), len });
+                waiting += len;
+                return;
+            }
+            draft.insert_all(at, pieces);
+            at += std::mem::take(&mut waiting);
+            pieces.clear();
+            match folded {
+                Folded::Kept(len) => at += len,
+                Folded::Removed(len) => draft.remove(at, len),
+                Folded::Inserted(..) => {}
+            }
+        });
+        draft.insert_all(at, pieces);
+        pieces.clear();
     }
 }
 

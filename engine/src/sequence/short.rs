@@ -6,8 +6,17 @@
 //! few dozen elements of a short stretch is a few cache lines, less than one step down a tree. Long stretches are for
 //! [`Sequence`](super::Sequence), which gives the same order.
 //!
+//! The list stays short because it is *folded* ([`Short::fold`]): what every version to come has seen becomes part of
+//! the base, as if the stretch began there.
+//!
+//! ```text
+//! before   base 0..9 | #3 "ab", all have seen it | #7 "x", one has not | base 9..20, 4 of them removed, as all know
+//! after    base 0..11                            | #7 "x"              | base 11..27
+//! ```
+//!
 //! Invariant: no version in use has seen only a part of the events that inserted, or that removed, one element run. Who
-//! applies events cuts them where a version ends ([`Short::insert`]).
+//! applies events cuts them where a version ends ([`Short::insert`]). The elements of the base are numbered from left to
+//! right, without gaps.
 
 use super::{ElementId, OutOfRange};
 use crate::id::{Local, Span};
@@ -35,6 +44,9 @@ impl Author {
 pub(crate) struct Seen([u32; BOUNDS]);
 
 impl Seen {
+    /// Everything that there is.
+    pub(crate) const ALL: Self = Self([NONE; BOUNDS]);
+
     /// Everything before `event`, by whomever.
     pub(crate) fn before(event: Local) -> Self {
         let mut bounds = [event.0; BOUNDS];
@@ -55,6 +67,11 @@ impl Seen {
             let other = if number == usize::from(author.0) { end.0 } else { other };
             *bound = other.max(*bound);
         }
+    }
+
+    /// Keeps what the other version has seen too.
+    pub(crate) fn meet(&mut self, other: &Self) {
+        self.0.iter_mut().zip(&other.0).for_each(|(bound, &other)| *bound = other.min(*bound));
     }
 
     fn has(&self, author: Author, number: u32) -> bool {
@@ -91,11 +108,24 @@ struct Removal {
     next: u32,
 }
 
+/// What [`Short::fold`] says of the elements that it passes, from left to right.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Folded {
+    /// So many elements of the base stay in it.
+    Kept(u32),
+    /// So many elements of the base are no longer there.
+    Removed(u32),
+    /// These come into the base: the first event that inserted them, how many, and the caller's tag.
+    Inserted(Local, u32, u32),
+}
+
 /// The elements of a short stretch; it can be begun again, and keeps its room.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Short {
     elements: Vec<Elements>,
     removals: Vec<Removal>,
+    /// The origins of elements that are not folded: what they are called before and after.
+    origins: Vec<(u32, u32)>,
 }
 
 impl Short {
@@ -185,9 +215,87 @@ impl Short {
         Ok(())
     }
 
-    /// All runs from left to right: the first element, how many, the caller's tag, and whether nothing has removed them.
-    pub(crate) fn runs(&self) -> impl Iterator<Item = (ElementId, u32, u32, bool)> {
-        self.elements.iter().map(|run| (run.id, run.len, run.tag, run.gone == NONE))
+    /// How many runs of elements there are.
+    pub(crate) fn len(&self) -> usize {
+        self.elements.len()
+    }
+
+    /// Makes everything that `seen` has seen part of the base; all versions in use from now on have seen at least that.
+    /// Afterwards only these may be used. O(runs × runs that are not folded).
+    ///
+    /// Nothing can be inserted that would see the difference. Whoever inserts sees all of the base, so the search for a
+    /// place never goes past an element of it, and what the origins of its elements were is never asked again. An element
+    /// that everybody knows to be removed can only be a neighbour on the right; with it gone the next one on its right is,
+    /// and as nothing is ever inserted between these two, all comparisons stay as they are. Where something that not
+    /// everybody has seen stands beside it or has it for an origin, it stays.
+    pub(crate) fn fold(&mut self, seen: &Seen, mut tell: impl FnMut(Folded)) {
+        self.note_origins(seen);
+        let (mut kept, mut base_len) = (0, 0);
+        for at in 0..self.elements.len() {
+            let mut run = self.elements[at];
+            if !seen.has(run.author, run.id.0) {
+                self.elements[kept] = run;
+                kept += 1;
+                continue;
+            }
+            let in_base = run.author == Author::BASE;
+            if self.removed(&run, seen) {
+                if self.may_vanish(at, kept, seen) {
+                    if in_base {
+                        tell(Folded::Removed(run.len));
+                    }
+                    continue;
+                }
+                if !in_base {
+                    self.elements[kept] = run;
+                    kept += 1;
+                    continue;
+                }
+            }
+            match run.id.event() {
+                None => tell(Folded::Kept(run.len)),
+                Some(first) => tell(Folded::Inserted(first, run.len, run.tag)),
+            }
+            let id = ElementId::base(base_len);
+            self.rename_origins(&run, id);
+            (run.id, run.author) = (id, Author::BASE);
+            base_len += run.len;
+            match self.elements[..kept].last_mut() {
+                Some(last) if last.author == Author::BASE && last.gone == NONE && run.gone == NONE => last.len += run.len,
+                _ => {
+                    self.elements[kept] = run;
+                    kept += 1;
+                }
+            }
+        }
+        self.elements.truncate(kept);
+        self.set_origins(seen);
+    }
+
+    /// Whether what all know to be removed may vanish; the first `kept` runs are those folded so far.
+    fn may_vanish(&self, at: usize, kept: usize, seen: &Seen) -> bool {
+        let run = &self.elements[at];
+        let settled = |beside: Option<&Elements>| beside.is_none_or(|beside| seen.has(beside.author, beside.id.0));
+        let is_origin = || self.origins.iter().any(|&(origin, _)| run.holds(origin));
+        settled(self.elements.get(at + 1)) && settled(self.elements[..kept].last()) && !is_origin()
+    }
+
+    fn note_origins(&mut self, seen: &Seen) {
+        self.origins.clear();
+        let open = self.elements.iter().filter(|run| !seen.has(run.author, run.id.0));
+        self.origins.extend(open.flat_map(|run| [(run.left, run.left), (run.right, run.right)]));
+    }
+
+    fn rename_origins(&mut self, run: &Elements, id: ElementId) {
+        let renamed = self.origins.iter_mut().filter(|(origin, _)| run.holds(*origin));
+        renamed.for_each(|(origin, name)| *name = id.0 + (*origin - run.id.0));
+    }
+
+    fn set_origins(&mut self, seen: &Seen) {
+        let open = self.elements.iter_mut().filter(|run| !seen.has(run.author, run.id.0));
+        for (run, names) in open.zip(self.origins.chunks_exact(2)) {
+            (run.left, run.right) = (names[0].1, names[1].1);
+        }
     }
 
     /// Where the visible element number `index` is: its run, and how far in. The visible length when there are no more.
@@ -208,6 +316,10 @@ impl Short {
     fn visible(&self, run: &Elements, seen: &Seen) -> bool {
         let visible = seen.has(run.author, run.id.0) & !seen.has(run.remover, run.gone);
         visible && (run.others == 0 || !self.removed_by_others(run, seen))
+    }
+
+    fn removed(&self, run: &Elements, seen: &Seen) -> bool {
+        seen.has(run.remover, run.gone) || (run.others != 0 && self.removed_by_others(run, seen))
     }
 
     fn removed_by_others(&self, run: &Elements, seen: &Seen) -> bool {
@@ -268,8 +380,7 @@ impl Short {
         if id == NONE {
             return (absent, 0);
         }
-        let holds = |run: &Elements| run.id.0 <= id && id - run.id.0 < run.len;
-        match self.elements.iter().position(holds) {
+        match self.elements.iter().position(|run| run.holds(id)) {
             Some(number) => (number as u32 + 1, id),
             None => unreachable!("origin {id} is not among the elements"),
         }
@@ -280,6 +391,11 @@ impl Elements {
     fn new(id: ElementId, author: Author, tag: u32) -> Self {
         let (left, right, gone) = (NONE, NONE, NONE);
         Self { id, len: 0, left, right, gone, others: 0, tag, author, remover: Author::BASE }
+    }
+
+    fn holds(&self, id: u32) -> bool {
+        // One comparison: what is before the run becomes a large number.
+        id.wrapping_sub(self.id.0) < self.len
     }
 
     /// Cuts off and returns what is behind the first `at` elements.
