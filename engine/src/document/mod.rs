@@ -252,9 +252,12 @@ impl Document {
     /// # Errors
     /// As [`import`](Self::import).
     pub fn decode(bytes: &[u8]) -> Result<Self, ImportError> {
-        let update = Update::decode(bytes)?;
         let mut document = Self::new();
-        document.waiting = document.log.take_in(update)?;
+        match TextLog::whole(bytes) {
+            Some(log) => document.log = log,
+            // Not everything, or something is amiss.
+            None => document.waiting = document.log.take_in(Update::decode(bytes)?)?,
+        }
         document.text = checkout::text_of(&document.log).map_err(|misplaced| document.refusal(misplaced))?;
         Ok(document)
     }

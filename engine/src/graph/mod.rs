@@ -50,6 +50,8 @@ pub(crate) struct Graph {
     len: u32,
     /// The events besides the last one that nobody has for a parent.
     older_heads: Heads,
+    /// For how many runs of an agent there is to be room.
+    runs_of_each: usize,
     /// The critical versions by ranges, ascending. Where the last event is critical, the last range ends with it.
     critical: Vec<Span>,
 }
@@ -87,6 +89,17 @@ pub(crate) struct RunView<'a> {
 }
 
 impl Graph {
+    /// An empty graph with room for so many runs with so many parents, by so many agents who have about as many each.
+    pub(crate) fn with_room(runs: usize, parents: usize, agents: usize) -> Self {
+        Self {
+            agents: Vec::with_capacity(agents),
+            runs: Vec::with_capacity(runs),
+            parents: Vec::with_capacity(parents),
+            runs_of_each: runs / agents.max(1),
+            ..Self::default()
+        }
+    }
+
     /// How many events there are; the next one gets this local index.
     pub(crate) fn len(&self) -> Local {
         Local(self.len)
@@ -285,7 +298,8 @@ impl Graph {
         let next = AgentIndex(self.agents.len() as u32);
         let index = *self.agent_numbers.entry(agent).or_insert(next);
         if index == next {
-            self.agents.push(Agent { id: agent, runs: Vec::new(), held: RangeSet::default() });
+            let runs = Vec::with_capacity(self.runs_of_each);
+            self.agents.push(Agent { id: agent, runs, held: RangeSet::with_room(self.runs_of_each) });
         }
         self.push(index, clock, clock, parents, count);
     }
@@ -303,9 +317,14 @@ impl Graph {
         self.runs.push(run);
         self.parents.extend_from_slice(parents);
         self.drop_critical_after(parents.iter().min().copied());
-        let last = self.len.checked_sub(1).map(Local);
-        self.older_heads.extend(last);
-        self.older_heads.retain(|head| !parents.contains(head));
+        if !self.older_heads.is_empty() {
+            self.older_heads.retain(|head| !parents.contains(head));
+        }
+        if let Some(last) = self.len.checked_sub(1).map(Local)
+            && !parents.contains(&last)
+        {
+            self.older_heads.push(last);
+        }
         let start = self.len();
         self.len += count;
         // Whoever has seen all heads has seen everything.

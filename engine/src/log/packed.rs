@@ -211,31 +211,49 @@ impl Writing {
 impl<C: Contents> Update<C> {
     /// Reads the columns behind the agents.
     pub(super) fn unpack(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
-        let mut columns = ColumnReader::new(reader);
-        let heads = columns.next(HEAD_WEIGHT)?;
-        let authors = columns.next(NUMBER_WEIGHT)?;
-        let runs = columns.next(NUMBER_WEIGHT)?;
-        let agents = self.agents.len();
-        let shares = read_shares(&heads, &mut Reader::new(&authors), &mut Reader::new(&runs), agents)?;
-        let (steps, offsets) = (columns.next(STEP_WEIGHT)?, columns.next(NUMBER_WEIGHT)?);
-        let names = columns.next(NUMBER_WEIGHT)?;
-        let (contents, lengths) = C::unpack(&mut columns, &shares, agents)?;
-        let mut reading = Reading {
-            steps: Reader::new(&steps),
-            offsets: Reader::new(&offsets),
-            names: Reader::new(&names),
-            last: vec![None; agents],
-            pieces: Vec::with_capacity(heads.len()),
-            parents: Vec::with_capacity(heads.len() + steps.len()),
-        };
-        for ((&head, share), len) in heads.iter().zip(&shares).zip(lengths) {
-            reading.piece(head, share.author, len)?;
-        }
-        [&reading.steps, &reading.offsets, &reading.names].into_iter().try_for_each(Reader::end)?;
-        let Reading { pieces, parents, .. } = reading;
-        (self.pieces, self.parents, self.contents) = (pieces.into(), parents.into(), contents);
+        let mut all = Vec::new();
+        let read = read_columns(reader, self.agents.len(), |_, _, parents| {
+            all.extend_from_slice(parents);
+            true
+        })?;
+        let Some((pieces, contents)) = read else { unreachable!("all pieces are wanted") };
+        (self.pieces, self.parents, self.contents) = (pieces.into(), all.into(), contents);
         Ok(())
     }
+}
+
+/// Reads the columns behind so many agents. Each piece is handed over as it is read: how many there will be, all up to it,
+/// and the parents of the last. `None` when it is said that no more are wanted.
+pub(super) fn read_columns<C: Contents>(
+    reader: &mut Reader<'_>,
+    agents: usize,
+    mut each: impl FnMut(usize, &[Entry], &[Parent]) -> bool,
+) -> Result<Option<(Vec<Entry>, C)>, DecodeError> {
+    let mut columns = ColumnReader::new(reader);
+    let heads = columns.next(HEAD_WEIGHT)?;
+    let authors = columns.next(NUMBER_WEIGHT)?;
+    let runs = columns.next(NUMBER_WEIGHT)?;
+    let shares = read_shares(&heads, &mut Reader::new(&authors), &mut Reader::new(&runs), agents)?;
+    let (steps, offsets) = (columns.next(STEP_WEIGHT)?, columns.next(NUMBER_WEIGHT)?);
+    let names = columns.next(NUMBER_WEIGHT)?;
+    let (contents, lengths) = C::unpack(&mut columns, &shares, agents)?;
+    let mut reading = Reading {
+        steps: Reader::new(&steps),
+        offsets: Reader::new(&offsets),
+        names: Reader::new(&names),
+        last: vec![None; agents],
+        pieces: Vec::with_capacity(heads.len()),
+        parents: Vec::new(),
+        parents_end: 0,
+    };
+    for ((&head, share), len) in heads.iter().zip(&shares).zip(lengths) {
+        reading.piece(head, share.author, len)?;
+        if !each(heads.len(), &reading.pieces, &reading.parents) {
+            return Ok(None);
+        }
+    }
+    [&reading.steps, &reading.offsets, &reading.names].into_iter().try_for_each(Reader::end)?;
+    Ok(Some((reading.pieces, contents)))
 }
 
 /// Who made each piece, and how many runs it has.
@@ -269,7 +287,10 @@ struct Reading<'a> {
     /// By author, the number of their last piece.
     last: Vec<Option<u32>>,
     pieces: Vec<Entry>,
+    /// The parents of the last piece.
     parents: Vec<Parent>,
+    /// How many parents all pieces have.
+    parents_end: u32,
 }
 
 impl Reading<'_> {
@@ -277,6 +298,7 @@ impl Reading<'_> {
         let head = Head::from_code(head).ok_or_else(|| self.names.invalid("no such head of a piece"))?;
         let last = self.last[author as usize].replace(self.pieces.len() as u32);
         let last_clock = last.map(|last| self.last_clock(last));
+        self.parents.clear();
         let written = if head.clock_is_written { Some(self.names.u32()?) } else { None };
         let (follows, goes_on) = match head.parents {
             Parents::GoesOn => (clock_of(true, last_clock, None), true),
@@ -291,7 +313,8 @@ impl Reading<'_> {
             return Err(self.names.invalid("clock 0 cannot go on with an event before it"));
         }
         let start = self.pieces.last().map_or(0, |piece| piece.end);
-        let parents_end = self.parents.len() as u32;
+        self.parents_end += self.parents.len() as u32;
+        let parents_end = self.parents_end;
         self.pieces.push(Entry { author, clock, start, end: start + len, parents_end, goes_on });
         Ok(())
     }

@@ -29,6 +29,9 @@ const PACKED: u8 = 2;
 /// What is shorter than this is left plain: it is read sooner than it would be unpacked.
 const LEAST_PACKED: usize = 4096;
 
+/// The agents that an update names.
+pub(super) type Agents = SmallVec<[AgentId; 2]>;
+
 /// Parents by name.
 pub(crate) type ParentIds = SmallVec<[EventId; 2]>;
 
@@ -48,7 +51,7 @@ pub(crate) struct Piece {
 /// parents inside stand in an earlier piece.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Update<C> {
-    pub(super) agents: SmallVec<[AgentId; 2]>,
+    pub(super) agents: Agents,
     pub(super) pieces: SmallVec<[Entry; 1]>,
     /// The parents of all pieces, one after the other.
     pub(super) parents: SmallVec<[Parent; 2]>,
@@ -195,13 +198,24 @@ impl<C: Contents> Update<C> {
     }
 }
 
+/// The agents of a packed update, and the reader of what comes behind them; `None` when it is not one.
+pub(super) fn begin_packed(bytes: &[u8]) -> Option<(Agents, Reader<'_>)> {
+    let is_packed = bytes.strip_prefix(MAGIC).is_some_and(|rest| rest.first() == Some(&PACKED));
+    if !is_packed {
+        return None;
+    }
+    let mut reader = Reader::checked(bytes).ok()?;
+    reader.raw(MAGIC.len() + 1).ok()?;
+    Some((read_agents(&mut reader).ok()?, reader))
+}
+
 /// The number of one of so many agents.
 pub(super) fn read_agent(reader: &mut Reader<'_>, agents: usize) -> Result<u32, DecodeError> {
     let number = reader.number()?;
     if number < agents as u64 { Ok(number as u32) } else { Err(reader.invalid("an agent that is not in the list")) }
 }
 
-fn read_agents(reader: &mut Reader<'_>) -> Result<SmallVec<[AgentId; 2]>, DecodeError> {
+fn read_agents(reader: &mut Reader<'_>) -> Result<Agents, DecodeError> {
     let count = reader.bounded(reader.remaining() as u64 / 16)?;
     (0..count).map(|_| reader.wide().map(AgentId::new)).collect()
 }
@@ -268,7 +282,7 @@ fn begin(version: u8, agents: &AgentNumbers) -> Writer {
 /// Numbers agents in the order of first mention.
 #[derive(Default)]
 pub(super) struct AgentNumbers {
-    agents: SmallVec<[AgentId; 2]>,
+    agents: Agents,
     numbers: HashMap<AgentId, u64>,
 }
 

@@ -5,8 +5,8 @@
 //! says at once what has seen what, because an agent's events are a chain. When anything is amiss there is no graph, and
 //! the pieces are taken in one by one to find out what.
 
-use super::Contents;
-use super::update::{Entry, Parent, Update};
+use super::update::{self, Entry, Parent, Update};
+use super::{Contents, Log, packed};
 use crate::graph::{AgentIndex, Graph, Heads};
 use crate::id::{AgentId, Local};
 use std::collections::HashSet;
@@ -15,37 +15,33 @@ use std::collections::HashSet;
 const MOST_SEEN: usize = 1 << 18;
 const MOST_SEEN_EACH: usize = 4;
 
+impl<C: Contents> Log<C> {
+    /// The log of a packed update that brings everything it builds on and keeps all rules; each piece is entered as soon
+    /// as it is read.
+    pub(crate) fn whole(bytes: &[u8]) -> Option<Self> {
+        let (agents, mut reader) = update::begin_packed(bytes)?;
+        let mut building = Building::new(&agents)?;
+        let read = packed::read_columns(&mut reader, agents.len(), |count, pieces, parents| {
+            building.piece(count, pieces, parents).is_some()
+        });
+        let (pieces, contents) = read.ok()??;
+        reader.end().ok()?;
+        building.finish(&pieces).map(|graph| Self { graph, contents })
+    }
+}
+
 impl<C: Contents> Update<C> {
     /// The graph of its pieces, if they keep all rules and name no event from outside.
     pub(super) fn graph(&self) -> Option<Graph> {
-        let width = self.agents.len();
-        if width > MOST_SEEN_EACH && width.saturating_mul(self.pieces.len()) > MOST_SEEN {
-            return None;
-        }
-        let distinct: HashSet<AgentId> = self.agents.iter().copied().collect();
-        if distinct.len() < width || self.pieces.last()?.end >= Local::LIMIT {
-            return None;
-        }
-        let mut building = Building {
-            agents: &self.agents,
-            pieces: &self.pieces,
-            graph: Graph::default(),
-            last: vec![None; width],
-            seen: Seen::new(width, self.pieces.len()),
-        };
-        let mut parents_start = 0;
-        for (number, piece) in self.pieces.iter().enumerate() {
-            let parents_end = piece.parents_end as usize;
-            building.piece(number, &self.parents[parents_start..parents_end])?;
-            parents_start = parents_end;
-        }
-        Some(building.graph)
+        let mut building = Building::new(&self.agents)?;
+        let count = self.pieces.len();
+        (0..count).try_for_each(|number| building.piece(count, &self.pieces[..=number], self.parents_of(number)))?;
+        building.finish(&self.pieces)
     }
 }
 
 struct Building<'a> {
     agents: &'a [AgentId],
-    pieces: &'a [Entry],
     graph: Graph,
     /// By author, their last piece.
     last: Vec<Option<Last>>,
@@ -60,10 +56,22 @@ struct Last {
     clock: u32,
 }
 
-impl Building<'_> {
-    /// Adds a piece. `None` when it breaks a rule.
-    fn piece(&mut self, number: usize, parents: &[Parent]) -> Option<()> {
-        let Entry { author, clock, start, end, goes_on, .. } = self.pieces[number];
+impl<'a> Building<'a> {
+    /// By these agents, unless one of them is there twice.
+    fn new(agents: &'a [AgentId]) -> Option<Self> {
+        let distinct: HashSet<AgentId> = agents.iter().copied().collect();
+        let (graph, last) = (Graph::default(), vec![None; agents.len()]);
+        (distinct.len() == agents.len()).then(|| Self { agents, graph, last, seen: Seen::new(agents.len()) })
+    }
+
+    /// Adds the last one of these pieces, of which there will be `count`. `None` when it breaks a rule, or when there are
+    /// too many.
+    fn piece(&mut self, count: usize, pieces: &[Entry], parents: &[Parent]) -> Option<()> {
+        let number = pieces.len() - 1;
+        if number == 0 {
+            self.make_room(count)?;
+        }
+        let Entry { author, clock, start, end, goes_on, .. } = pieces[number];
         let count = end - start;
         let last = self.last[author as usize];
         let index = if goes_on {
@@ -80,7 +88,10 @@ impl Building<'_> {
                 many.resize(parents.len(), Known::default());
                 &mut many[..]
             };
-            self.check(known, parents, last, author, clock)?;
+            for (known, &parent) in known.iter_mut().zip(parents) {
+                *known = Known::find(pieces, parent)?;
+            }
+            self.check(known, last, author, clock)?;
             match &*known {
                 &[a, b] => {
                     self.start_group(last, author, clock, &[a.event.min(b.event), a.event.max(b.event)], count)?
@@ -100,17 +111,13 @@ impl Building<'_> {
     fn check(
         &mut self,
         known: &mut [Known],
-        parents: &[Parent],
         last: Option<Last>,
         author: u32,
         clock: u32,
     ) -> Option<()> {
         // More cannot be concurrent, and are not worth the time that it takes to find out why.
-        if parents.len() > self.agents.len() {
+        if known.len() > self.agents.len() {
             return None;
-        }
-        for (known, &parent) in known.iter_mut().zip(parents) {
-            *known = self.known(parent)?;
         }
         if let [_, _, _, ..] = known {
             known.sort_unstable_by_key(|parent| parent.event);
@@ -147,10 +154,19 @@ impl Building<'_> {
         self.graph.agent_index(agent)
     }
 
-    fn known(&self, parent: Parent) -> Option<Known> {
-        let Parent::Inside { piece, event } = parent else { return None };
-        let Entry { author, clock, start, .. } = self.pieces[piece as usize];
-        Some(Known { piece, author, event: Local(event), clock: clock + (event - start) })
+    fn make_room(&mut self, pieces: usize) -> Option<()> {
+        let width = self.agents.len();
+        if width > MOST_SEEN_EACH && width.saturating_mul(pieces) > MOST_SEEN {
+            return None;
+        }
+        // Most pieces have two parents where anything is concurrent.
+        self.graph = Graph::with_room(pieces, 2 * pieces, width);
+        self.seen.counts.reserve_exact(self.seen.width * pieces);
+        Some(())
+    }
+
+    fn finish(self, pieces: &[Entry]) -> Option<Graph> {
+        (pieces.last()?.end < Local::LIMIT).then_some(self.graph)
     }
 }
 
@@ -171,25 +187,46 @@ struct Seen {
     counts: Vec<Block>,
 }
 
-/// The counts of a few authors: so many that the larger ones of two blocks are found in one step.
-type Block = [u32; MOST_SEEN_EACH];
+impl Known {
+    /// A parent of the last of these pieces.
+    fn find(pieces: &[Entry], parent: Parent) -> Option<Self> {
+        let Parent::Inside { piece, event } = parent else { return None };
+        let Entry { author, clock, start, .. } = pieces[piece as usize];
+        Some(Self { piece, author, event: Local(event), clock: clock + (event - start) })
+    }
+}
+
+/// The counts of a few authors: so many that the larger ones of two blocks are found in one step. They are below 2³⁰, and
+/// signed because any processor compares these side by side.
+type Block = [i32; MOST_SEEN_EACH];
 
 impl Seen {
-    fn new(authors: usize, pieces: usize) -> Self {
-        let width = authors.div_ceil(MOST_SEEN_EACH);
-        Self { width, counts: Vec::with_capacity(width * pieces) }
+    fn new(authors: usize) -> Self {
+        Self { width: authors.div_ceil(MOST_SEEN_EACH), counts: Vec::new() }
     }
 
     /// Adds a piece that goes on with the group of `piece`, whose last event is `event`.
     fn add_going_on(&mut self, piece: u32, author: u32, event: Local) {
         let (start, row) = (self.counts.len(), piece as usize * self.width);
         self.counts.extend_from_within(row..row + self.width);
-        *count_of(&mut self.counts[start..], author) = event.0 + 1;
+        *count_of(&mut self.counts[start..], author) = event.0 as i32 + 1;
     }
 
     /// Adds a piece with these parents, of which no two are of one piece. `None` when one of them is in the past of
     /// another.
     fn add(&mut self, parents: &[Known]) -> Option<()> {
+        if self.width == 1 {
+            // As below, and the only block stays in registers.
+            let mut block = Block::default();
+            for parent in parents {
+                let seen = &self.counts[parent.piece as usize];
+                block.iter_mut().zip(seen).for_each(|(count, &seen)| *count = seen.max(*count));
+            }
+            let row = std::slice::from_mut(&mut block);
+            add_parents(row, parents)?;
+            self.counts.push(block);
+            return Some(());
+        }
         let start = self.counts.len();
         self.counts.resize(start + self.width, Block::default());
         let (before, row) = self.counts.split_at_mut(start);
@@ -199,24 +236,28 @@ impl Seen {
                 block.iter_mut().zip(seen).for_each(|(count, &seen)| *count = seen.max(*count));
             }
         }
-        for parent in parents {
-            let count = count_of(row, parent.author);
-            if *count > parent.event.0 {
-                return None;
-            }
-        }
-        parents.iter().for_each(|parent| *count_of(row, parent.author) = parent.event.0 + 1);
-        Some(())
+        add_parents(row, parents)
     }
 
     /// Whether the piece added last has seen this event of an author.
     fn by_last(&mut self, author: u32, event: Local) -> bool {
         let start = self.counts.len() - self.width;
-        *count_of(&mut self.counts[start..], author) > event.0
+        *count_of(&mut self.counts[start..], author) > event.0 as i32
     }
 }
 
-fn count_of(row: &mut [Block], author: u32) -> &mut u32 {
+/// Adds the parents themselves to what they have seen. `None` when one of them is in the past of another.
+fn add_parents(row: &mut [Block], parents: &[Known]) -> Option<()> {
+    for parent in parents {
+        if *count_of(row, parent.author) > parent.event.0 as i32 {
+            return None;
+        }
+    }
+    parents.iter().for_each(|parent| *count_of(row, parent.author) = parent.event.0 as i32 + 1);
+    Some(())
+}
+
+fn count_of(row: &mut [Block], author: u32) -> &mut i32 {
     &mut row[author as usize / MOST_SEEN_EACH][author as usize % MOST_SEEN_EACH]
 }
 

@@ -14,7 +14,7 @@ use crate::text::tracker::Stretch;
 
 /// The text of everything in a log.
 pub(crate) fn text_of(log: &TextLog) -> Result<Buffer, Misplaced> {
-    let (mut draft, mut shortcut) = (Draft::default(), Shortcut::default());
+    let (mut draft, mut shortcut) = (Draft::with_room(log.contents().run_count()), Shortcut::default());
     let mut at = Local(0);
     let end = Span::new(log.len(), log.len());
     for critical in log.graph().critical().chain([end]) {

@@ -27,7 +27,7 @@ pub(super) struct Shortcut {
     elements: Short,
     authors: Vec<AgentIndex>,
     runs: Vec<Walked>,
-    /// Where versions end that some event of the window has for parents.
+    /// Where versions end, within runs, that some event of the window has for parents.
     cuts: Vec<Local>,
     /// What all runs from each one on have seen; empty until the elements are folded.
     settled: Vec<Seen>,
@@ -114,11 +114,15 @@ impl Shortcut {
     fn version(&mut self, run: &RunView<'_>, window: Span) -> Seen {
         let mut seen = Seen::before(window.start);
         for &parent in run.parents.iter().filter(|&&parent| parent >= window.start) {
-            // Parents are mostly recent.
-            let parents_run = self.runs.iter().rev().find(|run| run.span.start <= parent);
-            let Some(parents_run) = parents_run else { unreachable!("{parent:?} stands in the log before {run:?}") };
+            // Without branches, for which one it is cannot be foreseen.
+            let after = self.runs.partition_point(|run| run.span.start <= parent);
+            let Some(parents_run) = after.checked_sub(1).map(|number| &self.runs[number]) else {
+                unreachable!("{parent:?} stands in the log before {run:?}")
+            };
             seen.join(&parents_run.seen, parents_run.author, parent + 1);
-            self.cuts.push(parent + 1);
+            if parent + 1 < parents_run.span.end {
+                self.cuts.push(parent + 1);
+            }
         }
         seen
     }
@@ -146,9 +150,11 @@ impl Shortcut {
                 waiting += len;
                 return;
             }
-            draft.insert_all(at, pieces);
-            at += std::mem::take(&mut waiting);
-            pieces.clear();
+            if !pieces.is_empty() {
+                draft.insert_all(at, pieces);
+                at += std::mem::take(&mut waiting);
+                pieces.clear();
+            }
             match folded {
                 Folded::Kept(len) => at += len,
                 Folded::Removed(len) => draft.remove(at, len),

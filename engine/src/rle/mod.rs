@@ -17,6 +17,10 @@ pub(crate) struct RangeSet {
 }
 
 impl RangeSet {
+    pub(crate) fn with_room(ranges: usize) -> Self {
+        Self { ranges: Vec::with_capacity(ranges) }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.ranges.is_empty()
     }

@@ -40,31 +40,35 @@ impl Author {
 }
 
 /// A version: of each author everything below a local index.
+///
+/// Bounds and what is compared with them are below 2³¹, so that they may be compared as signed numbers: of those, any
+/// processor finds the larger ones four at a time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Seen([u32; BOUNDS]);
+pub(crate) struct Seen([i32; BOUNDS]);
 
 impl Seen {
     /// Everything that there is.
-    pub(crate) const ALL: Self = Self([NONE; BOUNDS]);
+    pub(crate) const ALL: Self = Self([NONE as i32; BOUNDS]);
 
     /// Everything before `event`, by whomever.
     pub(crate) fn before(event: Local) -> Self {
-        let mut bounds = [event.0; BOUNDS];
-        bounds[usize::from(Author::BASE.0)] = u32::MAX;
+        let mut bounds = [event.0 as i32; BOUNDS];
+        bounds[usize::from(Author::BASE.0)] = NONE as i32;
         Self(bounds)
     }
 
     /// Adds what an author did before `end`.
     pub(crate) fn add(&mut self, author: Author, end: Local) {
         let bound = &mut self.0[usize::from(author.0) % BOUNDS];
-        *bound = end.0.max(*bound);
+        *bound = (end.0 as i32).max(*bound);
     }
 
     /// Adds what an event of `author` before `end` had seen, and what the author did up to there. All bounds at once: a
     /// single one that is written just before all are read holds the processor up.
     pub(crate) fn join(&mut self, other: &Self, author: Author, end: Local) {
-        for (number, (bound, &other)) in self.0.iter_mut().zip(&other.0).enumerate() {
-            let other = if number == usize::from(author.0) { end.0 } else { other };
+        const NUMBERS: [i32; BOUNDS] = [0, 1, 2, 3, 4, 5, 6, 7];
+        for ((bound, &other), number) in self.0.iter_mut().zip(&other.0).zip(NUMBERS) {
+            let other = if number == i32::from(author.0) { end.0 as i32 } else { other };
             *bound = other.max(*bound);
         }
     }
@@ -75,12 +79,12 @@ impl Seen {
     }
 
     fn has(&self, author: Author, number: u32) -> bool {
-        number < self.0[usize::from(author.0) % BOUNDS]
+        (number as i32) < self.0[usize::from(author.0) % BOUNDS]
     }
 }
 
-/// What stands for no element and no event.
-const NONE: u32 = u32::MAX;
+/// What stands for no element and no event: nothing that is counted reaches it.
+const NONE: u32 = i32::MAX as u32;
 
 #[derive(Clone, Copy, Debug)]
 struct Elements {
@@ -159,7 +163,7 @@ impl Short {
                 // Inside a run the neighbour on the right exists, so nothing concurrent stands in between.
                 let rest = self.elements[at].split_off(offset + 1);
                 elements.right = rest.id.0;
-                self.elements.splice(place..place, [elements, rest]);
+                self.open(place, [elements, rest]);
                 return Ok(());
             }
         }
@@ -168,8 +172,18 @@ impl Short {
         if place < end {
             place = self.integrate(place, end, &elements, order);
         }
-        self.elements.insert(place, elements);
+        self.open(place, [elements]);
         Ok(())
+    }
+
+    /// Puts runs in front of the one at `place`.
+    fn open<const N: usize>(&mut self, place: usize, runs: [Elements; N]) {
+        let len = self.elements.len();
+        self.elements.extend(runs);
+        if place < len {
+            self.elements.copy_within(place..len, place + N);
+            self.elements[place..place + N].copy_from_slice(&runs);
+        }
     }
 
     /// Removes the visible elements at `index`, … by one event each, as [`Sequence::remove`](super::Sequence::remove).
@@ -200,13 +214,13 @@ impl Short {
             if offset > 0 {
                 let rest = self.elements[at].split_off(offset);
                 at += 1;
-                self.elements.insert(at, rest);
+                self.open(at, [rest]);
                 offset = 0;
             }
             let part = self.elements[at].len.min(count);
             if part < self.elements[at].len {
                 let rest = self.elements[at].split_off(part);
-                self.elements.insert(at + 1, rest);
+                self.open(at + 1, [rest]);
             }
             self.note_removal(at, events.start.0, author);
             count -= part;

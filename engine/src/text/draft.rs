@@ -47,6 +47,11 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
+    /// An empty draft with room for about so many pieces.
+    pub(crate) fn with_room(pieces: usize) -> Self {
+        Self { pieces: Tree::with_room(pieces) }
+    }
+
     /// In chars.
     pub(crate) fn len(&self) -> u32 {
         self.pieces.total()
@@ -131,8 +136,11 @@ impl Draft {
 
     /// The text. O(its length).
     pub(crate) fn write(&self, operations: &Operations) -> Buffer {
-        let mut text = String::with_capacity(self.len() as usize);
-        self.pieces.iter().for_each(|piece| text.push_str(operations.text(piece.source, piece.len)));
-        Buffer::from(text.as_str())
+        let mut text = Vec::with_capacity(operations.room_for(self.len()));
+        self.pieces.iter().for_each(|piece| operations.copy_text(piece.source, piece.len, &mut text));
+        match std::str::from_utf8(&text) {
+            Ok(text) => Buffer::from(text),
+            Err(error) => unreachable!("whole chars were written: {error}"),
+        }
     }
 }

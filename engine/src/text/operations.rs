@@ -23,6 +23,9 @@ use std::ops::Range;
 /// Chars of a run that is not ASCII: about what a look-up among a million runs costs to scan.
 const SCANNED: u32 = 256;
 
+/// Bytes that are copied at once: more than people mostly type in one go.
+const SHORT: usize = 16;
+
 /// One run of operations, or a part of one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Operation<'a> {
@@ -281,6 +284,35 @@ impl Operations {
         let text = &self.text[run.text as usize..text_end];
         let ascii = text.len() == (self.run_end(number) - run.start) as usize;
         chars(text, source.offset..source.offset + count, ascii)
+    }
+
+    /// Bytes that texts of so many chars in all take to [`copy_text`](Self::copy_text), if they are ASCII.
+    pub(crate) fn room_for(&self, chars: u32) -> usize {
+        chars as usize + SHORT
+    }
+
+    /// Writes the text of `count` chars of an insertion behind `out`.
+    ///
+    /// Most are short, and how short cannot be foreseen: so a fixed number of bytes is copied, and what is too much is cut
+    /// off again.
+    pub(crate) fn copy_text(&self, source: Source, count: u32, out: &mut Vec<u8>) {
+        let number = source.run as usize;
+        let Run { start, text, .. } = self.runs[number];
+        let (end, text_end) = match self.runs.get(number + 1) {
+            Some(next) => (next.start, next.text as usize),
+            None => (self.len, self.text.len()),
+        };
+        let (from, ascii) = ((text + source.offset) as usize, text_end - text as usize == (end - start) as usize);
+        if ascii
+            && count as usize <= SHORT
+            && let Some(bytes) = self.text.as_bytes().get(from..).and_then(<[u8]>::first_chunk::<SHORT>)
+        {
+            let len = out.len() + count as usize;
+            out.extend_from_slice(bytes);
+            out.truncate(len);
+        } else {
+            out.extend_from_slice(self.text(source, count).as_bytes());
+        }
     }
 
     /// The char that an event inserted.

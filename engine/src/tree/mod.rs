@@ -109,6 +109,14 @@ impl<T: Item> Default for Tree<T> {
 }
 
 impl<T: Item> Tree<T> {
+    /// An empty tree with room for about so many items.
+    pub(crate) fn with_room(items: usize) -> Self {
+        let mut tree = Self::default();
+        // Leaves that were split are half full.
+        tree.leaves.reserve(items / (FANOUT / 2));
+        tree
+    }
+
     pub(crate) fn total(&self) -> T::Width {
         self.total
     }
