@@ -1,7 +1,7 @@
 //! Writing history at a version, and reading it as its authors made it or as it changed the text.
 
 use super::Document;
-use crate::graph::{Frontier, Heads};
+use crate::graph::Frontier;
 use crate::id::{AgentId, EventId, EventSpan, Local, Span};
 use crate::log::{Contents, Full, VersionError};
 use crate::replay::merge::Replay;
@@ -41,12 +41,11 @@ impl Document {
             return Err(AuthorError::OwnPastUnseen { last: graph.id(last) });
         }
         let goes_on = last.is_some_and(|last| heads.as_slice() == [last]);
-        let (from, before) = (self.log.len(), graph.heads());
+        let from = self.log.mark();
         let group = (!goes_on).then_some(heads.as_slice());
         self.log.append(agent, group, count, |mine| mine.append(&operations, 0..count));
         let mut changes = Vec::new();
-        if let Err(misplaced) = self.replay.advance(&self.log, from, before, self.len(), |change| changes.push(change))
-        {
+        if let Err(misplaced) = self.replay.advance(&self.log, from, self.len(), |change| changes.push(change)) {
             self.take_back(from);
             return Err(AuthorError::OutOfRange { index: misplaced.range.index, len: misplaced.range.len });
         }
@@ -67,12 +66,12 @@ impl Document {
     /// The history as changes of the visible text, in the order of this log: for replays and for blame. Each step is
     /// one run of one agent; the whole costs one replay.
     pub fn history(&self) -> impl Iterator<Item = Step> + '_ {
-        let (mut replay, mut heads, mut len) = (Replay::default(), Heads::new(), 0);
+        let (mut replay, mut len) = (Replay::default(), 0);
         let runs = self.log.graph().runs_in(Span::new(Local(0), self.log.len())).map(|run| run.span);
         let parts = runs.flat_map(|run| self.log.contents().of(run).map(|operation| operation.events));
         parts.map(move |events| {
             let mut patches = Vec::new();
-            let replayed = replay.advance_over(&self.log, events, &mut heads, &mut len, |change| {
+            let replayed = replay.advance_over(&self.log, events, &mut len, |change| {
                 patches.push(patch::in_chars(self.log.contents(), change));
             });
             assert!(replayed.is_ok(), "events that were checked when they came do not fit now: {replayed:?}");

@@ -11,7 +11,7 @@ pub use history::{AuthorError, Authored, Step};
 pub use saved::{Saved, SavedError};
 
 use crate::codec::{DecodeError, Packing};
-use crate::graph::{Frontier, Group, Heads, Summary};
+use crate::graph::{Frontier, Group, Summary};
 use crate::id::{AgentId, Clock, EventId, EventSpan, Local, Span};
 use crate::log::{Pending, Piece, Refusal, Rule, Update, VersionError};
 use crate::replay::merge::Replay;
@@ -298,11 +298,11 @@ impl Document {
 
     /// Checks an update and takes it into the log. The changes returned are still to be made to the text.
     pub(crate) fn receive(&mut self, update: Update<Operations>) -> Result<Vec<Change>, ImportError> {
-        let (from, heads) = (self.log.len(), self.log.graph().heads());
+        let from = self.log.mark();
         let mut changes = Vec::new();
         let waiting = self.log.take_in(update).map_err(ImportError::from);
         let waiting = waiting.and_then(|waiting| {
-            self.replay_from(from, heads, &mut changes)?;
+            self.replay_from(from, &mut changes)?;
             Ok(waiting)
         });
         match waiting {
@@ -334,10 +334,10 @@ impl Document {
 
     /// Takes in a piece that has waited, unless it breaks a rule.
     fn let_in(&mut self, piece: &Piece, contents: &Operations, changes: &mut Vec<Change>) -> bool {
-        let (start, heads, known) = (self.log.len(), self.log.graph().heads(), changes.len());
+        let (start, known) = (self.log.mark(), changes.len());
         let mut waiting = Pending::default();
         let taken = self.log.take_piece(piece, contents, &mut waiting).map_err(ImportError::from);
-        let taken = taken.and_then(|()| self.replay_from(start, heads, changes)).is_ok();
+        let taken = taken.and_then(|()| self.replay_from(start, changes)).is_ok();
         if taken {
             self.waiting.extend(waiting);
         } else {
@@ -347,18 +347,18 @@ impl Document {
         taken
     }
 
-    /// Forgets the events from `from` on. The tracker may have seen some of them, so it begins anew.
+    /// Forgets the events from `from` on, where the log was marked.
     fn take_back(&mut self, from: Local) {
         if from < self.log.len() {
-            self.log.truncate(from);
-            self.replay.forget();
+            self.log.take_back();
+            self.replay.forget_from(from);
         }
     }
 
     /// Replays the events from `from` on. `changes` are those that are not made to the text yet.
-    fn replay_from(&mut self, from: Local, heads: Heads, changes: &mut Vec<Change>) -> Result<(), ImportError> {
+    fn replay_from(&mut self, from: Local, changes: &mut Vec<Change>) -> Result<(), ImportError> {
         let len = changes.iter().fold(self.len(), |len, change| change.resized(len));
-        let replayed = self.replay.advance(&self.log, from, heads, len, |change| changes.push(change));
+        let replayed = self.replay.advance(&self.log, from, len, |change| changes.push(change));
         replayed.map_err(|misplaced| ImportError::Refused(self.refusal(misplaced)))
     }
 

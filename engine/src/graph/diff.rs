@@ -1,11 +1,14 @@
 //! What one version has seen and another has not, and which of a set of events have seen each other.
 //!
 //! All of it walks backwards from the newest event by runs, through a heap, and stops as soon as what is left is
-//! common.
+//! common. A walk that passes much in vain, because something old is still to be met, gives up and asks the
+//! [`Ancestry`].
 
+use super::ancestry::{Ancestry, Outlook};
 use super::{Graph, Heads};
 use crate::id::{Local, Span};
 use std::collections::BinaryHeap;
+use std::sync::atomic::{AtomicU32, Ordering as AtomicOrdering};
 
 /// The events of one version that another lacks, newest span first.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -19,7 +22,7 @@ const B: u8 = 2;
 const BOTH: u8 = A | B;
 
 impl Graph {
-    /// The events only in `a` and only in `b`. O(k log k) for the k runs between the two and their common past.
+    /// The events only in `a` and only in `b`. O(k log n) for the k runs of these events.
     pub(crate) fn diff(&self, a: &[Local], b: &[Local]) -> Diff {
         let mut diff = Diff::default();
         if a == b {
@@ -30,6 +33,7 @@ impl Graph {
         {
             return diff;
         }
+        let mut patience = self.patience();
         let mut heap: BinaryHeap<(Local, u8)> = BinaryHeap::with_capacity(a.len() + b.len());
         heap.extend(a.iter().map(|&event| (event, A)));
         heap.extend(b.iter().map(|&event| (event, B)));
@@ -58,6 +62,9 @@ impl Graph {
             for &parent in run.parents {
                 heap.push((parent, side));
                 apart += usize::from(side != BOTH);
+            }
+            if side == BOTH && !patience.spend() {
+                return self.diff_by_ancestry(a, b);
             }
         }
         diff
@@ -89,6 +96,7 @@ impl Graph {
         if version.contains(&event) {
             return true;
         }
+        let mut patience = self.patience();
         let mut heap: BinaryHeap<Local> = version.iter().copied().filter(|&head| head > event).collect();
         while let Some(head) = heap.pop() {
             let run = self.run_at(head);
@@ -99,20 +107,25 @@ impl Graph {
                 heap.pop();
             }
             heap.extend(run.parents.iter().copied().filter(|&parent| parent >= event));
+            if !patience.spend() {
+                let ancestry = self.ancestry();
+                return ancestry.bound(&ancestry.outlook(self, version), self.run_number(event)) > event;
+            }
         }
         false
     }
 
-    /// The first of these events (ascending) that another one of them has in its past, if any.
+    /// One of these events (ascending) that another one of them has in its past, if any.
     pub(crate) fn dominated(&self, events: &[Local]) -> Option<Local> {
         let (&oldest, _) = events.split_first().filter(|(_, rest)| !rest.is_empty())?;
         // Nobody has seen a head.
         if events.iter().all(|&event| self.is_head(event)) {
             return None;
         }
+        let mut patience = self.patience();
         // Each entry says whether it is one of the events itself, or was reached from one.
         let mut heap: BinaryHeap<(Local, bool)> = events.iter().map(|&event| (event, false)).collect();
-        while let Some((event, _)) = heap.pop() {
+        while let Some((event, reached)) = heap.pop() {
             let run = self.run_at(event);
             while let Some(&(below, reached)) = heap.peek().filter(|(below, _)| *below >= run.span.start) {
                 if !reached {
@@ -121,6 +134,12 @@ impl Graph {
                 heap.pop();
             }
             heap.extend(run.parents.iter().filter(|&&parent| parent >= oldest).map(|&parent| (parent, true)));
+            if reached && !patience.spend() {
+                let ancestry = self.ancestry();
+                let outlook = ancestry.outlook(self, events);
+                let seen = |event: &Local| ancestry.is_dominated(&outlook, *event, self.run_number(*event));
+                return events.iter().copied().find(seen);
+            }
         }
         None
     }
@@ -133,6 +152,94 @@ impl Graph {
             events.retain(|other| *other != event);
         }
         events
+    }
+
+    /// The same as [`diff`](Self::diff), by what is known of each run: only what is found is walked.
+    pub(super) fn diff_by_ancestry(&self, a: &[Local], b: &[Local]) -> Diff {
+        let ancestry = self.ancestry();
+        let outlooks = [a, b].map(|version| ancestry.outlook(self, version));
+        Diff { only_a: self.unseen(a, ancestry, &outlooks[1]), only_b: self.unseen(b, ancestry, &outlooks[0]) }
+    }
+
+    /// The events of a version that another one lacks, newest span first.
+    fn unseen(&self, version: &[Local], ancestry: &Ancestry, other: &Outlook) -> Vec<Span> {
+        let mut spans = Vec::new();
+        let mut heap: BinaryHeap<Local> = version.iter().copied().collect();
+        while let Some(event) = heap.pop() {
+            let number = self.run_number(event);
+            let run = self.run(number);
+            while heap.peek().is_some_and(|&other| other >= run.span.start) {
+                heap.pop();
+            }
+            let start = run.span.start.max(ancestry.bound(other, number));
+            if start <= event {
+                add_below(&mut spans, Span::new(start, event + 1));
+                if start == run.span.start {
+                    heap.extend(run.parents);
+                }
+            }
+        }
+        spans
+    }
+
+    fn ancestry(&self) -> &Ancestry {
+        self.ancestry.get_or_init(|| Ancestry::of(self))
+    }
+
+    /// How many runs may be passed in vain before the ancestry is asked. As long as there is none: until all walks
+    /// together have passed more than making it would have cost.
+    fn patience(&self) -> Patience<'_> {
+        let few = PATIENCE;
+        let left = match self.ancestry.get() {
+            Some(_) => few,
+            None => (self.runs.len() as u32).saturating_mul(STRAYED_EACH).max(few).saturating_sub(self.strayed.get()),
+        };
+        Patience { all: left, left, strayed: &self.strayed }
+    }
+}
+
+/// Runs that a walk may pass in vain: about what a look into the ancestry costs.
+const PATIENCE: u32 = if cfg!(test) { 2 } else { 32 };
+/// For each run of the graph, so many may be passed in vain before the ancestry is made: making it costs about as much.
+const STRAYED_EACH: u32 = if cfg!(test) { 1 } else { 16 };
+
+/// How many runs walks have passed in vain.
+#[derive(Debug, Default)]
+pub(super) struct Strayed(AtomicU32);
+
+impl Strayed {
+    fn get(&self) -> u32 {
+        self.0.load(AtomicOrdering::Relaxed)
+    }
+}
+
+impl Clone for Strayed {
+    fn clone(&self) -> Self {
+        Self(AtomicU32::new(self.get()))
+    }
+}
+
+struct Patience<'a> {
+    all: u32,
+    left: u32,
+    strayed: &'a Strayed,
+}
+
+impl Patience<'_> {
+    /// False when there is none left.
+    #[inline]
+    fn spend(&mut self) -> bool {
+        self.left = self.left.saturating_sub(1);
+        self.left > 0
+    }
+}
+
+impl Drop for Patience<'_> {
+    fn drop(&mut self) {
+        if self.left < self.all {
+            // Of two walks at once one may go uncounted, which does no harm.
+            self.strayed.0.store(self.strayed.get().saturating_add(self.all - self.left), AtomicOrdering::Relaxed);
+        }
     }
 }
 

@@ -10,8 +10,11 @@
 //! parents       root        root    A/4     A/7, B/1
 //! ```
 //!
-//! Costs, for r runs: name ↔ local index O(log r), adding a run O(parents) amortised, comparing in T O(log r).
+//! Costs, for r runs: name ↔ local index O(log r), adding a run O(parents) amortised, comparing in T O(log r), taking
+//! back what came since a mark as much as it took to add it.
 
+mod ancestry;
+mod critical;
 mod diff;
 mod frontier;
 mod order;
@@ -24,8 +27,12 @@ pub use summary::Summary;
 
 use crate::id::{AgentId, Clock, EventId, EventSpan, Local, Span};
 use crate::rle::{RangeSet, Signposts};
+use ancestry::Ancestry;
+use critical::Criticals;
+use diff::Strayed;
 use smallvec::SmallVec;
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 /// A version inside this replica: the local indexes of mutually concurrent events, ascending.
 pub(crate) type Heads = SmallVec<[Local; 2]>;
@@ -33,6 +40,9 @@ pub(crate) type Heads = SmallVec<[Local; 2]>;
 /// The number of an agent inside this replica, by first appearance.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct AgentIndex(u32);
+
+/// So many parents are looked for among the heads one by one.
+const FEW: usize = 8;
 
 /// An event that goes on with the last run, the usual key, only changes `len`: what else ends with the last event is
 /// entered when the next run starts ([`Graph::close_run`]), and until then is known without having been entered.
@@ -53,7 +63,14 @@ pub(crate) struct Graph {
     /// For how many runs of an agent there is to be room.
     runs_of_each: usize,
     /// The critical versions by ranges, ascending. Where the last event is critical, the last range ends with it.
-    critical: Vec<Span>,
+    critical: Criticals,
+    /// What came from here on can be taken back ([`Graph::mark`]).
+    marked: Local,
+    /// Of the heads that there were at the mark, those that have children now.
+    adopted: Vec<Local>,
+    /// What each run has seen, once it was worth knowing.
+    ancestry: OnceLock<Ancestry>,
+    strayed: Strayed,
 }
 
 #[derive(Clone, Debug)]
@@ -76,6 +93,8 @@ struct GroupRun {
     first: u32,
     /// Where its parents start in `Graph::parents`; they end where those of the next run start.
     parents: u32,
+    /// Whether it has seen all runs before it.
+    saw_all: bool,
 }
 
 /// What [`Graph::run_at`] tells of the run around an event.
@@ -86,6 +105,8 @@ pub(crate) struct RunView<'a> {
     pub(crate) clock: u32,
     /// Of the first event.
     pub(crate) parents: &'a [Local],
+    /// Whether its agent had seen everything that stands before it in the log.
+    pub(crate) saw_all: bool,
 }
 
 impl Graph {
@@ -161,7 +182,7 @@ impl Graph {
     }
 
     fn critical_span(&self, number: usize) -> Span {
-        let mut span = self.critical[number];
+        let Some(mut span) = self.critical.get(number) else { unreachable!("there is no critical range {number}") };
         if number + 1 == self.critical.len() && self.has_one_head() {
             span.end = self.len();
         }
@@ -170,8 +191,7 @@ impl Graph {
 
     /// The last critical version before the event `before`; `None` is the start of time, which is critical too.
     pub(crate) fn last_critical_before(&self, before: Local) -> Option<Local> {
-        let after = self.critical.partition_point(|span| span.start < before);
-        let span = self.critical_span(after.checked_sub(1)?);
+        let span = self.critical_span(self.critical.count_before(before).checked_sub(1)?);
         Some(span.end.min(before) - 1)
     }
 
@@ -310,26 +330,24 @@ impl Graph {
     }
 
     fn push(&mut self, agent: AgentIndex, clock: u32, first: u32, parents: &[Local], count: u32) {
+        debug_assert!(parents.is_sorted(), "parents that do not ascend: {parents:?}");
         self.close_run();
-        let run = GroupRun { start: self.len(), agent, clock, first, parents: self.parents.len() as u32 };
         self.agents[agent.0 as usize].runs.push(self.runs.len() as u32);
         self.agents[agent.0 as usize].held.insert(clock..clock + count);
-        self.runs.push(run);
-        self.parents.extend_from_slice(parents);
-        self.drop_critical_after(parents.iter().min().copied());
-        if !self.older_heads.is_empty() {
-            self.older_heads.retain(|head| !parents.contains(head));
-        }
-        if let Some(last) = self.len.checked_sub(1).map(Local)
-            && !parents.contains(&last)
-        {
-            self.older_heads.push(last);
-        }
-        let start = self.len();
-        self.len += count;
+        self.drop_critical_after(parents.first().copied());
+        self.adopt(parents);
         // Whoever has seen all heads has seen everything.
-        if self.older_heads.is_empty() && self.critical.last().is_none_or(|span| span.end != start) {
+        let saw_all = self.older_heads.is_empty();
+        let start = self.len();
+        self.runs.push(GroupRun { start, agent, clock, first, parents: self.parents.len() as u32, saw_all });
+        self.parents.extend_from_slice(parents);
+        self.len += count;
+        if saw_all && self.critical.last().is_none_or(|span| span.end != start) {
             self.critical.push(Span::new(start, self.len()));
+        }
+        if let Some(mut ancestry) = self.ancestry.take() {
+            ancestry.cover(self);
+            self.ancestry = OnceLock::from(ancestry);
         }
     }
 
@@ -338,42 +356,83 @@ impl Graph {
         let Some(run) = self.runs.last() else { return };
         self.posts.cover(self.runs.len() - 1, self.len);
         self.agents[run.agent.0 as usize].held.extend_last(run.clock + (self.len - run.start.0));
-        if self.older_heads.is_empty()
-            && let Some(span) = self.critical.last_mut()
-        {
-            span.end = Local(self.len);
+        if self.older_heads.is_empty() {
+            self.critical.end_last(Local(self.len));
         }
     }
 
-    /// An event with these earliest parents has not seen what came after them, so no version after them is critical.
-    /// Each version is dropped at most once.
-    fn drop_critical_after(&mut self, parent: Option<Local>) {
-        let end = parent.map_or(Local(0), |parent| parent + 1);
-        while self.critical.last().is_some_and(|span| span.start >= end) {
-            self.critical.pop();
+    /// An event with these parents comes: they are no heads any more, and the last one is not the last.
+    fn adopt(&mut self, parents: &[Local]) {
+        let last = self.len.checked_sub(1).map(Local);
+        if parents.last() != last.as_ref() {
+            self.older_heads.extend(last);
+        } else if last < Some(self.marked) {
+            self.adopted.extend(last);
         }
-        if let Some(span) = self.critical.last_mut() {
-            span.end = span.end.min(end);
-        }
-    }
-
-    /// Forgets all events from `len` on. O(r), for refusals only.
-    pub(crate) fn truncate(&mut self, len: Local) {
-        if len == self.len() {
-            return;
-        }
-        let mut shorter = Self::default();
-        for run in self.runs_in(Span::new(Local(0), len)) {
-            let count = run.span.end.min(len) - run.span.start;
-            let first = self.runs[self.run_number(run.span.start)].first;
-            if first == run.clock {
-                shorter.start_group(self.agent(run.agent), run.clock, run.parents, count);
-            } else {
-                // Agents keep their numbers: they are given in the order of first appearance.
-                shorter.push(run.agent, run.clock, first, run.parents, count);
+        let adopted_older = self.older_heads.len();
+        if parents.len() > FEW {
+            let (marked, adopted) = (self.marked, &mut self.adopted);
+            self.older_heads.retain(|head| {
+                let stays = parents.binary_search(head).is_err();
+                if !stays && *head < marked {
+                    adopted.push(*head);
+                }
+                stays
+            });
+        } else if adopted_older > 0 {
+            for &parent in parents {
+                if let Ok(at) = self.older_heads.binary_search(&parent) {
+                    self.older_heads.remove(at);
+                    if parent < self.marked {
+                        self.adopted.push(parent);
+                    }
+                }
             }
         }
-        *self = shorter;
+    }
+
+    /// An event with this earliest parent has not seen what came after it, so no version after it is critical.
+    fn drop_critical_after(&mut self, parent: Option<Local>) {
+        self.critical.drop_from(parent.map_or(Local(0), |parent| parent + 1));
+    }
+
+    /// Everything here stays when what comes next is taken back.
+    pub(crate) fn mark(&mut self) {
+        self.marked = self.len();
+        self.adopted.clear();
+        self.critical.settle();
+    }
+
+    /// Forgets all events since the mark. Costs what they cost when they came.
+    pub(crate) fn take_back(&mut self) {
+        let len = self.marked;
+        while let Some(run) = self.runs.last().copied().filter(|run| run.start >= len) {
+            let agent = &mut self.agents[run.agent.0 as usize];
+            agent.runs.pop();
+            agent.held.cut(run.clock);
+            if agent.runs.is_empty() {
+                // Agents are numbered in the order of their first runs, so it is the last one.
+                self.agent_numbers.remove(&agent.id);
+                self.agents.pop();
+            }
+            self.parents.truncate(run.parents as usize);
+            self.runs.pop();
+        }
+        if let Some(run) = self.runs.last() {
+            self.agents[run.agent.0 as usize].held.cut(run.clock + (len - run.start));
+        }
+        self.len = len.0;
+        self.posts.truncate(len.0);
+        self.critical.take_back();
+        self.older_heads.truncate(self.older_heads.partition_point(|head| *head < len));
+        self.older_heads.extend(self.adopted.drain(..));
+        self.older_heads.sort_unstable();
+        if self.older_heads.last().is_some_and(|&head| head + 1 == len) {
+            self.older_heads.pop();
+        }
+        if let Some(ancestry) = self.ancestry.get_mut() {
+            ancestry.truncate(self.runs.len());
+        }
     }
 
     fn run_number(&self, event: Local) -> usize {
@@ -400,6 +459,7 @@ impl Graph {
             agent: run.agent,
             clock: run.clock,
             parents: &self.parents[run.parents as usize..parents_end],
+            saw_all: run.saw_all,
         }
     }
 

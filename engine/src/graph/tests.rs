@@ -160,13 +160,15 @@ fn names_parents_heads_and_critical_versions_are_those_of_the_model() {
 fn a_diff_is_what_each_of_two_versions_alone_has_seen() {
     for seed in seeds(150) {
         let mut random = Random(seed);
-        let (graph, model) = random_graph(&mut random, 60);
+        let events = 20 + random.below(200);
+        let (graph, model) = random_graph(&mut random, events);
         for _ in 0..40 {
             let (a, b) = (model.random_version(&mut random), model.random_version(&mut random));
             let diff = graph.diff(&a, &b);
             let (known_a, known_b) = (model.known(&a), model.known(&b));
             assert_eq!(set_of(&diff.only_a), &known_a - &known_b, "seen by {a:?} and not by {b:?}");
             assert_eq!(set_of(&diff.only_b), &known_b - &known_a, "seen by {b:?} and not by {a:?}");
+            assert_eq!(graph.diff_by_ancestry(&a, &b), diff, "walked and asked for");
             for spans in [&diff.only_a, &diff.only_b] {
                 assert!(spans.windows(2).all(|pair| pair[0].start > pair[1].end), "not newest first: {spans:?}");
             }
@@ -229,25 +231,46 @@ fn the_total_order_goes_by_groups_and_extends_causality() {
 }
 
 #[test]
-fn a_truncated_graph_is_the_one_that_was_there_before() {
+fn what_is_taken_back_leaves_no_trace() {
     for seed in seeds(100) {
-        let (whole, model) = random_graph(&mut Random(seed), 40);
-        // The same graph, event by event, and how it looked at each length.
+        let random = &mut Random(seed);
+        let (whole, model) = random_graph(random, 40);
         let mut graph = Graph::default();
-        for (number, event) in model.events.iter().enumerate() {
-            let mut cut = whole.clone();
-            cut.truncate(Local(number as u32));
-            cut.assert_invariants();
-            assert_same(&cut, &graph);
-            let parents: Heads = event.parents.iter().copied().map(Local).collect();
-            match graph.agent_index(event.id.agent) {
-                Some(agent) if event.first != event.id.clock => {
-                    assert_eq!(graph.extend(agent, 1), event.id.clock.0);
-                }
-                _ => graph.start_group(event.id.agent, event.id.clock.0, &parents, 1),
+        for number in 0..model.events.len() {
+            let mut ahead = graph.clone();
+            for _ in 0..2 {
+                ahead.mark();
+                let end = number + random.below(model.events.len() + 1 - number);
+                model.events[number..end].iter().for_each(|event| push(&mut ahead, event));
+                ahead.assert_invariants();
+                ask(random, &model, &ahead);
+                ahead.take_back();
+                ahead.assert_invariants();
+                assert_same(&ahead, &graph);
+                ask(random, &model, &ahead);
             }
+            graph = ahead;
+            push(&mut graph, &model.events[number]);
         }
         assert_same(&whole, &graph);
+    }
+}
+
+/// Adds the next event, which goes on with the last run where it can, as events do that come one by one.
+fn push(graph: &mut Graph, event: &Event) {
+    let parents: Heads = event.parents.iter().copied().map(Local).collect();
+    match graph.agent_index(event.id.agent) {
+        Some(agent) if event.first != event.id.clock => assert_eq!(graph.extend(agent, 1), event.id.clock.0),
+        _ => graph.start_group(event.id.agent, event.id.clock.0, &parents, 1),
+    }
+}
+
+/// Asks what takes walking, so that the ancestry is made before, between and after changes.
+fn ask(random: &mut Random, model: &Model, graph: &Graph) {
+    let known = graph.len().0 as usize;
+    for _ in 0..known.min(6) {
+        let (a, b) = (random.below(known) as u32, random.below(known) as u32);
+        assert_eq!(graph.has_seen(&[Local(a)], Local(b)), model.known(&[Local(a)]).contains(&b), "{a} has seen {b}");
     }
 }
 

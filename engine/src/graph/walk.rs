@@ -16,7 +16,8 @@ impl Graph {
     pub(crate) fn plan(&self, span: Span) -> Vec<Span> {
         let runs: Vec<_> = self.runs_in(span).collect();
         let number_of = |event: Local| runs.partition_point(|run| run.span.start <= event) - 1;
-        // Parents before children, sorted, so that the children of a run stand together.
+        // Parents before children, sorted, so that the children of a run stand together. Those of its first events come
+        // last, so that a run from whose every event somebody branches is retreated once.
         let mut waits = vec![0u32; runs.len()];
         let mut edges = Vec::new();
         for (child, run) in runs.iter().enumerate() {
@@ -24,7 +25,7 @@ impl Graph {
                 continue;
             }
             for &parent in run.parents.iter().filter(|&&parent| parent >= span.start) {
-                edges.push((number_of(parent), child));
+                edges.push((number_of(parent), parent, child));
                 waits[child] += 1;
             }
         }
@@ -34,9 +35,9 @@ impl Graph {
         while let Some(number) = ready.pop() {
             let run = runs[number].span;
             order.push(Span::new(run.start.max(span.start), run.end.min(span.end)));
-            let first = edges.partition_point(|&(parent, _)| parent < number);
-            let children = edges[first..].iter().take_while(|&&(parent, _)| parent == number);
-            for &(_, child) in children {
+            let first = edges.partition_point(|&(run, ..)| run < number);
+            let children = edges[first..].iter().take_while(|&&(run, ..)| run == number);
+            for &(.., child) in children {
                 waits[child] -= 1;
                 if waits[child] == 0 {
                     ready.push(child);

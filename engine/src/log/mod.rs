@@ -4,7 +4,7 @@
 //! ([`Contents`]). Does not know whether an index is within the document: that is checked by who has the values.
 //!
 //! Everything that an update claims is checked against the rules (`ARCHITECTURE.md`) before it is appended; a refused
-//! update leaves no trace ([`Log::truncate`] takes back what stood before the refused piece).
+//! update leaves no trace ([`Log::take_back`] takes back what stood before the refused piece).
 
 mod packed;
 mod pending;
@@ -126,7 +126,7 @@ impl<C: Contents> Log<C> {
 
     /// Takes in what an update brings. What has to wait is returned by the event that it waits for.
     ///
-    /// On an error the caller takes the log back to its former length.
+    /// On an error the caller, who has marked the log, takes it back.
     pub(crate) fn take_in(&mut self, mut update: Update<C>) -> Result<Pending<C>, Refusal> {
         let mut waiting = Pending::default();
         if self.len() == Local(0)
@@ -280,10 +280,16 @@ impl<C: Contents> Log<C> {
         same
     }
 
-    /// Forgets all events from `len` on.
-    pub(crate) fn truncate(&mut self, len: Local) {
-        self.graph.truncate(len);
-        self.contents.truncate(len.0);
+    /// What comes from here on can be taken back. Returns where that is.
+    pub(crate) fn mark(&mut self) -> Local {
+        self.graph.mark();
+        self.len()
+    }
+
+    /// Forgets all events since the mark. Costs what they cost when they came.
+    pub(crate) fn take_back(&mut self) {
+        self.graph.take_back();
+        self.contents.truncate(self.graph.len().0);
     }
 
     /// A log of just these events, which must contain the past of each (ascending spans).

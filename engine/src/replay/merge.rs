@@ -43,54 +43,46 @@ pub(super) struct Window {
 }
 
 impl Replay {
-    /// Tells the changes that the events from `from` on make to a text of `len` chars, in the order of the log. `heads`
-    /// is the version just before `from`.
+    /// Tells the changes that the events from `from` on make to a text of `len` chars, in the order of the log.
     ///
     /// On an error the caller takes these events back out of the log and has the tracker forget them.
     pub(crate) fn advance(
         &mut self,
         log: &TextLog,
         from: Local,
-        mut heads: Heads,
         mut len: u32,
         mut emit: impl FnMut(Change),
     ) -> Result<(), Misplaced> {
         for run in log.graph().runs_in(Span::new(from, log.len())) {
             let events = Span::new(run.span.start.max(from), run.span.end);
-            self.advance_over(log, events, &mut heads, &mut len, &mut emit)?;
+            self.advance_over(log, events, &mut len, &mut emit)?;
         }
         Ok(())
     }
 
-    /// The same for a part of one run. `heads` and `len` are kept up to date.
+    /// The same for a part of one run. `len` is kept up to date.
     pub(crate) fn advance_over(
         &mut self,
         log: &TextLog,
         events: Span,
-        heads: &mut Heads,
         len: &mut u32,
         mut emit: impl FnMut(Change),
     ) -> Result<(), Misplaced> {
-        let parents = log.graph().parents_of(events.start);
-        if *heads == parents {
-            linear::apply(log.contents(), events, len, emit)?;
-        } else {
-            let window = self.window(log, events.start, *len);
-            window.done = events.end;
-            let emit = |change: Change| {
-                *len = change.resized(*len);
-                emit(change);
-            };
-            window.apply(log, events, Some(emit))?;
+        if log.graph().run_at(events.start).saw_all {
+            return linear::apply(log.contents(), events, len, emit);
         }
-        heads.retain(|head| !parents.contains(head));
-        heads.push(events.end - 1);
-        Ok(())
+        let window = self.window(log, events.start, *len);
+        window.done = events.end;
+        let emit = |change: Change| {
+            *len = change.resized(*len);
+            emit(change);
+        };
+        window.apply(log, events, Some(emit))
     }
 
-    /// Drops the tracker; it is made again when it is needed.
-    pub(crate) fn forget(&mut self) {
-        self.window = None;
+    /// Drops the tracker if it has seen some of the events from `from` on; it is made again when it is needed.
+    pub(crate) fn forget_from(&mut self, from: Local) {
+        self.window.take_if(|window| window.done > from);
     }
 
     /// The elements of the whole history, up to date. The first call costs a replay of it, each later one what came

@@ -261,11 +261,11 @@ struct Follower {
 
 impl Follower {
     fn receive(&mut self, model: &Model, events: &[usize]) {
-        let (from, heads) = (self.log.len(), self.log.graph().heads());
+        let from = self.log.mark();
         events.iter().for_each(|&event| append(&mut self.log, model, event));
         let len = self.text.len::<Chars>().0 as u32;
         let mut changes = Vec::new();
-        let replayed = self.replay.advance(&self.log, from, heads, len, |change| changes.push(change));
+        let replayed = self.replay.advance(&self.log, from, len, |change| changes.push(change));
         assert_eq!(replayed, Ok(()));
         changes.into_iter().for_each(|change| patch::apply(&mut self.text, self.log.contents(), change));
         self.log.graph().assert_invariants();
@@ -303,7 +303,7 @@ fn every_way_to_replay_a_history_gives_the_text_of_its_definition() {
                     follower.receive(&model, &order[at..end]);
                 }
                 if random.one_in(3) {
-                    forgetful.replay.forget();
+                    forgetful.replay.forget_from(Local(0));
                 }
                 if end >= whole_from && random.one_in(2) {
                     let shown = whole.whole_text();
@@ -334,13 +334,13 @@ fn a_log_cut_back_and_filled_again_gives_the_same_text() {
             let end = (at + 1 + random.below(12)).min(order.len());
             let mut ahead = follower.clone();
             ahead.receive(&model, &order[at..end]);
-            ahead.log.truncate(follower.log.len());
+            ahead.log.take_back();
             ahead.log.graph().assert_invariants();
             ahead.log.contents().assert_invariants();
             let all = |log: &TextLog| log.encode(&log.spans_since(&Summary::new()), Packing::Quick);
             assert_eq!(all(&ahead.log), all(&follower.log));
             assert!(ahead.log.contents().same(0, follower.log.contents(), 0..follower.log.len().0));
-            ahead.replay.forget();
+            ahead.replay.forget_from(follower.log.len());
             ahead.text = follower.text.clone();
             ahead.receive(&model, &order[at..end]);
             follower = ahead;

@@ -69,6 +69,16 @@ impl RangeSet {
         }
     }
 
+    /// Takes out everything from `end` on. O(ranges taken out).
+    pub(crate) fn cut(&mut self, end: u32) {
+        while self.ranges.last().is_some_and(|last| last.start >= end) {
+            self.ranges.pop();
+        }
+        if let Some(last) = self.ranges.last_mut() {
+            last.end = last.end.min(end);
+        }
+    }
+
     /// The parts of `range` that are not in the set, ascending.
     pub(crate) fn missing_from(&self, range: Range<u32>) -> impl Iterator<Item = Range<u32>> + '_ {
         let mut next = self.ranges.partition_point(|other| other.end <= range.start);
@@ -126,6 +136,12 @@ mod tests {
                 model.extend(range);
                 set.assert_invariants();
                 assert_eq!(set.count(), model.len() as u64);
+                if random(8) == 0 {
+                    let end = random(70);
+                    set.cut(end);
+                    model.retain(|&number| number < end);
+                    set.assert_invariants();
+                }
                 for number in 0..70 {
                     assert_eq!(set.contains(number), model.contains(&number));
                 }

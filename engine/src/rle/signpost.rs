@@ -59,6 +59,11 @@ impl Signposts {
         }
     }
 
+    /// Only the numbers below `end` are covered. Signposts stay as far apart as they are.
+    pub(crate) fn truncate(&mut self, end: u32) {
+        self.runs.truncate(end.div_ceil(1 << self.shift) as usize);
+    }
+
     fn extend(&mut self, run: usize, end: u32) {
         let most = MOST_PER_RUN * (run + 1);
         loop {
@@ -106,6 +111,10 @@ mod tests {
                 end += length;
                 posts.cover(run, end);
                 assert!(posts.runs.len() <= MOST_PER_RUN * starts.len(), "{} signposts", posts.runs.len());
+                // What comes is taken back and comes again.
+                posts.cover(run + 1, end + 300);
+                posts.truncate(end);
+                posts.cover(run, end);
             }
             let ends = starts[1..].iter().copied().chain([end]);
             let at_once = Signposts::over(ends, starts.len(), end);

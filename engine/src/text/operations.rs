@@ -423,12 +423,23 @@ impl Contents for Operations {
     }
 
     fn truncate(&mut self, len: u32) {
-        if len >= self.len {
-            return;
+        while let Some(run) = self.runs.pop_if(|run| run.start >= len) {
+            self.len = run.start;
+            self.text.truncate(run.text as usize);
         }
-        let mut shorter = Self::default();
-        shorter.append(self, 0..len);
-        *self = shorter;
+        if let Some(number) = self.runs.len().checked_sub(1).filter(|_| len < self.len) {
+            let run = self.runs[number];
+            let count = len - run.start;
+            if run.kind == Kind::Insert {
+                let kept = self.text(Source { run: number as u32, offset: 0 }, count).len();
+                self.text.truncate(run.text as usize + kept);
+            }
+            if count == 1 && run.kind == Kind::Backspace {
+                self.runs[number].kind = Kind::Delete;
+            }
+            self.len = len;
+        }
+        self.posts.truncate(self.len);
     }
 
     fn write(&self, events: &[Range<u32>], writer: &mut Writer) {
