@@ -20,10 +20,12 @@ mod frontier;
 mod order;
 mod summary;
 mod walk;
+mod whole;
 
 pub use frontier::Frontier;
 pub use order::Group;
 pub use summary::Summary;
+pub(crate) use whole::Whole;
 
 use crate::id::{AgentId, Clock, EventId, EventSpan, Local, Span};
 use crate::rle::{RangeSet, Signposts};
@@ -60,8 +62,6 @@ pub(crate) struct Graph {
     len: u32,
     /// The events besides the last one that nobody has for a parent.
     older_heads: Heads,
-    /// For how many runs of an agent there is to be room.
-    runs_of_each: usize,
     /// The critical versions by ranges, ascending. Where the last event is critical, the last range ends with it.
     critical: Criticals,
     /// What came from here on can be taken back ([`Graph::mark`]).
@@ -110,17 +110,6 @@ pub(crate) struct RunView<'a> {
 }
 
 impl Graph {
-    /// An empty graph with room for so many runs with so many parents, by so many agents who have about as many each.
-    pub(crate) fn with_room(runs: usize, parents: usize, agents: usize) -> Self {
-        Self {
-            agents: Vec::with_capacity(agents),
-            runs: Vec::with_capacity(runs),
-            parents: Vec::with_capacity(parents),
-            runs_of_each: runs / agents.max(1),
-            ..Self::default()
-        }
-    }
-
     /// How many events there are; the next one gets this local index.
     pub(crate) fn len(&self) -> Local {
         Local(self.len)
@@ -318,15 +307,9 @@ impl Graph {
         let next = AgentIndex(self.agents.len() as u32);
         let index = *self.agent_numbers.entry(agent).or_insert(next);
         if index == next {
-            let runs = Vec::with_capacity(self.runs_of_each);
-            self.agents.push(Agent { id: agent, runs, held: RangeSet::with_room(self.runs_of_each) });
+            self.agents.push(Agent { id: agent, runs: Vec::new(), held: RangeSet::default() });
         }
         self.push(index, clock, clock, parents, count);
-    }
-
-    /// The same for an agent that has events already.
-    pub(crate) fn start_group_of(&mut self, agent: AgentIndex, clock: u32, parents: &[Local], count: u32) {
-        self.push(agent, clock, clock, parents, count);
     }
 
     fn push(&mut self, agent: AgentIndex, clock: u32, first: u32, parents: &[Local], count: u32) {
@@ -356,7 +339,13 @@ impl Graph {
         let Some(run) = self.runs.last() else { return };
         self.posts.cover(self.runs.len() - 1, self.len);
         self.agents[run.agent.0 as usize].held.extend_last(run.clock + (self.len - run.start.0));
-        if self.older_heads.is_empty() {
+        self.close_critical();
+    }
+
+    /// The last event is critical where there is no other head.
+    #[inline]
+    fn close_critical(&mut self) {
+        if self.older_heads.is_empty() && self.len > 0 {
             self.critical.end_last(Local(self.len));
         }
     }

@@ -81,9 +81,14 @@ impl Head {
         (self.author as u8 * 2 + u8::from(self.clock_is_written)) * 9 + parents
     }
 
-    fn from_code(code: u8) -> Option<Self> {
+    const fn from_code(code: u8) -> Option<Self> {
         let (author, clock_is_written, parents) = (code / 18, code / 9 % 2 == 1, code % 9);
-        let author = *[Author::Same, Author::Other, Author::Written].get(usize::from(author))?;
+        let author = match author {
+            0 => Author::Same,
+            1 => Author::Other,
+            2 => Author::Written,
+            _ => return None,
+        };
         let parents = match parents.checked_sub(1) {
             None => Parents::GoesOn,
             Some(named) => Parents::Named { own: named >= 4, others: named % 4 },
@@ -91,6 +96,16 @@ impl Head {
         Some(Self { author, clock_is_written, parents })
     }
 }
+
+/// All heads by their codes: dividing takes longer than looking up.
+static HEADS: [Option<Head>; 256] = {
+    let (mut heads, mut code) = ([None; 256], 0);
+    while code < heads.len() {
+        heads[code] = Head::from_code(code as u8);
+        code += 1;
+    }
+    heads
+};
 
 /// The two authors that a head can tell: that of the piece before, and the last one that was another.
 #[derive(Clone, Copy, Default)]
@@ -295,7 +310,7 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     fn piece(&mut self, head: u8, author: u32, len: u32) -> Result<(), DecodeError> {
-        let head = Head::from_code(head).ok_or_else(|| self.names.invalid("no such head of a piece"))?;
+        let head = HEADS[usize::from(head)].ok_or_else(|| self.names.invalid("no such head of a piece"))?;
         let last = self.last[author as usize].replace(self.pieces.len() as u32);
         let last_clock = last.map(|last| self.last_clock(last));
         self.parents.clear();

@@ -61,6 +61,15 @@ impl RangeSet {
         self.ranges.drain(first + 1..last);
     }
 
+    /// Adds a range that starts behind all others, or where the last one ends.
+    #[inline]
+    pub(crate) fn push(&mut self, range: Range<u32>) {
+        match self.ranges.last_mut() {
+            Some(last) if last.end == range.start => last.end = range.end,
+            _ => self.ranges.push(range),
+        }
+    }
+
     /// Moves the end of the last range up to `end`; there is one.
     #[inline]
     pub(crate) fn extend_last(&mut self, end: u32) {
