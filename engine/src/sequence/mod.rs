@@ -121,7 +121,8 @@ impl Elements {
     }
 }
 
-/// The visible lengths at the two moments.
+/// The visible lengths at the two moments. Both are below 2³¹, and so is every sum and difference that is looked at;
+/// one on the way may wrap.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Lengths {
     pub(crate) current: u32,
@@ -130,15 +131,15 @@ pub(crate) struct Lengths {
 
 impl AddAssign for Lengths {
     fn add_assign(&mut self, other: Self) {
-        self.current += other.current;
-        self.end += other.end;
+        self.current = self.current.wrapping_add(other.current);
+        self.end = self.end.wrapping_add(other.end);
     }
 }
 
 impl SubAssign for Lengths {
     fn sub_assign(&mut self, other: Self) {
-        self.current -= other.current;
-        self.end -= other.end;
+        self.current = self.current.wrapping_sub(other.current);
+        self.end = self.end.wrapping_sub(other.end);
     }
 }
 

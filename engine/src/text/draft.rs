@@ -107,8 +107,27 @@ impl Draft {
             let Some(found) = self.pieces.seek(at, |&len| len) else {
                 unreachable!("{count} chars are removed at {at} of {}", self.len());
             };
-            left -= self.remove_in_leaf(found.place, found.offset, left);
+            left -= match self.trim(found.place, found.offset, left) {
+                0 => self.remove_in_leaf(found.place, found.offset, left),
+                trimmed => trimmed,
+            };
         }
+    }
+
+    /// Removes `count` chars of a piece, from its char `offset` on, if they are its first or its last ones and not all.
+    /// Returns how many were removed.
+    fn trim(&mut self, place: Place, offset: u32, count: u32) -> u32 {
+        let Some(piece) = self.pieces.get(place) else { return 0 };
+        let behind = piece.len - offset;
+        if offset == 0 && count < behind {
+            self.pieces.update(place, |piece| *piece = piece.split_off(count));
+            return count;
+        }
+        if offset > 0 && count >= behind {
+            self.pieces.update(place, |piece| piece.len = offset);
+            return behind;
+        }
+        0
     }
 
     /// Removes at most `most` chars of a leaf, from char `offset` of the piece at `place` on. Returns how many.

@@ -90,6 +90,8 @@ struct Leaf<T> {
     items: [T; FANOUT],
     len: usize,
     parent: Option<u32>,
+    /// Its slot in the parent when somebody last climbed from here: mostly it is there still.
+    slot: u32,
     next: Option<LeafId>,
 }
 
@@ -99,11 +101,13 @@ struct Node<W> {
     widths: [W; FANOUT],
     len: usize,
     parent: Option<u32>,
+    /// As of a leaf.
+    slot: u32,
 }
 
 impl<T: Item> Default for Tree<T> {
     fn default() -> Self {
-        let leaf = Leaf { items: [T::default(); FANOUT], len: 0, parent: None, next: None };
+        let leaf = Leaf { items: [T::default(); FANOUT], len: 0, parent: None, slot: 0, next: None };
         Self { leaves: vec![leaf], nodes: Vec::new(), root: 0, height: 0, total: T::Width::default(), finger: None }
     }
 }
@@ -397,13 +401,17 @@ impl<T: Item> Tree<T> {
     }
 
     fn change_sums_above(&mut self, leaf: LeafId, old: T::Width, new: T::Width) {
-        let (mut child, mut parent) = (leaf.0, self.leaves[leaf.0 as usize].parent);
-        while let Some(number) = parent {
+        let Leaf { parent: Some(mut number), slot: ref mut hint, .. } = self.leaves[leaf.0 as usize] else { return };
+        let mut slot = self.nodes[number as usize].slot_near(leaf.0, *hint);
+        *hint = slot as u32;
+        loop {
             let node = &mut self.nodes[number as usize];
-            let slot = node.slot_of(child);
             node.widths[slot] += new;
             node.widths[slot] -= old;
-            (child, parent) = (number, node.parent);
+            let (Some(above), hint) = (node.parent, node.slot) else { return };
+            slot = self.nodes[above as usize].slot_near(number, hint);
+            self.nodes[number as usize].slot = slot as u32;
+            number = above;
         }
     }
 
@@ -417,7 +425,7 @@ impl<T: Item> Tree<T> {
             width += item.width();
             moved(item, right);
         }
-        let twin = Leaf { items, len: leaf.len - keep, parent: leaf.parent, next: leaf.next };
+        let twin = Leaf { items, len: leaf.len - keep, parent: leaf.parent, slot: leaf.slot, next: leaf.next };
         leaf.len = keep;
         leaf.next = Some(right);
         let parent = leaf.parent;
@@ -453,7 +461,8 @@ impl<T: Item> Tree<T> {
     fn grow_root(&mut self, left: u32, right: u32, right_width: T::Width) -> u32 {
         let mut left_width = self.total;
         left_width -= right_width;
-        let mut node = Node { children: [0; FANOUT], widths: [T::Width::default(); FANOUT], len: 0, parent: None };
+        let mut node =
+            Node { children: [0; FANOUT], widths: [T::Width::default(); FANOUT], len: 0, parent: None, slot: 0 };
         node.insert(0, left, left_width);
         node.insert(1, right, right_width);
         self.root = arena_number(self.nodes.len());
@@ -467,7 +476,7 @@ impl<T: Item> Tree<T> {
         let node = &mut self.nodes[left as usize];
         let keep = FANOUT / 2;
         let mut twin =
-            Node { children: [0; FANOUT], widths: [T::Width::default(); FANOUT], len: 0, parent: node.parent };
+            Node { children: [0; FANOUT], widths: [T::Width::default(); FANOUT], len: 0, parent: node.parent, slot: 0 };
         let mut width = T::Width::default();
         for slot in keep..node.len {
             twin.insert(slot - keep, node.children[slot], node.widths[slot]);
@@ -540,6 +549,12 @@ impl<T: Item> Tree<T> {
 }
 
 impl<W: Copy> Node<W> {
+    /// As [`slot_of`](Self::slot_of), where it stood at `hint` the last time.
+    fn slot_near(&self, child: u32, hint: u32) -> usize {
+        let hint = hint as usize;
+        if hint < self.len && self.children[hint] == child { hint } else { self.slot_of(child) }
+    }
+
     fn slot_of(&self, child: u32) -> usize {
         match self.children[..self.len].iter().position(|&other| other == child) {
             Some(slot) => slot,
