@@ -56,7 +56,7 @@ impl Shortcut {
         let mut cut = 0;
         let Some(mut run) = self.runs.first().copied() else { return Ok(true) };
         for mut fragment in log.contents().fragments(window) {
-            // A fragment of what one run did, up to where some version ends.
+            // A fragment of what one run did; of removals, up to where some version ends.
             while !fragment.events.is_empty() {
                 let start = fragment.events.start;
                 if start == run.span.end {
@@ -71,10 +71,18 @@ impl Shortcut {
                 while self.cuts.get(cut).is_some_and(|&cut| cut <= start) {
                     cut += 1;
                 }
-                let end = self.cuts.get(cut).map_or(run.span.end, |&cut| cut.min(run.span.end));
+                let end = match self.cuts.get(cut) {
+                    Some(&cut) if fragment.kind != Kind::Insert => cut.min(run.span.end),
+                    _ => run.span.end,
+                };
                 let rest = fragment.split_off(end);
                 run.seen.add(run.author, start);
-                apply(&mut self.elements, log, &fragment, &run)?;
+                if let Some(mut inserted) = apply(&mut self.elements, log, &fragment, &run)? {
+                    while let Some(&at) = self.cuts.get(cut).filter(|&&at| at < fragment.events.end) {
+                        inserted = self.elements.cut(inserted, at);
+                        cut += 1;
+                    }
+                }
                 fragment = rest;
             }
         }
@@ -96,6 +104,7 @@ impl Shortcut {
             self.runs.push(Walked { span, author, seen });
         }
         self.cuts.sort_unstable();
+        self.cuts.dedup();
         true
     }
 
@@ -166,16 +175,17 @@ impl Shortcut {
     }
 }
 
-fn apply(elements: &mut Short, log: &TextLog, fragment: &Fragment, run: &Walked) -> Result<(), Misplaced> {
+/// Applies what a run did. Returns where its insertions stand, if it inserts.
+fn apply(elements: &mut Short, log: &TextLog, fragment: &Fragment, run: &Walked) -> Result<Option<usize>, Misplaced> {
     let &Fragment { events, kind, at, source } = fragment;
     let Walked { author, seen, .. } = run;
     let applied = match kind {
         Kind::Insert => {
             let order = |a, b| log.graph().compare(a, b);
-            elements.insert(at, events, (*author, source.run), seen, order)
+            elements.insert(at, events, (*author, source.run), seen, order).map(Some)
         }
-        Kind::Delete => elements.remove(at, events, false, *author, seen),
-        Kind::Backspace => elements.remove(at, events, true, *author, seen),
+        Kind::Delete => elements.remove(at, events, false, *author, seen).map(|()| None),
+        Kind::Backspace => elements.remove(at, events, true, *author, seen).map(|()| None),
     };
     applied.map_err(|range| Misplaced { event: events.start, range })
 }

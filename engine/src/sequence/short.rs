@@ -15,7 +15,7 @@
 //! ```
 //!
 //! Invariant: no version in use has seen only a part of the events that inserted, or that removed, one element run. Who
-//! applies events cuts them where a version ends ([`Short::insert`]). The elements of the base are numbered from left to
+//! applies events cuts them where a version ends ([`Short::cut`]). The elements of the base are numbered from left to
 //! right, without gaps.
 
 use super::{ElementId, OutOfRange};
@@ -143,7 +143,8 @@ impl Short {
         }
     }
 
-    /// Inserts the elements of `events` at an index of the version `seen`. `order` is T.
+    /// Inserts the elements of `events` at an index of the version `seen`. `order` is T. Returns the number of the run that
+    /// they are, up to the next change.
     pub(crate) fn insert(
         &mut self,
         index: u32,
@@ -151,7 +152,7 @@ impl Short {
         (author, tag): (Author, u32),
         seen: &Seen,
         order: impl Fn(Local, Local) -> Ordering,
-    ) -> Result<(), OutOfRange> {
+    ) -> Result<usize, OutOfRange> {
         let mut elements = Elements { len: events.len(), ..Elements::new(ElementId::of(events.start), author, tag) };
         let mut place = 0;
         if let Some(last) = index.checked_sub(1) {
@@ -164,7 +165,7 @@ impl Short {
                 let rest = self.elements[at].split_off(offset + 1);
                 elements.right = rest.id.0;
                 self.open(place, [elements, rest]);
-                return Ok(());
+                return Ok(place);
             }
         }
         let end = self.next_existing(place, seen);
@@ -173,7 +174,16 @@ impl Short {
             place = self.integrate(place, end, &elements, order);
         }
         self.open(place, [elements]);
-        Ok(())
+        Ok(place)
+    }
+
+    /// Cuts a run in front of the element that `event` inserted, because some version ends there. Returns the number of
+    /// the rest.
+    pub(crate) fn cut(&mut self, run: usize, event: Local) -> usize {
+        let at = event.0 - self.elements[run].id.0;
+        let rest = self.elements[run].split_off(at);
+        self.open(run + 1, [rest]);
+        run + 1
     }
 
     /// Puts runs in front of the one at `place`.
