@@ -7,6 +7,7 @@
 use super::buffer::Buffer;
 use super::operations::{Operations, Source};
 use crate::tree::{Item, Place, Tree};
+use std::ops::{AddAssign, SubAssign};
 
 /// A part of one insertion.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,11 +23,27 @@ enum Gap {
     Within(Place, Piece, Piece),
 }
 
-impl Item for Piece {
-    type Width = u32;
+/// Chars of pieces. All there are are fewer than 2³⁰; a sum on the way to another may wrap.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Length(u32);
 
-    fn width(&self) -> u32 {
-        self.len
+impl AddAssign for Length {
+    fn add_assign(&mut self, other: Self) {
+        self.0 = self.0.wrapping_add(other.0);
+    }
+}
+
+impl SubAssign for Length {
+    fn sub_assign(&mut self, other: Self) {
+        self.0 = self.0.wrapping_sub(other.0);
+    }
+}
+
+impl Item for Piece {
+    type Width = Length;
+
+    fn width(&self) -> Length {
+        Length(self.len)
     }
 }
 
@@ -54,7 +71,7 @@ impl Draft {
 
     /// In chars.
     pub(crate) fn len(&self) -> u32 {
-        self.pieces.total()
+        self.pieces.total().0
     }
 
     /// Inserts a piece at `at`, which is within the draft.
@@ -89,7 +106,7 @@ impl Draft {
 
     /// Where something is inserted at `at`.
     fn gap(&mut self, at: u32) -> Gap {
-        let Some(left) = at.checked_sub(1).and_then(|left| self.pieces.seek(left, |&len| len)) else {
+        let Some(left) = at.checked_sub(1).and_then(|left| self.pieces.seek(left, |len| len.0)) else {
             return Gap::Between(self.pieces.first());
         };
         let Some(mut start) = self.pieces.get(left.place).copied() else { unreachable!("no piece was found") };
@@ -104,7 +121,7 @@ impl Draft {
     pub(crate) fn remove(&mut self, at: u32, count: u32) {
         let mut left = count;
         while left > 0 {
-            let Some(found) = self.pieces.seek(at, |&len| len) else {
+            let Some(found) = self.pieces.seek(at, |len| len.0) else {
                 unreachable!("{count} chars are removed at {at} of {}", self.len());
             };
             left -= match self.trim(found.place, found.offset, left) {

@@ -28,13 +28,13 @@ pub(crate) struct Run<V> {
 pub(crate) struct Index<V> {
     firsts: Vec<u32>,
     blocks: Vec<Vec<(u32, V)>>,
-    /// The block of the last entry that was set.
-    last: usize,
+    /// The blocks of two recent entries: who sets mostly goes on at one place, and cuts entries at another.
+    recent: [usize; 2],
 }
 
 impl<V> Default for Index<V> {
     fn default() -> Self {
-        Self { firsts: Vec::new(), blocks: Vec::new(), last: 0 }
+        Self { firsts: Vec::new(), blocks: Vec::new(), recent: [0; 2] }
     }
 }
 
@@ -74,7 +74,9 @@ impl<V: Copy> Index<V> {
             self.set_first(start, value);
             return;
         };
-        self.last = block;
+        if block != self.recent[0] {
+            self.recent = [block, self.recent[0]];
+        }
         let entries = &mut self.blocks[block];
         if entries[slot].0 == start {
             entries[slot].1 = value;
@@ -87,12 +89,13 @@ impl<V: Copy> Index<V> {
     }
 
     fn locate(&self, number: u32) -> Option<(usize, usize)> {
-        // Who sets goes on nearby, mostly behind what was set last.
-        let near = self.firsts.get(self.last).is_some_and(|&first| first <= number)
-            && self.firsts.get(self.last + 1).is_none_or(|&next| number < next);
-        let block = match near {
-            true => self.last,
-            false => self.firsts.partition_point(|&first| first <= number).checked_sub(1)?,
+        let holds = |&block: &usize| {
+            self.firsts.get(block).is_some_and(|&first| first <= number)
+                && self.firsts.get(block + 1).is_none_or(|&next| number < next)
+        };
+        let block = match self.recent.iter().copied().find(holds) {
+            Some(block) => block,
+            None => self.firsts.partition_point(|&first| first <= number).checked_sub(1)?,
         };
         let slot = self.blocks[block].partition_point(|&(start, _)| start <= number) - 1;
         Some((block, slot))
