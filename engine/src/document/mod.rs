@@ -253,12 +253,19 @@ impl Document {
     /// As [`import`](Self::import).
     pub fn decode(bytes: &[u8]) -> Result<Self, ImportError> {
         let mut document = Self::new();
-        match TextLog::whole(bytes) {
-            Some(log) => document.log = log,
+        let past = match TextLog::whole(bytes) {
+            Some((log, past)) => {
+                document.log = log;
+                past
+            }
             // Not everything, or something is amiss.
-            None => document.waiting = document.log.take_in(Update::decode(bytes)?)?,
-        }
-        document.text = checkout::text_of(&document.log).map_err(|misplaced| document.refusal(misplaced))?;
+            None => {
+                document.waiting = document.log.take_in(Update::decode(bytes)?)?;
+                None
+            }
+        };
+        let text = checkout::text_of(&document.log, past.as_ref());
+        document.text = text.map_err(|misplaced| document.refusal(misplaced))?;
         Ok(document)
     }
 
@@ -473,7 +480,7 @@ impl Deleted {
 
 /// The text of a log whose events were all checked when they came.
 fn whole_text(log: &TextLog) -> Buffer {
-    match checkout::text_of(log) {
+    match checkout::text_of(log, None) {
         Ok(text) => text,
         Err(misplaced) => unreachable!("events that were checked when they came do not fit now: {misplaced:?}"),
     }

@@ -43,6 +43,12 @@ pub(crate) type Heads = SmallVec<[Local; 2]>;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct AgentIndex(u32);
 
+impl AgentIndex {
+    pub(crate) fn number(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// So many parents are looked for among the heads one by one.
 const FEW: usize = 8;
 
@@ -424,7 +430,8 @@ impl Graph {
         }
     }
 
-    fn run_number(&self, event: Local) -> usize {
+    /// The number of the run around an event.
+    pub(crate) fn run_number(&self, event: Local) -> usize {
         debug_assert!(event < self.len(), "{event:?} is not among the {} events", self.len);
         match self.runs.last() {
             // Most questions are about what came last.

@@ -17,11 +17,8 @@ impl Whole {
     /// No runs, and room for so many. The agents are all different.
     pub(crate) fn with_room(agents: &[AgentId], runs: usize) -> Self {
         let each = runs / agents.len().max(1);
-        let agents_of = agents.iter().map(|&id| Agent {
-            id,
-            runs: Vec::with_capacity(each),
-            held: RangeSet::with_room(each),
-        });
+        let agents_of =
+            agents.iter().map(|&id| Agent { id, runs: Vec::with_capacity(each), held: RangeSet::with_room(each) });
         let graph = Graph {
             agents: agents_of.collect(),
             agent_numbers: agents.iter().copied().zip((0..).map(AgentIndex)).collect(),
@@ -33,14 +30,11 @@ impl Whole {
         Self { graph, met: 0 }
     }
 
-    /// Goes on with a group that began with clock `first`, in the run of its last event or in one of its own. The caller
-    /// has checked that the agent's last event is `last`.
-    pub(crate) fn extend(&mut self, agent: u32, clock: u32, first: u32, last: Local, count: u32) {
-        if self.graph.runs.last().is_some_and(|run| run.agent.0 == agent) {
-            self.graph.len += count;
-        } else {
-            self.push(agent, clock, first, &[last], count);
-        }
+    /// Goes on with a group that began with clock `first`, in a run of its own. The caller has checked that the agent's
+    /// last event is `last`. `None` when that is the last of all: then it is no run of its own.
+    pub(crate) fn extend(&mut self, agent: u32, clock: u32, first: u32, last: Local, count: u32) -> Option<()> {
+        let is_apart = self.graph.runs.last().is_none_or(|run| run.agent.0 != agent);
+        is_apart.then(|| self.push(agent, clock, first, &[last], count))
     }
 
     /// Starts a group. The caller has checked clock and parents, which ascend. `None` for an agent who comes before one

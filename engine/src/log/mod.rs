@@ -14,6 +14,7 @@ mod whole;
 pub(crate) use packed::{Part, Share};
 pub(crate) use pending::Pending;
 pub(crate) use update::{Piece, Update};
+pub(crate) use whole::{Block, Past};
 
 use crate::codec::{ColumnReader, Columns, DecodeError, Reader, Writer};
 use crate::graph::{AgentIndex, Frontier, Graph, Heads, Summary};

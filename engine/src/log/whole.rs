@@ -8,7 +8,7 @@
 use super::update::{self, Entry, Parent, Update};
 use super::{Contents, Log, packed};
 use crate::graph::{Graph, Whole};
-use crate::id::{AgentId, Local};
+use crate::id::{AgentId, Local, Span};
 use std::collections::HashSet;
 
 /// What all pieces have seen takes at most so many numbers, or this many for each piece.
@@ -17,8 +17,8 @@ const MOST_SEEN_EACH: usize = 4;
 
 impl<C: Contents> Log<C> {
     /// The log of a packed update that brings everything it builds on and keeps all rules; each piece is entered as soon
-    /// as it is read.
-    pub(crate) fn whole(bytes: &[u8]) -> Option<Self> {
+    /// as it is read. And what was found out on the way, if agents are few.
+    pub(crate) fn whole(bytes: &[u8]) -> Option<(Self, Option<Past>)> {
         let (agents, mut reader) = update::begin_packed(bytes)?;
         let mut building = None;
         let read = packed::read_columns(&mut reader, agents.len(), |count, pieces, parents| {
@@ -29,7 +29,38 @@ impl<C: Contents> Log<C> {
         });
         let (pieces, contents) = read.ok()??;
         reader.end().ok()?;
-        building?.finish(&pieces).map(|graph| Self { graph, contents })
+        let (graph, past) = building?.finish(&pieces)?;
+        Some((Self { graph, contents }, past))
+    }
+}
+
+/// What the runs of a log have seen whose agents are few.
+#[derive(Debug)]
+pub(crate) struct Past {
+    /// Of each run.
+    counts: Vec<Block>,
+    cuts: Vec<u64>,
+}
+
+impl Past {
+    /// What the first event of a run has seen of each agent: how many events up to the last one seen, counted from the
+    /// start of the log.
+    pub(crate) fn of_run(&self, number: usize) -> Block {
+        self.counts[number]
+    }
+
+    /// Where within runs versions end that some event has for a parent, ascending.
+    pub(crate) fn cuts_in(&self, span: Span) -> impl Iterator<Item = Local> {
+        let words = span.start.0 / 64..span.end.0.div_ceil(64);
+        let bits = words.flat_map(|word| {
+            let mut left = self.cuts.get(word as usize).copied().unwrap_or(0);
+            std::iter::from_fn(move || {
+                let bit = (left != 0).then(|| left.trailing_zeros())?;
+                left &= left - 1;
+                Some(Local(word * 64 + bit))
+            })
+        });
+        bits.filter(move |cut| (span.start..span.end).contains(cut))
     }
 }
 
@@ -39,7 +70,7 @@ impl<C: Contents> Update<C> {
         let count = self.pieces.len();
         let mut building = Building::new(&self.agents, count)?;
         (0..count).try_for_each(|number| building.piece(&self.pieces[..=number], self.parents_of(number)))?;
-        building.finish(&self.pieces)
+        building.finish(&self.pieces).map(|(graph, _)| graph)
     }
 }
 
@@ -49,6 +80,8 @@ struct Building {
     /// By author, their last piece.
     last: Vec<Option<Last>>,
     seen: Seen,
+    /// A bit for each event up to the last one before which some version ends within a run.
+    cuts: Vec<u64>,
 }
 
 #[derive(Clone, Copy)]
@@ -69,7 +102,7 @@ impl Building {
         }
         let distinct: HashSet<AgentId> = agents.iter().copied().collect();
         let (graph, seen) = (Whole::with_room(agents, pieces), Seen::with_room(width, pieces));
-        (distinct.len() == width).then(|| Self { graph, last: vec![None; width], seen })
+        (distinct.len() == width).then(|| Self { graph, last: vec![None; width], seen, cuts: Vec::new() })
     }
 
     /// Adds the last one of these pieces. `None` when it breaks a rule.
@@ -80,7 +113,7 @@ impl Building {
         let first = if goes_on {
             let last = last.filter(|last| last.clock + 1 == clock)?;
             self.seen.add_going_on(last.piece, author, last.event);
-            self.graph.extend(author, clock, last.first, last.event, count);
+            self.graph.extend(author, clock, last.first, last.event, count)?;
             last.first
         } else {
             let known = |&parent| Known::find(pieces, parent);
@@ -128,6 +161,7 @@ impl Building {
             return None;
         }
         self.seen.add(known)?;
+        known.iter().filter(|parent| !parent.is_last).for_each(|parent| self.cut(parent.event + 1));
         let latest = known.iter().map(|parent| parent.clock).max();
         let expected = latest.map_or(Some(0), |clock| clock.checked_add(1))?;
         let contiguous = last.is_some_and(|last| last.clock + 1 == expected);
@@ -143,8 +177,18 @@ impl Building {
         self.graph.start_group(author, clock, events.as_ref(), count)
     }
 
-    fn finish(self, pieces: &[Entry]) -> Option<Graph> {
-        if pieces.last()?.end < Local::LIMIT { self.graph.finish() } else { None }
+    fn cut(&mut self, event: Local) {
+        let (word, bit) = (event.0 as usize / 64, event.0 % 64);
+        if word >= self.cuts.len() {
+            self.cuts.resize(word + 1, 0);
+        }
+        self.cuts[word] |= 1 << bit;
+    }
+
+    fn finish(self, pieces: &[Entry]) -> Option<(Graph, Option<Past>)> {
+        let graph = if pieces.last()?.end < Local::LIMIT { self.graph.finish()? } else { return None };
+        let past = (self.seen.width == 1).then(|| Past { counts: self.seen.counts, cuts: self.cuts });
+        Some((graph, past))
     }
 }
 
@@ -155,6 +199,8 @@ struct Known {
     author: u32,
     event: Local,
     clock: u32,
+    /// Whether it is the last event of its piece.
+    is_last: bool,
 }
 
 /// What the first event of each piece has seen, piece by piece: of each author, how many events up to the last one seen,
@@ -169,14 +215,14 @@ impl Known {
     /// A parent of the last of these pieces.
     fn find(pieces: &[Entry], parent: Parent) -> Option<Self> {
         let Parent::Inside { piece, event } = parent else { return None };
-        let Entry { author, clock, start, .. } = pieces[piece as usize];
-        Some(Self { piece, author, event: Local(event), clock: clock + (event - start) })
+        let Entry { author, clock, start, end, .. } = pieces[piece as usize];
+        Some(Self { piece, author, event: Local(event), clock: clock + (event - start), is_last: event + 1 == end })
     }
 }
 
 /// The counts of a few authors: so many that the larger ones of two blocks are found in one step. They are below 2³⁰, and
 /// signed because any processor compares these side by side.
-type Block = [i32; MOST_SEEN_EACH];
+pub(crate) type Block = [i32; MOST_SEEN_EACH];
 
 impl Seen {
     fn with_room(authors: usize, pieces: usize) -> Self {
@@ -246,7 +292,7 @@ mod tests {
     use crate::codec::Packing;
     use crate::codec::{ColumnReader, Columns, DecodeError, Reader, Writer};
     use crate::graph::{Heads, Summary};
-    use crate::id::{Clock, Span};
+    use crate::id::Clock;
     use crate::log::{Log, Part, Pending, Share};
     use std::ops::Range;
 

@@ -8,18 +8,19 @@ use super::merge::{NOBODY, Window};
 use super::short::Shortcut;
 use super::{Misplaced, TextLog, linear};
 use crate::id::{Local, Span};
+use crate::log::Past;
 use crate::text::buffer::Buffer;
 use crate::text::draft::{Draft, Piece};
 use crate::text::tracker::Stretch;
 
-/// The text of everything in a log.
-pub(crate) fn text_of(log: &TextLog) -> Result<Buffer, Misplaced> {
+/// The text of everything in a log. `past` spares finding out again what its runs have seen.
+pub(crate) fn text_of(log: &TextLog, past: Option<&Past>) -> Result<Buffer, Misplaced> {
     let (mut draft, mut shortcut) = (Draft::with_room(log.contents().run_count()), Shortcut::default());
     let mut at = Local(0);
     let end = Span::new(log.len(), log.len());
     for critical in log.graph().critical().chain([end]) {
         let window = Span::new(at, critical.start);
-        if !window.is_empty() && !shortcut.replay(log, window, &mut draft)? {
+        if !window.is_empty() && !shortcut.replay(log, past, window, &mut draft)? {
             replay_window(log, window, &mut draft)?;
         }
         linear::draw(log.contents(), critical, &mut draft)?;

@@ -9,6 +9,7 @@
 use super::{Misplaced, TextLog};
 use crate::graph::{AgentIndex, RunView};
 use crate::id::{Local, Span};
+use crate::log::{Block, Past};
 use crate::sequence::short::{Author, Folded, MOST_AUTHORS, Seen, Short};
 use crate::text::draft::{Draft, Piece};
 use crate::text::operations::{Fragment, Kind};
@@ -19,7 +20,7 @@ use crate::text::operations::{Fragment, Kind};
 const MOST_RUNS: usize = if cfg!(test) { 12 } else { 192 };
 
 /// Element runs from which on they are folded. Small in unit tests, so that they are.
-const LEAST_FOLDED: usize = if cfg!(test) { 3 } else { 24 };
+const LEAST_FOLDED: usize = if cfg!(test) { 3 } else { 64 };
 
 /// Replays short windows, one after the other, in the same room.
 #[derive(Debug, Default)]
@@ -47,9 +48,20 @@ struct Walked {
 impl Shortcut {
     /// Makes what the events of a window do to the draft of the text before it. False, with nothing done, when the
     /// window is not short.
-    pub(super) fn replay(&mut self, log: &TextLog, window: Span, draft: &mut Draft) -> Result<bool, Misplaced> {
-        if log.contents().runs_among(window) > MOST_RUNS || !self.survey(log, window) {
+    pub(super) fn replay(
+        &mut self,
+        log: &TextLog,
+        past: Option<&Past>,
+        window: Span,
+        draft: &mut Draft,
+    ) -> Result<bool, Misplaced> {
+        if log.contents().runs_among(window) > MOST_RUNS {
             return Ok(false);
+        }
+        match past {
+            Some(past) => self.recall(log, past, window),
+            None if !self.survey(log, window) => return Ok(false),
+            None => {}
         }
         self.elements.begin(draft.len());
         let (mut number, mut fold_at) = (0, LEAST_FOLDED);
@@ -90,15 +102,33 @@ impl Shortcut {
         Ok(true)
     }
 
-    /// Notes the runs, their authors and versions, and the cuts. False when there are too many authors.
-    fn survey(&mut self, log: &TextLog, window: Span) -> bool {
+    fn clear(&mut self) {
         self.authors.clear();
         self.runs.clear();
         self.cuts.clear();
         self.settled.clear();
+    }
+
+    /// Notes the runs, their authors and versions, and the cuts, as they are known.
+    fn recall(&mut self, log: &TextLog, past: &Past, window: Span) {
+        const AUTHORS: [Author; size_of::<Block>() / size_of::<i32>()] = Author::first();
+        self.clear();
+        let first = log.graph().run_number(window.start);
+        for (number, run) in (first..).zip(log.graph().runs_in(window)) {
+            let author = AUTHORS[run.agent.number() % AUTHORS.len()];
+            let (span, is_whole) = (run.span.within(window), run.span.start >= window.start);
+            let seen = if is_whole { Seen::with_bounds(past.of_run(number)) } else { Seen::before(window.start) };
+            self.runs.push(Walked { span, author, seen });
+        }
+        self.cuts.extend(past.cuts_in(window));
+    }
+
+    /// Finds them out. False when there are too many authors.
+    fn survey(&mut self, log: &TextLog, window: Span) -> bool {
+        self.clear();
         for run in log.graph().runs_in(window) {
             let Some(author) = self.author(run.agent) else { return false };
-            let span = Span::new(run.span.start.max(window.start), run.span.end.min(window.end));
+            let span = run.span.within(window);
             let seen =
                 if span.start == run.span.start { self.version(&run, window) } else { Seen::before(window.start) };
             self.runs.push(Walked { span, author, seen });

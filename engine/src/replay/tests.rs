@@ -309,7 +309,7 @@ fn every_way_to_replay_a_history_gives_the_text_of_its_definition() {
                     let shown = whole.whole_text();
                     assert_eq!(whole.text, shown.as_str(), "the elements and the text differ");
                 }
-                let from_nothing = checkout::text_of(&plain.log).expect("the indexes fit");
+                let from_nothing = checkout::text_of(&plain.log, None).expect("the indexes fit");
                 assert_eq!(plain.text, from_nothing);
                 assert_eq!(forgetful.text, from_nothing);
                 assert_eq!(whole.text, from_nothing);

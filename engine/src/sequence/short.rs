@@ -33,6 +33,17 @@ pub(crate) struct Author(u8);
 impl Author {
     const BASE: Self = Self(0);
 
+    /// The first few.
+    pub(crate) const fn first<const N: usize>() -> [Self; N] {
+        assert!(N <= MOST_AUTHORS, "a version tells fewer authors apart");
+        let (mut authors, mut number) = ([Self::BASE; N], 0);
+        while number < N {
+            authors[number] = Self(number as u8 + 1);
+            number += 1;
+        }
+        authors
+    }
+
     /// `None` from [`MOST_AUTHORS`] on.
     pub(crate) fn numbered(number: usize) -> Option<Self> {
         (number < MOST_AUTHORS).then_some(Self(number as u8 + 1))
@@ -55,6 +66,14 @@ impl Seen {
         let mut bounds = [event.0 as i32; BOUNDS];
         bounds[usize::from(Author::BASE.0)] = NONE as i32;
         Self(bounds)
+    }
+
+    /// The version with these bounds of the first authors, which has seen nothing of others.
+    pub(crate) fn with_bounds<const N: usize>(bounds: [i32; N]) -> Self {
+        let mut all = [0; BOUNDS];
+        all[usize::from(Author::BASE.0)] = NONE as i32;
+        all[1..=N].copy_from_slice(&bounds);
+        Self(all)
     }
 
     /// Adds what an author did before `end`.
@@ -128,8 +147,19 @@ pub(crate) enum Folded {
 pub(crate) struct Short {
     elements: Vec<Elements>,
     removals: Vec<Removal>,
-    /// The origins of elements that are not folded: what they are called before and after.
-    origins: Vec<(u32, u32)>,
+    /// The origins of elements that are not folded.
+    origins: Vec<NamedOrigin>,
+}
+
+/// An origin while its run is being folded.
+#[derive(Clone, Copy, Debug)]
+struct NamedOrigin {
+    run: usize,
+    offset: u32,
+    /// Of several such elements with two origins each, the number of the origin.
+    number: u32,
+    /// What it is called afterwards.
+    name: u32,
 }
 
 impl Short {
@@ -254,9 +284,13 @@ impl Short {
     /// everybody has seen stands beside it or has it for an origin, it stays.
     pub(crate) fn fold(&mut self, seen: &Seen, mut tell: impl FnMut(Folded)) {
         self.note_origins(seen);
-        let (mut kept, mut base_len) = (0, 0);
+        let (mut kept, mut base_len, mut passed) = (0, 0, 0);
         for at in 0..self.elements.len() {
             let mut run = self.elements[at];
+            let first_origin = passed;
+            while self.origins.get(passed).is_some_and(|origin| origin.run == at) {
+                passed += 1;
+            }
             if !seen.has(run.author, run.id.0) {
                 self.elements[kept] = run;
                 kept += 1;
@@ -264,7 +298,7 @@ impl Short {
             }
             let in_base = run.author == Author::BASE;
             if self.removed(&run, seen) {
-                if self.may_vanish(at, kept, seen) {
+                if first_origin == passed && self.may_vanish(at, kept, seen) {
                     if in_base {
                         tell(Folded::Removed(run.len));
                     }
@@ -281,11 +315,13 @@ impl Short {
                 Some(first) => tell(Folded::Inserted(first, run.len, run.tag)),
             }
             let id = ElementId::base(base_len);
-            self.rename_origins(&run, id);
+            self.origins[first_origin..passed].iter_mut().for_each(|origin| origin.name = id.0 + origin.offset);
             (run.id, run.author) = (id, Author::BASE);
             base_len += run.len;
             match self.elements[..kept].last_mut() {
-                Some(last) if last.author == Author::BASE && last.gone == NONE && run.gone == NONE => last.len += run.len,
+                Some(last) if last.author == Author::BASE && last.gone == NONE && run.gone == NONE => {
+                    last.len += run.len
+                }
                 _ => {
                     self.elements[kept] = run;
                     kept += 1;
@@ -298,27 +334,35 @@ impl Short {
 
     /// Whether what all know to be removed may vanish; the first `kept` runs are those folded so far.
     fn may_vanish(&self, at: usize, kept: usize, seen: &Seen) -> bool {
-        let run = &self.elements[at];
         let settled = |beside: Option<&Elements>| beside.is_none_or(|beside| seen.has(beside.author, beside.id.0));
-        let is_origin = || self.origins.iter().any(|&(origin, _)| run.holds(origin));
-        settled(self.elements.get(at + 1)) && settled(self.elements[..kept].last()) && !is_origin()
+        settled(self.elements.get(at + 1)) && settled(self.elements[..kept].last())
     }
 
+    /// Notes where the origins of what is not folded stand, from left to right.
     fn note_origins(&mut self, seen: &Seen) {
         self.origins.clear();
         let open = self.elements.iter().filter(|run| !seen.has(run.author, run.id.0));
-        self.origins.extend(open.flat_map(|run| [(run.left, run.left), (run.right, run.right)]));
+        for (number, id) in (0..).zip(open.flat_map(|run| [run.left, run.right])) {
+            if id != NONE {
+                let run = self.number_of(id);
+                self.origins.push(NamedOrigin { run, offset: id - self.elements[run].id.0, number, name: id });
+            }
+        }
+        self.origins.sort_unstable_by_key(|origin| origin.run);
     }
 
-    fn rename_origins(&mut self, run: &Elements, id: ElementId) {
-        let renamed = self.origins.iter_mut().filter(|(origin, _)| run.holds(*origin));
-        renamed.for_each(|(origin, name)| *name = id.0 + (*origin - run.id.0));
-    }
-
+    /// Calls origins what they are called now.
     fn set_origins(&mut self, seen: &Seen) {
+        if self.origins.is_empty() {
+            return;
+        }
+        self.origins.sort_unstable_by_key(|origin| origin.number);
+        let mut names = self.origins.iter().peekable();
         let open = self.elements.iter_mut().filter(|run| !seen.has(run.author, run.id.0));
-        for (run, names) in open.zip(self.origins.chunks_exact(2)) {
-            (run.left, run.right) = (names[0].1, names[1].1);
+        for (number, id) in (0..).zip(open.flat_map(|run| [&mut run.left, &mut run.right])) {
+            if let Some(origin) = names.next_if(|origin| origin.number == number) {
+                *id = origin.name;
+            }
         }
     }
 
@@ -370,6 +414,10 @@ impl Short {
     /// The first run from `place` on that exists in the version, removed or not.
     fn next_existing(&self, place: usize, seen: &Seen) -> usize {
         let behind = &self.elements[place..];
+        // Mostly the very next one does.
+        if behind.first().is_none_or(|run| seen.has(run.author, run.id.0)) {
+            return place;
+        }
         place + behind.iter().take_while(|run| !seen.has(run.author, run.id.0)).count()
     }
 
@@ -404,8 +452,12 @@ impl Short {
         if id == NONE {
             return (absent, 0);
         }
+        (self.number_of(id) as u32 + 1, id)
+    }
+
+    fn number_of(&self, id: u32) -> usize {
         match self.elements.iter().position(|run| run.holds(id)) {
-            Some(number) => (number as u32 + 1, id),
+            Some(number) => number,
             None => unreachable!("origin {id} is not among the elements"),
         }
     }
