@@ -252,11 +252,29 @@ impl Document {
     /// # Errors
     /// As [`import`](Self::import).
     pub fn decode(bytes: &[u8]) -> Result<Self, ImportError> {
-        let update = Update::decode(bytes)?;
         let mut document = Self::new();
-        document.waiting = document.log.take_in(update)?;
-        document.text = checkout::text_of(&document.log).map_err(|misplaced| document.refusal(misplaced))?;
+        document.begin_with(Update::decode(bytes)?)?;
         Ok(document)
+    }
+
+    /// Takes the first events of all into a document without any. On an error there still are none.
+    fn begin_with(&mut self, update: Update<Operations>) -> Result<(), ImportError> {
+        self.log.mark();
+        let waiting = self.log.take_in(update).map_err(ImportError::from);
+        let begun = waiting.and_then(|waiting| match checkout::text_of(&self.log) {
+            Ok(text) => Ok((waiting, text)),
+            Err(misplaced) => Err(self.refusal(misplaced).into()),
+        });
+        match begun {
+            Ok(begun) => {
+                (self.waiting, self.text) = begun;
+                Ok(())
+            }
+            Err(error) => {
+                self.take_back(Local(0));
+                Err(error)
+            }
+        }
     }
 
     /// Takes in events and returns what they change, as patches in the unit asked for.
@@ -267,8 +285,13 @@ impl Document {
     /// # Errors
     /// Bytes that are no update, or an event that breaks a rule; then nothing has changed.
     pub fn import<U: Unit>(&mut self, bytes: &[u8]) -> Result<Vec<Patch<U>>, ImportError> {
-        let was_new = self.is_new();
-        let changes = self.receive(Update::decode(bytes)?)?;
+        let (update, was_new) = (Update::decode(bytes)?, self.is_new());
+        if was_new && self.waiting() == 0 {
+            // Nobody follows the changes one by one, so the history may be walked in the best order.
+            self.begin_with(update)?;
+            return Ok(self.apply_all(Vec::new(), true, |_| {}));
+        }
+        let changes = self.receive(update)?;
         Ok(self.apply_all(changes, was_new, |_| {}))
     }
 

@@ -277,6 +277,33 @@ impl<T: Item> Tree<T> {
         sum
     }
 
+    /// The first item from a place on whose width `has` what is looked for, as a sum has it where an item has.
+    pub(crate) fn next_with(&mut self, place: Place, has: impl Fn(&T::Width) -> bool) -> Option<Place> {
+        self.lift_finger();
+        let slot_in = |leaf: LeafId, from: usize| {
+            let items = self.leaf_items(leaf);
+            (from..items.len()).find(|&slot| has(&items[slot].width())).map(|slot| Place { leaf, slot })
+        };
+        if let Some(found) = slot_in(place.leaf, place.slot) {
+            return Some(found);
+        }
+        let (mut child, mut parent, mut above) = (place.leaf.0, self.leaves[place.leaf.0 as usize].parent, 0);
+        while let Some(number) = parent {
+            let node = &self.nodes[number as usize];
+            let right = node.slot_of(child) + 1;
+            if let Some(slot) = (right..node.len).find(|&slot| has(&node.widths[slot])) {
+                let mut child = node.children[slot];
+                for _ in 0..above {
+                    let node = &self.nodes[child as usize];
+                    child = node.children[node.widths[..node.len].iter().position(&has)?];
+                }
+                return slot_in(LeafId(child), 0);
+            }
+            (child, parent, above) = (number, node.parent, above + 1);
+        }
+        None
+    }
+
     /// Which of two items stands first.
     pub(crate) fn compare(&self, a: Place, b: Place) -> Ordering {
         if a.leaf == b.leaf {
@@ -597,6 +624,10 @@ mod tests {
                 let sought = random(total as usize + 2) as u32;
                 let found = tree.seek(sought, |width| *width).map(|found| tree.get(found.place).copied());
                 assert_eq!(found.is_some(), sought < total);
+                let from = random(model.len());
+                let next = model[from..].iter().find(|word| word.length > 0);
+                let place = tree.next_with(nth(&tree, from), |&width| width > 0);
+                assert_eq!(place.and_then(|place| tree.get(place)), next, "the next from {from} on");
                 let mut left = sought;
                 let expected =
                     model.iter().find(|word| left.checked_sub(word.length).map(|rest| left = rest).is_none());
@@ -641,7 +672,8 @@ mod tests {
     }
 
     fn nth(tree: &Tree<Word>, at: usize) -> Place {
-        let mut place = tree.first();
+        // The first leaf may be empty.
+        let mut place = tree.settled(tree.first());
         (0..at).for_each(|_| place = tree.after(place));
         tree.settled(place)
     }
