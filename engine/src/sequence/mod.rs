@@ -846,3 +846,39 @@ fn precedes(new: ElementId, other: ElementId, order: impl Fn(Local, Local) -> Or
         (new, other) => new.is_none() && other.is_some(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Events by their numbers; T is handed in as a rank for each.
+    #[test]
+    fn a_row_hears_of_what_is_put_inside_a_run() {
+        let ranks = [0, 50, 10, 20, 0, 60, 61, 62, 63, 70];
+        let order = |a: Local, b: Local| ranks[a.0 as usize].cmp(&ranks[b.0 as usize]);
+        let mut sequence = Sequence::default();
+        let event = |number: u32| Span::new(Local(number), Local(number + 1));
+        let insert = |sequence: &mut Sequence, index, number| {
+            assert!(sequence.insert(index, event(number), order).is_ok());
+            sequence.assert_invariants();
+        };
+        insert(&mut sequence, 0, 0);
+        // Four behind it that have not seen each other: a row is kept.
+        for number in 5..9 {
+            insert(&mut sequence, 1, number);
+            sequence.retreat(event(number));
+        }
+        assert!(!sequence.spots.is_empty());
+        // Who made the first goes on, and somebody who has seen that types in between.
+        insert(&mut sequence, 1, 1);
+        insert(&mut sequence, 1, 9);
+        sequence.retreat(event(9));
+        sequence.retreat(event(1));
+        // Two who have not: the second one stands behind the first one and before all that hangs on the others.
+        insert(&mut sequence, 1, 2);
+        sequence.retreat(event(2));
+        insert(&mut sequence, 1, 3);
+        let found: Vec<u32> = sequence.runs().flat_map(|(first, len, _)| first.0..first.0 + len).collect();
+        assert_eq!(found, [0, 2, 3, 9, 1, 5, 6, 7, 8]);
+    }
+}
