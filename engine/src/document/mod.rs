@@ -253,20 +253,34 @@ impl Document {
     /// As [`import`](Self::import).
     pub fn decode(bytes: &[u8]) -> Result<Self, ImportError> {
         let mut document = Self::new();
-        let past = match TextLog::whole(bytes) {
+        document.begin_with(bytes)?;
+        Ok(document)
+    }
+
+    /// Takes the first events of all into a document without any. On an error there still are none.
+    fn begin_with(&mut self, bytes: &[u8]) -> Result<(), ImportError> {
+        let (waiting, past) = match TextLog::whole(bytes) {
             Some((log, past)) => {
-                document.log = log;
-                past
+                self.log = log;
+                (Pending::default(), past)
             }
             // Not everything, or something is amiss.
             None => {
-                document.waiting = document.log.take_in(Update::decode(bytes)?)?;
-                None
+                let update = Update::decode(bytes)?;
+                self.log.mark();
+                let waiting = self.log.take_in(update).inspect_err(|_| self.log = TextLog::default())?;
+                (waiting, None)
             }
         };
-        let text = checkout::text_of(&document.log, past.as_ref());
-        document.text = text.map_err(|misplaced| document.refusal(misplaced))?;
-        Ok(document)
+        match checkout::text_of(&self.log, past.as_ref()) {
+            Ok(text) => (self.waiting, self.text) = (waiting, text),
+            Err(misplaced) => {
+                let refusal = self.refusal(misplaced);
+                self.log = TextLog::default();
+                return Err(refusal.into());
+            }
+        }
+        Ok(())
     }
 
     /// Takes in events and returns what they change, as patches in the unit asked for.
@@ -278,6 +292,11 @@ impl Document {
     /// Bytes that are no update, or an event that breaks a rule; then nothing has changed.
     pub fn import<U: Unit>(&mut self, bytes: &[u8]) -> Result<Vec<Patch<U>>, ImportError> {
         let was_new = self.is_new();
+        if was_new && self.waiting() == 0 {
+            // Nobody follows the changes one by one, so the history may be walked in the best order.
+            self.begin_with(bytes)?;
+            return Ok(self.apply_all(Vec::new(), true, |_| {}));
+        }
         let changes = self.receive(Update::decode(bytes)?)?;
         Ok(self.apply_all(changes, was_new, |_| {}))
     }

@@ -59,12 +59,12 @@ impl Graph {
                 event = other;
                 side |= other_side;
             }
+            if side == BOTH && !patience.spend(run.parents) {
+                return self.diff_by_ancestry(a, b);
+            }
             for &parent in run.parents {
                 heap.push((parent, side));
                 apart += usize::from(side != BOTH);
-            }
-            if side == BOTH && !patience.spend() {
-                return self.diff_by_ancestry(a, b);
             }
         }
         diff
@@ -106,11 +106,11 @@ impl Graph {
             while heap.peek().is_some_and(|&other| other >= run.span.start) {
                 heap.pop();
             }
-            heap.extend(run.parents.iter().copied().filter(|&parent| parent >= event));
-            if !patience.spend() {
+            if !patience.spend(run.parents) {
                 let ancestry = self.ancestry();
                 return ancestry.bound(&ancestry.outlook(self, version), self.run_number(event)) > event;
             }
+            heap.extend(run.parents.iter().copied().filter(|&parent| parent >= event));
         }
         false
     }
@@ -133,13 +133,13 @@ impl Graph {
                 }
                 heap.pop();
             }
-            heap.extend(run.parents.iter().filter(|&&parent| parent >= oldest).map(|&parent| (parent, true)));
-            if reached && !patience.spend() {
+            if reached && !patience.spend(run.parents) {
                 let ancestry = self.ancestry();
                 let outlook = ancestry.outlook(self, events);
                 let seen = |event: &Local| ancestry.is_dominated(&outlook, *event, self.run_number(*event));
                 return events.iter().copied().find(seen);
             }
+            heap.extend(run.parents.iter().filter(|&&parent| parent >= oldest).map(|&parent| (parent, true)));
         }
         None
     }
@@ -226,10 +226,10 @@ struct Patience<'a> {
 }
 
 impl Patience<'_> {
-    /// False when there is none left.
+    /// For a run with these parents. False when there is none left.
     #[inline]
-    fn spend(&mut self) -> bool {
-        self.left = self.left.saturating_sub(1);
+    fn spend(&mut self, parents: &[Local]) -> bool {
+        self.left = self.left.saturating_sub(parents.len().max(1) as u32);
         self.left > 0
     }
 }

@@ -398,7 +398,8 @@ impl Graph {
         self.critical.settle();
     }
 
-    /// Forgets all events since the mark. Costs what they cost when they came.
+    /// Forgets all events since the mark. Costs what they cost when they came, and a shift of the heads for each that has
+    /// lost its children.
     pub(crate) fn take_back(&mut self) {
         let len = self.marked;
         while let Some(run) = self.runs.last().copied().filter(|run| run.start >= len) {
@@ -420,8 +421,10 @@ impl Graph {
         self.posts.truncate(len.0);
         self.critical.take_back();
         self.older_heads.truncate(self.older_heads.partition_point(|head| *head < len));
-        self.older_heads.extend(self.adopted.drain(..));
-        self.older_heads.sort_unstable();
+        for head in self.adopted.drain(..) {
+            let at = self.older_heads.partition_point(|other| *other < head);
+            self.older_heads.insert(at, head);
+        }
         if self.older_heads.last().is_some_and(|&head| head + 1 == len) {
             self.older_heads.pop();
         }

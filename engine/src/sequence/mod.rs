@@ -9,19 +9,23 @@
 //! Knows events only by their numbers and elements only by their ids; it does not know what stands in them (text, list
 //! items), nor why one event is before another: the tie-break T is handed in.
 //!
-//! Elements stand by runs in a B+tree with two sums (current and end length); an index by runs leads from an event to
-//! the leaf of the run that it inserted, or to the run that it removed. Every operation is O(log n) a run, and
-//! concurrent runs at the same spot are scanned one by one.
+//! Elements stand by runs in a B+tree with three sums (current and end length, and how many exist in the current version
+//! though they are not visible); an index by runs leads from an event to the leaf of the run that it inserted, or to the
+//! run that it removed. Every operation is O(log n) a run. Concurrent runs at the same spot are scanned one by one while
+//! they are few; where they are many, those with one left origin are kept in order (`spots`). What descends from the one
+//! in front of a new run is scanned still.
 //!
 //! Sources: FugueMax is Weidner & Kleppmann, "The Art of the Fugue" (2023), section 5; the scan for the place is that
 //! of YjsMod (Gentle, reference-crdts) with T in the place of agent ids; two-moment elements are the Eg-walker state
 //! (Gentle & Kleppmann, EuroSys 2025, section 3.2).
 
 pub(crate) mod short;
+mod spots;
 
 use crate::id::{Local, Span};
 use crate::tree::{Found, Index, Item, LeafId, Place, Run, Tree};
 use smallvec::SmallVec;
+use spots::{Row, Side, Spots};
 use std::cmp::Ordering;
 use std::fmt;
 use std::num::NonZeroU32;
@@ -29,7 +33,7 @@ use std::ops::{AddAssign, SubAssign};
 
 /// An element: one that an event inserted, by the event's local index, or one of the base, which was there before the
 /// stretch of history began and whose event nobody needs to know.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub(crate) struct ElementId(u32);
 
 impl ElementId {
@@ -61,8 +65,11 @@ impl fmt::Debug for ElementId {
 }
 
 /// The left or right neighbour at the time of insertion: an element, or the start or end of everything.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 struct Origin(Option<ElementId>);
+
+/// So many runs are passed one by one in search of a place.
+const FEW: usize = if cfg!(test) { 2 } else { 64 };
 
 /// How often a run has been inserted (0 or 1) plus how often it has been deleted, in the current version. A sum, so
 /// that retreating and advancing commute.
@@ -106,6 +113,7 @@ impl Elements {
     fn lengths(&self) -> Lengths {
         Lengths {
             current: if self.count == VISIBLE { self.len } else { 0 },
+            hidden: if self.count > VISIBLE { self.len } else { 0 },
             end: if self.gone.is_some() { 0 } else { self.len },
         }
     }
@@ -121,17 +129,19 @@ impl Elements {
     }
 }
 
-/// The visible lengths at the two moments. Both are below 2³¹, and so is every sum and difference that is looked at;
-/// one on the way may wrap.
+/// The visible lengths at the two moments, and what exists in the current version besides. All are below 2³¹, and so is
+/// every sum and difference that is looked at; one on the way may wrap.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Lengths {
     pub(crate) current: u32,
+    hidden: u32,
     pub(crate) end: u32,
 }
 
 impl AddAssign for Lengths {
     fn add_assign(&mut self, other: Self) {
         self.current = self.current.wrapping_add(other.current);
+        self.hidden = self.hidden.wrapping_add(other.hidden);
         self.end = self.end.wrapping_add(other.end);
     }
 }
@@ -139,6 +149,7 @@ impl AddAssign for Lengths {
 impl SubAssign for Lengths {
     fn sub_assign(&mut self, other: Self) {
         self.current = self.current.wrapping_sub(other.current);
+        self.hidden = self.hidden.wrapping_sub(other.hidden);
         self.end = self.end.wrapping_sub(other.end);
     }
 }
@@ -206,6 +217,7 @@ pub(crate) struct Sequence {
     base: Index<RunNumber>,
     /// How many elements the base has too many, at its right end, because its length was not known.
     excess: u32,
+    spots: Spots,
     /// Room for the effects that are being retreated or advanced.
     shifting: Vec<Run<Effect>>,
 }
@@ -235,7 +247,7 @@ impl Sequence {
     /// The visible lengths of the two versions.
     pub(crate) fn lengths(&self) -> Lengths {
         let total = self.tree.total();
-        Lengths { current: total.current - self.excess, end: total.end - self.excess }
+        Lengths { current: total.current - self.excess, end: total.end - self.excess, ..total }
     }
 
     /// Inserts the elements of `events` at an index of the current version. `before` tells whether one event is before
@@ -257,7 +269,10 @@ impl Sequence {
                 elements.left = Origin(Some(left.id.plus(found.offset)));
                 if found.offset + 1 < left.len {
                     // Inside a run the neighbour on the right exists, so nothing concurrent stands in between.
-                    return Ok(self.put_inside(found.place, found.offset + 1, elements));
+                    elements.right = Origin(Some(left.id.plus(found.offset + 1)));
+                    let inserted = self.put_inside(found.place, found.offset + 1, elements);
+                    self.enter_row(&elements);
+                    return Ok(inserted);
                 }
                 self.tree.after(found.place)
             }
@@ -265,7 +280,9 @@ impl Sequence {
         let (right, concurrent) = self.next_existing(place);
         elements.right = Origin(right.map(|right| self.elements(right).id));
         let place = if concurrent { self.integrate(place, right, &elements, order) } else { place };
-        Ok(self.put(place, elements))
+        let inserted = self.put(place, elements);
+        self.enter_row(&elements);
+        Ok(inserted)
     }
 
     /// Removes the visible elements at `index`, … by one event each: forwards they all stand at `index` in turn,
@@ -431,33 +448,62 @@ impl Sequence {
 
     /// The first run from `place` on that exists in the current version, deleted or not, and whether others are passed
     /// on the way.
-    fn next_existing(&self, place: Place) -> (Option<Place>, bool) {
-        let (mut place, mut passed) = (place, false);
-        while let Some(run) = self.run_at(place) {
-            if run.count != NOT_YET {
-                return (Some(place), passed);
+    fn next_existing(&mut self, place: Place) -> (Option<Place>, bool) {
+        let mut place = place;
+        for passed in 0..FEW {
+            match self.run_at(place) {
+                None => return (None, passed > 0),
+                Some(run) if run.count != NOT_YET => return (Some(place), passed > 0),
+                Some(_) => place = self.tree.after(place),
             }
-            passed = true;
-            place = self.tree.after(place);
         }
-        (None, passed)
+        (self.tree.next_with(place, |lengths| lengths.current + lengths.hidden > 0), true)
     }
 
     /// The place among concurrent runs between the left neighbour and `end`, the right one.
-    ///
-    /// Those with a left origin further to the left belong to what is before the gap, so the scan ends there; those
-    /// with one further to the right descend from another run of the gap and go where that one goes. Of those with the
-    /// same left origin the one whose right origin stands later comes first, and T decides the rest.
     fn integrate(
-        &self,
+        &mut self,
         start: Place,
         end: Option<Place>,
         new: &Elements,
         order: impl Fn(Local, Local) -> Ordering,
     ) -> Place {
-        let (mut place, mut chosen, mut scanning) = (start, start, false);
+        if self.spots.get(new.left).is_none() {
+            match self.scan(start, end, new, &order, FEW) {
+                Some(place) => return place,
+                None => self.spots.put(new.left, Row::default()),
+            }
+        }
+        self.complete_row(start, end, new);
+        let found = self.place_in_row(start, end, new, &order);
+        #[cfg(test)]
+        assert_eq!(found, self.scan(start, end, new, &order, usize::MAX), "by the row and by a plain scan");
+        match found {
+            Some(place) => place,
+            None => unreachable!("there is no row for {new:?}"),
+        }
+    }
+
+    /// Goes through concurrent runs one by one; `None` when there are more than `most`.
+    ///
+    /// Those with a left origin further to the left belong to what is before the gap, so the scan ends there; those
+    /// with one further to the right descend from another run of the gap and go where that one goes. Of those with the
+    /// same left origin the one whose right origin stands later comes first, and T decides the rest.
+    fn scan(
+        &self,
+        start: Place,
+        end: Option<Place>,
+        new: &Elements,
+        order: &impl Fn(Local, Local) -> Ordering,
+        most: usize,
+    ) -> Option<Place> {
+        let (mut place, mut chosen, mut scanning, mut passed) = (start, start, false, 0);
         while Some(place) != end {
             let Some(other) = self.run_at(place) else { break };
+            if passed == most {
+                return None;
+            }
+            passed += 1;
             match self.compare_left(other.left, new.left) {
                 Ordering::Less => break,
                 Ordering::Greater => {}
@@ -465,7 +511,7 @@ impl Sequence {
                     Ordering::Less => scanning = true,
                     Ordering::Greater => scanning = false,
                     Ordering::Equal => {
-                        if precedes(new.id, other.id, &order) {
+                        if precedes(new.id, other.id, order) {
                             break;
                         }
                         scanning = false;
@@ -477,7 +523,92 @@ impl Sequence {
                 chosen = place;
             }
         }
-        chosen
+        Some(chosen)
+    }
+
+    /// Adds to the row of a new run's left origin what stands before its right origin and is not known yet.
+    fn complete_row(&mut self, start: Place, end: Option<Place>, new: &Elements) {
+        let Some(mut row) = self.spots.take(new.left) else { return };
+        if row.until.is_none_or(|until| self.compare_right(until, new.right) == Ordering::Less) {
+            let mut place = match row.until {
+                Some(Origin(Some(until))) => self.place_of(until),
+                _ => start,
+            };
+            while Some(place) != end
+                && let Some(other) = self.run_at(place).copied()
+            {
+                match self.compare_left(other.left, new.left) {
+                    Ordering::Less => break,
+                    Ordering::Equal => row.push(other.id, self.side(&other)),
+                    Ordering::Greater => {}
+                }
+                place = self.tree.after(place);
+            }
+            row.until = Some(new.right);
+        }
+        self.spots.put(new.left, row);
+    }
+
+    /// The same place that a scan finds, by the row of the left origin, which is known up to the right origin. `None`
+    /// without a row.
+    fn place_in_row(
+        &self,
+        start: Place,
+        end: Option<Place>,
+        new: &Elements,
+        order: &impl Fn(Local, Local) -> Ordering,
+    ) -> Option<Place> {
+        let row = self.spots.get(new.left)?;
+        let side = self.side(new);
+        let before_new = |other: ElementId| {
+            let right = self.elements(self.place_of(other)).right;
+            match self.compare_right(right, new.right) {
+                Ordering::Equal => !precedes(new.id, other, order),
+                which => which == Ordering::Greater,
+            }
+        };
+        let Some(before) = row.last_before(side, before_new) else {
+            return match side {
+                Side::Right => Some(start),
+                // Behind what stands before all that descends from the right origin to the left.
+                Side::LeftOf(right) => match row.leftmost(right) {
+                    leftmost if leftmost == right => end,
+                    leftmost => Some(self.place_of(leftmost)),
+                },
+            };
+        };
+        let next = row.next_after(|other| self.compare(other, before) != Ordering::Greater);
+        let within = |next: ElementId| new.right.0.is_none_or(|right| self.compare(next, right) == Ordering::Less);
+        match (next.filter(|&next| within(next)), side) {
+            (Some(next), _) => Some(self.place_of(next)),
+            (None, Side::LeftOf(_)) => end,
+            (None, Side::Right) => self.scan(self.tree.after(self.place_of(before)), end, new, order, usize::MAX),
+        }
+    }
+
+    /// Adds a new run to the row of its left origin, if that is kept and known up to there.
+    #[inline]
+    fn enter_row(&mut self, new: &Elements) {
+        if !self.spots.is_empty() {
+            self.add_to_row(new);
+        }
+    }
+
+    fn add_to_row(&mut self, new: &Elements) {
+        let Some(mut row) = self.spots.take(new.left) else { return };
+        let is_before = |until: ElementId| self.compare(new.id, until) == Ordering::Less;
+        if row.until.is_some_and(|Origin(until)| until.is_none_or(is_before)) {
+            row.insert(new.id, self.side(new), |other| self.compare(other, new.id) == Ordering::Less);
+        }
+        self.spots.put(new.left, row);
+    }
+
+    /// On which side of the row of its left origin an element hangs: of the right origin, if that is of the row itself.
+    fn side(&self, elements: &Elements) -> Side {
+        let Some(right) = elements.right.0 else { return Side::Right };
+        let run = self.elements(self.place_of(right));
+        let its_left = if run.id == right { run.left } else { Origin(Some(ElementId(right.0 - 1))) };
+        if its_left == elements.left { Side::LeftOf(right) } else { Side::Right }
     }
 
     fn compare_left(&self, a: Origin, b: Origin) -> Ordering {
@@ -523,11 +654,10 @@ impl Sequence {
     }
 
     /// Puts a new run behind the first `at` elements of another one.
-    fn put_inside(&mut self, place: Place, at: u32, mut elements: Elements) -> Inserted {
+    fn put_inside(&mut self, place: Place, at: u32, elements: Elements) -> Inserted {
         let number = self.number_at(place);
         let left = &mut self.runs[number.0 as usize];
         let rest = left.split_off(at);
-        elements.right = Origin(Some(rest.id));
         let left = Stand { run: number, lengths: left.lengths() };
         let (new, rest) = (self.enter(elements), self.enter(rest));
         self.replace(place, &[left, new, rest]);
@@ -715,5 +845,41 @@ fn precedes(new: ElementId, other: ElementId, order: impl Fn(Local, Local) -> Or
     match (new.event(), other.event()) {
         (Some(new), Some(other)) => order(new, other) == Ordering::Less,
         (new, other) => new.is_none() && other.is_some(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Events by their numbers; T is handed in as a rank for each.
+    #[test]
+    fn a_row_hears_of_what_is_put_inside_a_run() {
+        let ranks = [0, 50, 10, 20, 0, 60, 61, 62, 63, 70];
+        let order = |a: Local, b: Local| ranks[a.0 as usize].cmp(&ranks[b.0 as usize]);
+        let mut sequence = Sequence::default();
+        let event = |number: u32| Span::new(Local(number), Local(number + 1));
+        let insert = |sequence: &mut Sequence, index, number| {
+            assert!(sequence.insert(index, event(number), order).is_ok());
+            sequence.assert_invariants();
+        };
+        insert(&mut sequence, 0, 0);
+        // Four behind it that have not seen each other: a row is kept.
+        for number in 5..9 {
+            insert(&mut sequence, 1, number);
+            sequence.retreat(event(number));
+        }
+        assert!(!sequence.spots.is_empty());
+        // Who made the first goes on, and somebody who has seen that types in between.
+        insert(&mut sequence, 1, 1);
+        insert(&mut sequence, 1, 9);
+        sequence.retreat(event(9));
+        sequence.retreat(event(1));
+        // Two who have not: the second one stands behind the first one and before all that hangs on the others.
+        insert(&mut sequence, 1, 2);
+        sequence.retreat(event(2));
+        insert(&mut sequence, 1, 3);
+        let found: Vec<u32> = sequence.runs().flat_map(|(first, len, _)| first.0..first.0 + len).collect();
+        assert_eq!(found, [0, 2, 3, 9, 1, 5, 6, 7, 8]);
     }
 }

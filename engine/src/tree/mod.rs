@@ -289,6 +289,36 @@ impl<T: Item> Tree<T> {
         sum
     }
 
+    /// The first item from a place on whose width `has` what is looked for, as a sum has it where an item has.
+    pub(crate) fn next_with(&mut self, place: Place, has: impl Fn(&T::Width) -> bool) -> Option<Place> {
+        if let Some(found) = self.next_in_leaf(place, &has) {
+            return Some(found);
+        }
+        // Further away the sums have to be right.
+        self.lift_finger();
+        let (mut child, mut parent, mut above) = (place.leaf.0, self.leaves[place.leaf.0 as usize].parent, 0);
+        while let Some(number) = parent {
+            let node = &self.nodes[number as usize];
+            let right = node.slot_of(child) + 1;
+            if let Some(slot) = (right..node.len).find(|&slot| has(&node.widths[slot])) {
+                let mut child = node.children[slot];
+                for _ in 0..above {
+                    let node = &self.nodes[child as usize];
+                    child = node.children[node.widths[..node.len].iter().position(&has)?];
+                }
+                return self.next_in_leaf(Place { leaf: LeafId(child), slot: 0 }, has);
+            }
+            (child, parent, above) = (number, node.parent, above + 1);
+        }
+        None
+    }
+
+    fn next_in_leaf(&self, place: Place, has: impl Fn(&T::Width) -> bool) -> Option<Place> {
+        let items = self.leaf_items(place.leaf).get(place.slot..)?;
+        let ahead = items.iter().position(|item| has(&item.width()))?;
+        Some(Place { slot: place.slot + ahead, ..place })
+    }
+
     /// Which of two items stands first.
     pub(crate) fn compare(&self, a: Place, b: Place) -> Ordering {
         if a.leaf == b.leaf {
@@ -620,6 +650,10 @@ mod tests {
                 let sought = random(total as usize + 2) as u32;
                 let found = tree.seek(sought, |width| *width).map(|found| tree.get(found.place).copied());
                 assert_eq!(found.is_some(), sought < total);
+                let from = random(model.len());
+                let next = model[from..].iter().find(|word| word.length > 0);
+                let place = tree.next_with(nth(&tree, from), |&width| width > 0);
+                assert_eq!(place.and_then(|place| tree.get(place)), next, "the next from {from} on");
                 let mut left = sought;
                 let expected =
                     model.iter().find(|word| left.checked_sub(word.length).map(|rest| left = rest).is_none());
@@ -664,7 +698,8 @@ mod tests {
     }
 
     fn nth(tree: &Tree<Word>, at: usize) -> Place {
-        let mut place = tree.first();
+        // The first leaf may be empty.
+        let mut place = tree.settled(tree.first());
         (0..at).for_each(|_| place = tree.after(place));
         tree.settled(place)
     }

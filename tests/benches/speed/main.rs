@@ -12,7 +12,7 @@ mod ours;
 mod programs;
 mod table;
 
-use cede_tests::growth::{Costs, SHAPES};
+use cede_tests::growth::{Costs, SHAPES, Shape};
 use programs::{Line, Programs};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -38,6 +38,7 @@ fn main() -> ExitCode {
     }
     ours::deferral(&traces, desk.path(), measuring, &mut table);
     ours::repeated(&traces, measuring, &mut table);
+    offline(measuring, &mut table);
     growth(measuring, &mut table);
     table.end();
     ExitCode::SUCCESS
@@ -53,6 +54,20 @@ fn compare(figure: &str, traces: &[PathBuf], programs: &Programs, table: &mut Ta
         table.add(Row::of(ours, &peers, traces));
     }
     Ok(())
+}
+
+/// Two authors offline for so many keystrokes each, and fifty: what opening costs an event.
+fn offline(measuring: bool, table: &mut Table) {
+    let (base, times, rounds) = if measuring { (1_000, &[10, 100, 1_000][..], 3) } else { (50, &[2][..], 1) };
+    let least = ours::open_history(Shape::TwoBranches, 2 * base, 11);
+    for &times in times {
+        let more = ours::open_history(Shape::TwoBranches, 2 * base * times, rounds);
+        let log = |events: usize| (events as f64).log2();
+        table.add(Row::offline("two branches", least, more, log(base * times) / log(base)));
+    }
+    let (fewer, each) = (50 * base / 2, 50 * base * 2);
+    let fifty = [fewer, each].map(|events| ours::open_history(Shape::FiftyAuthors, events, rounds));
+    table.add(Row::offline("50 authors", fifty[0], fifty[1], table::GROWTH));
 }
 
 /// How much more an event costs in a history of four times as many: of each shape the figure that grows most.

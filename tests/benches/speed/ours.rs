@@ -3,10 +3,12 @@
 use super::table::{Row, Table};
 use cede::storage::{Kind, LogFile};
 use cede::{AgentId, Chars, Document, Frontier, Patch};
+use cede_measuring::report::Clock;
 use cede_measuring::trace::{Edit, Recording, Trace};
+use cede_tests::growth::Shape;
 use cede_tui::tools::{Format, Tool, run};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Longer traces are not repeated: sixteen times as many events take long to make.
 const MOST_REPEATED: usize = 300_000;
@@ -94,6 +96,14 @@ pub(crate) fn repeated(traces: &[PathBuf], measuring: bool, table: &mut Table) {
     }
 }
 
+/// What opening a history of a shape costs an event, and how many events it has.
+pub(crate) fn open_history(shape: Shape, events: usize, rounds: usize) -> (f64, usize) {
+    let weave = shape.history(events, 1);
+    let document = Document::decode(&weave.update()).expect("a history that breaks no rule");
+    let time = open(&document.encode(), &document, rounds);
+    (time.as_nanos() as f64 / weave.len() as f64, weave.len())
+}
+
 fn lived_over(trace: &Trace, times: usize) -> Document {
     let (mut document, mut version) = (Document::new(), Frontier::root());
     let len = trace.end_content.chars().count();
@@ -130,9 +140,9 @@ fn lived(trace: &Path, desk: &Path, live: bool) -> Option<Document> {
 fn open(bytes: &[u8], expected: &Document, rounds: usize) -> Duration {
     let mut times: Vec<Duration> = (0..rounds)
         .map(|_| {
-            let start = Instant::now();
+            let start = Clock::Thread.now();
             let document = Document::decode(bytes).expect("what was encoded");
-            let time = start.elapsed();
+            let time = Clock::Thread.now().saturating_sub(start);
             assert!(document.text() == expected.text(), "opened, it is another text");
             time
         })

@@ -34,7 +34,7 @@ const SIZES: [(&str, f64); 4] = [
 /// Besides twice the text, in bytes.
 const STEADY: f64 = 65_536.0;
 /// How much more an event may cost when there are four times as many: log n, and what the caches cost.
-const GROWTH: f64 = 1.6;
+pub(crate) const GROWTH: f64 = 1.6;
 /// Nanoseconds.
 const NOISE: f64 = 100.0;
 /// The same when a trace is lived several times over.
@@ -100,6 +100,11 @@ impl Row {
     /// What an event costs, and how many there are, in a history and in the same several times over.
     pub(crate) fn repeated(trace: &str, before: (f64, usize), after: (f64, usize)) -> Self {
         Self::grown("repeated, open", trace, before, after, REPEATED)
+    }
+
+    /// The same of authors who are offline, with what the costs may grow by.
+    pub(crate) fn offline(authors: &str, before: (f64, usize), after: (f64, usize), most: f64) -> Self {
+        Self::grown("offline, open", authors, before, after, (most * 100.0).round() / 100.0)
     }
 
     fn grown(figure: &str, trace: &str, before: (f64, usize), after: (f64, usize), most: f64) -> Self {

@@ -11,9 +11,11 @@ mod shapes;
 
 pub use shapes::{SHAPES, Shape, Weave};
 
+use crate::forge::{Op, Piece, update};
 use crate::live;
 use cede::{AgentId, Chars, Document, Frontier, Session};
-use std::time::{Duration, Instant};
+use cede_measuring::report::Clock;
+use std::time::Duration;
 
 /// What a history of some shape and size costs.
 #[derive(Clone, Debug)]
@@ -28,7 +30,7 @@ pub struct Figure {
     pub name: &'static str,
     /// How many events were gone through.
     pub events: usize,
-    /// The best of some rounds.
+    /// The best of some rounds, in the time that the thread was given.
     pub time: Duration,
 }
 
@@ -46,6 +48,18 @@ impl Costs {
     /// # Panics
     /// When the engine refuses the history, or two ways to read it differ.
     pub fn of(shape: Shape, events: usize, rounds: usize) -> Self {
+        Self::without(&[], shape, events, rounds)
+    }
+
+    /// The same without what comes event by event, where that takes too long.
+    ///
+    /// # Panics
+    /// As [`of`](Self::of).
+    pub fn in_bulk(shape: Shape, events: usize, rounds: usize) -> Self {
+        Self::without(&["live"], shape, events, rounds)
+    }
+
+    fn without(left_out: &[&str], shape: Shape, events: usize, rounds: usize) -> Self {
         let weave = shape.history(events, 1);
         let (update, updates, events) = (weave.update(), weave.updates(), weave.len());
         let mut figures = Vec::new();
@@ -60,14 +74,18 @@ impl Costs {
         });
         figure("import", events, time);
         assert!(imported.text() == document.text(), "{shape:?}: imported is another text than opened");
-        let (time, lived) = best(rounds, || {
-            let mut document = Document::new();
-            for update in &updates {
-                document.import::<Chars>(update).expect("an event that breaks no rule");
-            }
-            document
-        });
-        figure("live", events, time);
+        let mut lived = document.clone();
+        if !left_out.contains(&"live") {
+            let time;
+            (time, lived) = best(rounds, || {
+                let mut document = Document::new();
+                for update in &updates {
+                    document.import::<Chars>(update).expect("an event that breaks no rule");
+                }
+                document
+            });
+            figure("live", events, time);
+        }
         assert!(lived.text() == document.text(), "{shape:?}: one by one is another text than at once");
         let (time, encoded) = best(rounds, || lived.encode());
         figure("encode", events, time);
@@ -83,6 +101,12 @@ impl Costs {
         figure("summary", events, time);
         let (time, _) = best(rounds, || Typist::new(&document).type_some(events / 16));
         figure("type", events / 16, time);
+        let refused = refused_at_the_last_piece();
+        let (time, _) = best(rounds, || {
+            (0..REFUSALS).for_each(|_| assert!(lived.import::<Chars>(&refused).is_err(), "a clock against the rule"));
+        });
+        figure("refuse", REFUSALS, time);
+        assert_eq!(lived.frontier(), everything, "{shape:?}: a refusal leaves no trace");
         Self { figures }
     }
 
@@ -111,12 +135,20 @@ impl Typist {
     }
 }
 
+const REFUSALS: usize = 16;
+
+/// A new agent, who has seen nothing, inserts something; then comes an event with a clock against the rule.
+fn refused_at_the_last_piece() -> Vec<u8> {
+    let piece = |agent, clock| Piece { agent, clock, parents: Some(Vec::new()), ops: vec![Op::Insert(0, "x")] };
+    update(&[piece(u128::MAX, 0), piece(u128::MAX - 1, 7)])
+}
+
 /// The shortest of some rounds, and what the last one gave.
-fn best<T>(rounds: usize, round: impl Fn() -> T) -> (Duration, T) {
-    let once = || {
-        let start = Instant::now();
+fn best<T>(rounds: usize, mut round: impl FnMut() -> T) -> (Duration, T) {
+    let mut once = || {
+        let start = Clock::Thread.now();
         let given = round();
-        (start.elapsed(), given)
+        (Clock::Thread.now().saturating_sub(start), given)
     };
     let (mut shortest, mut last) = once();
     for _ in 1..rounds {

@@ -39,6 +39,8 @@ pub enum Shape {
     Comb,
     /// The same in a random order.
     ShuffledComb,
+    /// The same where everything is typed at the end of the text.
+    CombAtTheEnd,
     /// Many agents write once, two others go on for long without having seen them, and then each of the many writes
     /// again and names its own old event beside the newest.
     OldHeads,
@@ -66,6 +68,7 @@ pub const SHAPES: &[Shape] = &[
     Shape::Ladder,
     Shape::Comb,
     Shape::ShuffledComb,
+    Shape::CombAtTheEnd,
     Shape::OldHeads,
     Shape::OldAgents,
     Shape::OldParents,
@@ -88,6 +91,7 @@ impl Shape {
             Self::Ladder => weave.ladder(events),
             Self::Comb => weave.comb(events, false),
             Self::ShuffledComb => weave.comb(events, true),
+            Self::CombAtTheEnd => weave.comb_at_the_end(events),
             Self::OldHeads => weave.old_heads(events),
             Self::OldAgents => weave.old_agents(events),
             Self::OldParents => weave.old_parents(events),
@@ -276,6 +280,15 @@ impl Weave {
         }
         for (agent, tooth) in teeth.into_iter().enumerate() {
             self.start_within(agent as u128, &[(BASE, tooth as u64)], lens[tooth + 1]);
+        }
+    }
+
+    fn comb_at_the_end(&mut self, events: usize) {
+        self.base(events / 2);
+        let mut teeth: Vec<usize> = (0..events / 2).collect();
+        self.random.shuffle(&mut teeth);
+        for (agent, tooth) in teeth.into_iter().enumerate() {
+            self.start(agent as u128, &[(BASE, tooth as u64)], tooth + 1);
         }
     }
 

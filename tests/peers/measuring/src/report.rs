@@ -25,7 +25,7 @@ pub struct Report {
 
 /// What a round is timed with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Clock {
+pub enum Clock {
     /// Time as it passes.
     Wall,
     /// Time that this thread was given: near the other on an idle machine, and little more on a busy one.
@@ -33,7 +33,8 @@ enum Clock {
 }
 
 impl Clock {
-    fn now(self) -> Duration {
+    /// Since some moment that stays the same.
+    pub fn now(self) -> Duration {
         let id = match self {
             Self::Wall => ClockId::Monotonic,
             Self::Thread => ClockId::ThreadCPUTime,
