@@ -14,6 +14,12 @@ pub(super) struct Criticals {
     fresh: Vec<Span>,
 }
 
+impl From<Vec<Span>> for Criticals {
+    fn from(fresh: Vec<Span>) -> Self {
+        Self { fresh, ..Self::default() }
+    }
+}
+
 impl Criticals {
     pub(super) fn len(&self) -> usize {
         self.kept + self.fresh.len()

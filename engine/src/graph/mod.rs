@@ -345,13 +345,7 @@ impl Graph {
         let Some(run) = self.runs.last() else { return };
         self.posts.cover(self.runs.len() - 1, self.len);
         self.agents[run.agent.0 as usize].held.extend_last(run.clock + (self.len - run.start.0));
-        self.close_critical();
-    }
-
-    /// The last event is critical where there is no other head.
-    #[inline]
-    fn close_critical(&mut self) {
-        if self.older_heads.is_empty() && self.len > 0 {
+        if self.older_heads.is_empty() {
             self.critical.end_last(Local(self.len));
         }
     }

@@ -1,16 +1,20 @@
 //! A graph whose runs come all at once: what each agent holds, and where runs are found, is entered at the end, in one
 //! go over all of them.
 
+use super::critical::Criticals;
 use super::{Agent, AgentIndex, Graph, GroupRun};
 use crate::id::{AgentId, Local, Span};
 use crate::rle::{RangeSet, Signposts};
 
-/// Invariant: as that of the graph, but for the runs and clocks of the agents and the signposts, which are not there.
+/// Invariant: as that of the graph, but for the runs and clocks of the agents, the signposts and the critical versions,
+/// which are not there. One older head alone is `older`, several are the graph's.
 #[derive(Debug, Default)]
 pub(crate) struct Whole {
     graph: Graph,
     /// How many agents have runs: those with the lowest numbers.
     met: u32,
+    older: Option<Local>,
+    critical: Vec<Span>,
 }
 
 impl Whole {
@@ -27,7 +31,7 @@ impl Whole {
             parents: Vec::with_capacity(2 * runs),
             ..Graph::default()
         };
-        Self { graph, met: 0 }
+        Self { graph, ..Self::default() }
     }
 
     /// Goes on with a group that began with clock `first`, in a run of its own. The caller has checked that the agent's
@@ -52,24 +56,67 @@ impl Whole {
 
     #[inline]
     fn push(&mut self, agent: u32, clock: u32, first: u32, parents: &[Local], count: u32) {
-        let graph = &mut self.graph;
-        graph.close_critical();
-        graph.drop_critical_after(parents.first().copied());
-        graph.adopt(parents);
-        let (start, saw_all) = (graph.len(), graph.older_heads.is_empty());
+        let start = self.graph.len();
+        if self.has_one_head()
+            && let Some(last) = self.critical.last_mut()
+        {
+            last.end = start;
+        }
+        self.drop_critical_after(parents.first().copied());
+        self.adopt(parents);
+        let (saw_all, graph) = (self.has_one_head(), &mut self.graph);
         let parents_start = graph.parents.len() as u32;
         graph.runs.push(GroupRun { start, agent: AgentIndex(agent), clock, first, parents: parents_start, saw_all });
         // Two at most, nearly always: cheaper one by one.
         parents.iter().for_each(|&parent| graph.parents.push(parent));
         graph.len += count;
-        if saw_all && graph.critical.last().is_none_or(|span| span.end != start) {
-            graph.critical.push(Span::new(start, graph.len()));
+        if saw_all && self.critical.last().is_none_or(|span| span.end != start) {
+            self.critical.push(Span::new(start, graph.len()));
+        }
+    }
+
+    fn has_one_head(&self) -> bool {
+        self.older.is_none() && self.graph.older_heads.is_empty()
+    }
+
+    /// As [`Graph::adopt`], and sooner done while there are not more than two heads, as there mostly are.
+    #[inline]
+    fn adopt(&mut self, parents: &[Local]) {
+        if self.graph.older_heads.is_empty() {
+            let is_head = |head: &Local| !parents.contains(head);
+            let last = self.graph.len.checked_sub(1).map(Local).filter(is_head);
+            let older = self.older.filter(is_head);
+            if older.is_none() || last.is_none() {
+                self.older = older.or(last);
+                return;
+            }
+        }
+        self.graph.older_heads.extend(self.older.take());
+        self.graph.adopt(parents);
+        if let [older] = self.graph.older_heads[..] {
+            self.older = Some(older);
+            self.graph.older_heads.clear();
+        }
+    }
+
+    /// Each version is dropped at most once.
+    #[inline]
+    fn drop_critical_after(&mut self, parent: Option<Local>) {
+        let end = parent.map_or(Local(0), |parent| parent + 1);
+        while let Some(last) = self.critical.last_mut() {
+            if last.start < end {
+                last.end = last.end.min(end);
+                return;
+            }
+            self.critical.pop();
         }
     }
 
     /// The graph, unless there are agents without a run.
     pub(crate) fn finish(self) -> Option<Graph> {
         let mut graph = self.graph;
+        graph.older_heads.extend(self.older);
+        graph.critical = Criticals::from(self.critical);
         if self.met as usize != graph.agents.len() {
             return None;
         }
