@@ -75,6 +75,7 @@ impl Shortcut {
                     number += 1;
                     let Some(next) = self.runs.get(number) else { break };
                     run = *next;
+                    self.elements.turn();
                     if self.elements.len() > fold_at {
                         self.fold(number, log, draft);
                         fold_at = LEAST_FOLDED.max(2 * self.elements.len());

@@ -149,6 +149,15 @@ pub(crate) struct Short {
     removals: Vec<Removal>,
     /// The origins of elements that are not folded.
     origins: Vec<NamedOrigin>,
+    /// Where something was found last. What changes since changes behind it.
+    near: Near,
+}
+
+/// A run, and how many elements before it are visible to the version in use.
+#[derive(Clone, Copy, Debug, Default)]
+struct Near {
+    run: usize,
+    before: u32,
 }
 
 /// An origin while its run is being folded.
@@ -167,6 +176,7 @@ impl Short {
     pub(crate) fn begin(&mut self, base_len: u32) {
         self.elements.clear();
         self.removals.clear();
+        self.turn();
         if base_len > 0 {
             let id = ElementId::base(0);
             self.elements.push(Elements { len: base_len, ..Elements::new(id, Author::BASE, 0) });
@@ -329,6 +339,7 @@ impl Short {
             }
         }
         self.elements.truncate(kept);
+        self.turn();
         self.set_origins(seen);
     }
 
@@ -366,13 +377,26 @@ impl Short {
         }
     }
 
+    /// Another version is in use from now on.
+    pub(crate) fn turn(&mut self) {
+        self.near = Near::default();
+    }
+
     /// Where the visible element number `index` is: its run, and how far in. The visible length when there are no more.
-    fn find(&self, index: u32, seen: &Seen) -> Result<(usize, u32), u32> {
-        let mut left = index;
-        for (at, run) in self.elements.iter().enumerate() {
-            let len = run.len * u32::from(self.visible(run, seen));
+    /// O(1) near the last one found, until there is a [`turn`](Self::turn).
+    fn find(&mut self, index: u32, seen: &Seen) -> Result<(usize, u32), u32> {
+        let len = |run: &Elements| run.len * u32::from(self.visible(run, seen));
+        let Near { mut run, mut before } = self.near;
+        while index < before {
+            run -= 1;
+            before -= len(&self.elements[run]);
+        }
+        let mut left = index - before;
+        for (ahead, elements) in self.elements[run..].iter().enumerate() {
+            let len = len(elements);
             if left < len {
-                return Ok((at, left));
+                self.near = Near { run: run + ahead, before: index - left };
+                return Ok((run + ahead, left));
             }
             left -= len;
         }
