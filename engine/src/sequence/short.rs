@@ -195,6 +195,10 @@ impl Short {
     ) -> Result<usize, OutOfRange> {
         let mut elements = Elements { len: events.len(), ..Elements::new(ElementId::of(events.start), author, tag) };
         let mut place = 0;
+        if index == 0 {
+            // What is inserted may stand before all that was found.
+            self.turn();
+        }
         if let Some(last) = index.checked_sub(1) {
             let (at, offset) = self.find(last, seen).map_err(|len| OutOfRange { index, len })?;
             let left = self.elements[at];
