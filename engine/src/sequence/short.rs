@@ -97,7 +97,8 @@ impl Seen {
         self.0.iter_mut().zip(&other.0).for_each(|(bound, &other)| *bound = other.min(*bound));
     }
 
-    fn has(&self, author: Author, number: u32) -> bool {
+    /// Whether this event of an author is in the version, or this element of the base.
+    pub(crate) fn has(&self, author: Author, number: u32) -> bool {
         (number as i32) < self.0[usize::from(author.0) % BOUNDS]
     }
 }
