@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use sha2::{Digest, Sha256};
+
 /// The name of a room: 1 to 128 characters of `A-Z a-z 0-9 _ -`.
 ///
 /// Names are keys, never paths: nothing in one can mean a folder, a query or an escape.
@@ -16,6 +18,12 @@ impl RoomName {
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What logs call the room: eight digits of its SHA-256. People choose names and may mean them to be secret; whoever
+    /// knows one finds it by `printf NAME | sha256sum`.
+    pub fn fingerprint(&self) -> String {
+        Sha256::digest(self.0.as_bytes()).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
     }
 }
 

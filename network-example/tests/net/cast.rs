@@ -172,7 +172,7 @@ pub(crate) async fn raw_hello(target: &Target) -> Raw {
 
 pub(crate) fn hello(protocol: u32) -> Message {
     let (name, color, agent) = ("raw".to_owned(), Color(0, 0, 0), AgentId::new(99));
-    Message::text(ClientControl::Hello { protocol, name, color, agent }.to_json())
+    Message::text(ClientControl::Hello { protocol, name, color, agent, token: None }.to_json())
 }
 
 /// Reads to the end: the last control message and the close frame.

@@ -113,7 +113,7 @@ async fn another_protocol_is_refused_for_good() {
     socket.send(hello(PROTOCOL + 1)).await.unwrap();
     let (code, reason, close) = end_of(&mut socket).await;
     assert_eq!((code, close), (Refusal::Protocol, 1002));
-    assert_eq!(reason, "you speak protocol 2, this server 1");
+    assert_eq!(reason, format!("you speak protocol {}, this server {PROTOCOL}", PROTOCOL + 1));
     assert!(code.is_final());
     server.stop().await.unwrap();
 }
