@@ -8,8 +8,8 @@
 use std::fmt;
 
 use tokio_tungstenite::tungstenite::http::header::{
-    ALLOW, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE,
-    WWW_AUTHENTICATE,
+    ALLOW, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, TRANSFER_ENCODING,
+    UPGRADE, WWW_AUTHENTICATE,
 };
 use tokio_tungstenite::tungstenite::http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 
@@ -31,7 +31,9 @@ pub(crate) fn parse_head(bytes: &[u8]) -> Result<Option<(Request<()>, usize)>, R
     let length = match head.parse(bytes) {
         Ok(httparse::Status::Complete(length)) => length,
         Ok(httparse::Status::Partial) => return Ok(None),
-        Err(httparse::Error::TooManyHeaders) => return Err(Rejection::large(format!("more than {MAX_HEADERS} headers"))),
+        Err(httparse::Error::TooManyHeaders) => {
+            return Err(Rejection::large(format!("more than {MAX_HEADERS} headers")));
+        }
         Err(error) => return Err(Rejection::malformed(format!("this is no HTTP request: {error}"))),
     };
     let (method, target) = (head.method.unwrap_or_default(), head.path.unwrap_or_default());

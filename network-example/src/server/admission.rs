@@ -6,6 +6,7 @@ use tokio_tungstenite::tungstenite::http::header::{HOST, HeaderValue, ORIGIN};
 use tokio_tungstenite::tungstenite::http::{HeaderMap, Request, StatusCode};
 
 use crate::http::Rejection;
+use crate::planted::planted;
 use crate::room::{RoomName, RoomNameError};
 
 /// Which pages and which names are let through.
@@ -35,7 +36,7 @@ impl Doorkeeper<'_> {
         let name = host.to_str().ok().and_then(without_port).ok_or_else(|| bad(format!("{host:?} is no host")))?;
         let is_address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
         let is_listed = || self.hosts.iter().any(|listed| listed.eq_ignore_ascii_case(name));
-        if is_address || name.eq_ignore_ascii_case("localhost") || is_listed() {
+        if planted("host") || is_address || name.eq_ignore_ascii_case("localhost") || is_listed() {
             return Ok(());
         }
         let reason = format!("this server does not go by the name {name:?}; --host {name} would make it");
@@ -48,7 +49,11 @@ impl Doorkeeper<'_> {
     fn check_origin(&self, headers: &HeaderMap) -> Result<(), Rejection> {
         let refused = |reason: String| Err(Rejection::new(StatusCode::FORBIDDEN, "origin", reason));
         let listed = |origin: &HeaderValue| {
-            self.origins.iter().any(|listed| listed.as_bytes().eq_ignore_ascii_case(origin.as_bytes()))
+            let origin = origin.as_bytes();
+            self.origins.iter().any(|listed| match planted("origin") {
+                true => origin.starts_with(listed.as_bytes()),
+                false => listed.as_bytes().eq_ignore_ascii_case(origin),
+            })
         };
         let mut origins = headers.get_all(ORIGIN).iter();
         match (origins.next(), origins.next()) {
@@ -85,6 +90,7 @@ pub(crate) fn room_of(request: &Request<()>) -> Result<RoomName, Rejection> {
             let reason = "the path names no room; ask for /ROOM".to_owned();
             Err(Rejection::new(StatusCode::NOT_FOUND, "path", reason))
         }
+        Some(name) if planted("path") => name.rsplit('/').next().unwrap_or(name).parse().map_err(Rejection::malformed),
         Some(name) => name.parse().map_err(|error: RoomNameError| Rejection::malformed(error)),
     }
 }
@@ -143,7 +149,9 @@ mod tests {
         let hosts = ["cede.example".to_owned()];
         let door = Doorkeeper { origins: &[], hosts: &hosts };
         let host = |host: &str| door.check(&headers(&[("host", host)])).err().map(|error| error.status.as_u16());
-        for good in ["127.0.0.1:4000", "192.0.2.7", "[::1]:4000", "[::1]", "localhost:1", "LOCALHOST", "Cede.Example:443"] {
+        for good in
+            ["127.0.0.1:4000", "192.0.2.7", "[::1]:4000", "[::1]", "localhost:1", "LOCALHOST", "Cede.Example:443"]
+        {
             assert_eq!(host(good), None, "{good}");
         }
         for other in ["evil.example", "cede.example.evil", "localhost.evil:4000", "127.0.0.1.evil", "127.0.0.1x"] {

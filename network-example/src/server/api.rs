@@ -58,7 +58,9 @@ fn metrics(headers: &HeaderMap, from: SocketAddr, service: &Service) -> Answer {
     let oversees = service.access.oversees(Credential::of(token.as_ref()));
     // Behind a proxy on this machine everybody comes from here; whoever runs one keeps this path to themselves.
     if !oversees && !from.ip().to_canonical().is_loopback() {
-        return Err(Rejection::forbidden("numbers are for this machine, or for a token with host rights to *".to_owned()));
+        return Err(Rejection::forbidden(
+            "numbers are for this machine, or for a token with host rights to *".to_owned(),
+        ));
     }
     let body = service.metrics.to_text().into_bytes();
     Ok(answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", body))

@@ -27,6 +27,7 @@ use super::room::Joining;
 use super::service::Service;
 use super::throttle::Throttle;
 use crate::http::{Rejection, answer_bytes, bearer, head_bytes, is_upgrade, parse_head};
+use crate::planted::planted;
 use crate::presence::{Identity, PeerId};
 use crate::rights::Rights;
 use crate::room::RoomName;
@@ -49,7 +50,8 @@ pub(crate) async fn serve(
     let _counted = service.metrics.connections.enter();
     service.metrics.connections_total.add(1);
     // What is said at the door is boxed, so that a connection that has passed it does not keep the room for it.
-    let greeting = Box::pin(timeout(service.config.handshake_timeout, greet(stream, &service)));
+    let patience = service.config.handshake_timeout * if planted("handshake") { 1000 } else { 1 };
+    let greeting = Box::pin(timeout(patience, greet(stream, &service)));
     let greeted = tokio::select! {
         greeted = greeting => greeted,
         _ = closing.wait_for(|closing| *closing) => return,
@@ -117,8 +119,8 @@ async fn greet(stream: TcpStream, service: &Service) -> Result<Greeting, Lost> {
     // Without it the kernel holds small frames back to join them. An error means that the peer is gone already.
     stream.set_nodelay(true)?;
     let mut stream = match &service.acceptor {
-        Some(acceptor) => Stream::secure(acceptor.accept(stream).await?),
-        None => Stream::plain(stream),
+        Some(acceptor) if !may_be_plain(&stream).await? => Stream::secure(acceptor.accept(stream).await?),
+        _ => Stream::plain(stream),
     };
     let (request, rest) = match read_head(&mut stream, service.config.max_head).await? {
         Ok(head) => head,
@@ -140,11 +142,20 @@ async fn greet(stream: TcpStream, service: &Service) -> Result<Greeting, Lost> {
     }
 }
 
+/// From this machine itself TLS is possible and not needed: nobody is in between, and neither the editor that runs the
+/// server nor what watches it should have to go by the name in the certificate. A TLS handshake begins with byte 22.
+async fn may_be_plain(stream: &TcpStream) -> io::Result<bool> {
+    let (from, to) = (stream.peer_addr()?.ip().to_canonical(), stream.local_addr()?.ip().to_canonical());
+    if !from.is_loopback() && from != to {
+        return Ok(false);
+    }
+    let mut first = [0];
+    stream.peek(&mut first).await?;
+    Ok(first != [22])
+}
+
 /// Reads up to the empty line that ends a head, and gives what has come behind it as well.
-async fn read_head(
-    stream: &mut Stream,
-    most: usize,
-) -> Result<Result<(Request<()>, Vec<u8>), Rejection>, Lost> {
+async fn read_head(stream: &mut Stream, most: usize) -> Result<Result<(Request<()>, Vec<u8>), Rejection>, Lost> {
     let mut bytes = Vec::with_capacity(1024);
     loop {
         if bytes.len() >= most {
@@ -194,14 +205,20 @@ async fn upgrade(
     service: &Service,
 ) -> Result<Guest, Lost> {
     stream.write_all(&head_bytes(response)).await?;
-    stream.allow(MAX_CONTROL.saturating_sub(rest.len()));
+    if !planted("greeting") {
+        stream.allow(MAX_CONTROL.saturating_sub(rest.len()));
+    }
     let limits = websocket_config(service.config.max_message, MAX_FROM_SERVER);
     let stream = WebSocketStream::from_partially_read(stream, rest, Role::Server, Some(limits)).await;
     let mut socket = Socket::new(stream);
-    let hello = match socket.ready(true).await {
-        Ready::Read(Ok(Message::Text(json))) => read_hello(&json, credential, &room, service),
-        Ready::Read(Err(error)) => Err(refusal(&error).ok_or(Lost)?),
-        _ => Err((Refusal::Malformed, "the first message is not hello".to_owned())),
+    let hello = loop {
+        match socket.ready(true).await {
+            Ready::Read(Ok(Message::Text(json))) => break read_hello(&json, credential, &room, service),
+            // A ping may stand between the parts of a message.
+            Ready::Read(Ok(Message::Ping(_) | Message::Pong(_))) | Ready::Flushed => {}
+            Ready::Read(Ok(_)) => break Err((Refusal::Malformed, "the first message is not hello".to_owned())),
+            Ready::Read(Err(error)) => break Err(refusal(&error).ok_or(Lost)?),
+        }
     };
     // Whoever is shown out may still be heard to the end; nothing of it is kept.
     socket.allow_all();
@@ -306,6 +323,10 @@ async fn visit(
         Ok(joined) => joined,
         Err(turned) => return End::Refused(turned),
     };
+    tracing::info!(room = name.fingerprint(), member = id.0, %rights, "joined");
+    if planted("log") {
+        tracing::info!(room = name.as_str(), "joined");
+    }
     let throttle = Throttle::new(config.byte_rate, config.message_rate, std::time::Instant::now());
     let mut visit = Visit { socket, id, room, name, credential, service, changes, pickup, throttle };
     let end = tokio::select! {
@@ -316,6 +337,7 @@ async fn visit(
     };
     // A room that is gone needs no goodbye.
     let _ = visit.room.send(Command::Leave(id)).await;
+    tracing::info!(room = name.fingerprint(), member = id.0, "left");
     end
 }
 
@@ -391,6 +413,9 @@ impl Visit<'_> {
     /// What this client may do as of now, for the room to act by: it comes before whatever the client says next.
     async fn look_up_rights(&mut self) -> Result<(), End> {
         self.changes.mark_unchanged();
+        if planted("revoked") {
+            return Ok(());
+        }
         let rights: Result<Rights, Denied> = self.service.access.rights(self.credential, self.name);
         self.tell(Command::Rights(self.id, rights)).await
     }
@@ -409,7 +434,7 @@ impl Visit<'_> {
             Message::Text(json) => {
                 let control = ClientControl::from_json(&json);
                 let control = control.map_err(|error| End::Refused((Refusal::Malformed, error.to_string())))?;
-                self.tell(Command::Control(self.id, control)).await?;
+                self.tell(Command::Control(self.id, Box::new(control))).await?;
             }
             // tungstenite has an answer ready that goes out with the next read, which also finds the end.
             Message::Close(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
@@ -434,5 +459,26 @@ impl Visit<'_> {
     fn feed(&mut self, message: Message) -> Result<(), End> {
         self.service.metrics.bytes_out.add(message.len() as u64);
         self.socket.feed(message).map_err(|_| End::Gone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Most of an idle connection is its read buffer of 4 KiB; what else it keeps is to be less.
+    #[tokio::test]
+    async fn the_task_of_a_connection_is_small() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (access, config) = (super::super::Access::open(), Arc::new(super::super::Config::default()));
+        let (writer, _) = super::super::writer::Writer::start(crate::store::MemoryStore::default()).unwrap();
+        let metrics = Arc::default();
+        let hub = Arc::new(super::super::hub::Hub::new(config.clone(), access.clone(), Arc::clone(&metrics), writer));
+        let service = Arc::new(Service { config, access, metrics, hub, acceptor: None });
+        let from = listener.local_addr().unwrap();
+        let task = serve(stream, from, service, watch::channel(false).1);
+        let (task, command) = (std::mem::size_of_val(&task), size_of::<Command>());
+        assert!(task < 3000 && command <= 64, "{task} bytes, and {command} for a command");
     }
 }

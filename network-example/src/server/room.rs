@@ -41,6 +41,7 @@ use super::access::{Credential, Denied, Invitation};
 use super::metrics::Metrics;
 use super::outbox::Outbox;
 use super::writer::Stored;
+use crate::planted::planted;
 use crate::presence::{Agreement, Identity, Peer, PeerId, Presence, VersionMark, version_digest};
 use crate::rights::Rights;
 use crate::token::Token;
@@ -62,7 +63,8 @@ const IN_FLIGHT: u32 = 64;
 pub(crate) struct Room {
     document: Document,
     rests: bool,
-    members: BTreeMap<PeerId, Member>,
+    /// Boxed, because a node of the map has room for eleven.
+    members: BTreeMap<PeerId, Box<Member>>,
     /// Whose connection an agent's new events come by.
     owners: HashMap<AgentId, PeerId>,
     limits: Limits,
@@ -267,7 +269,7 @@ impl Room {
         if let Some(reason) = &self.storage_failure {
             member.outbox.push(text_frame(&storage_notice(reason)));
         }
-        self.members.insert(id, member);
+        self.members.insert(id, Box::new(member));
         self.owe(now, id, 0);
         self.pay(now);
         Ok(id)
@@ -346,7 +348,7 @@ impl Room {
     /// A host wants somebody's rights changed. Hosts are equals.
     fn order(&mut self, now: Instant, by: PeerId, of: PeerId, to: Option<Rights>) {
         let Some(host) = self.members.get_mut(&by) else { return };
-        if host.peer.rights < Rights::Host {
+        if host.peer.rights < Rights::Host && !planted("order") {
             let reason = "what others may do is the host's to say";
             return self.dismiss(now, by, Refusal::Forbidden, reason);
         }
@@ -463,7 +465,7 @@ impl Room {
             self.tell_version(now);
         }
         let patience = self.limits.patience;
-        let too_slow = |member: &&Member| member.full_since.is_some_and(|since| since + patience <= now);
+        let too_slow = |member: &&Box<Member>| member.full_since.is_some_and(|since| since + patience <= now);
         let slow: Vec<PeerId> = self.members.values().filter(too_slow).map(|member| member.peer.id).collect();
         for id in slow {
             let reason = format!("nothing was read of a full queue for {} s", patience.as_secs());
@@ -532,7 +534,10 @@ impl Room {
         if self.members.get(&id).is_none_or(|member| member.flow != Flow::Greeted) {
             return;
         }
-        let chunks = self.document.chunks_since(theirs, CHUNK);
+        let mut chunks = self.document.chunks_since(theirs, CHUNK);
+        if planted("twice") {
+            chunks.extend(self.document.chunks_since(theirs, CHUNK));
+        }
         let Some(member) = self.members.get_mut(&id) else {
             return;
         };
@@ -554,7 +559,10 @@ impl Room {
         }
         let (before, waiting, count) = (self.document.frontier(), self.document.waiting(), self.document.event_count());
         let owners = &self.owners;
-        match self.document.absorb(events, |agent| owners.get(&agent).is_none_or(|owner| *owner == id)) {
+        match self
+            .document
+            .absorb(events, |agent| planted("foreign") || owners.get(&agent).is_none_or(|owner| *owner == id))
+        {
             Ok(true) => {}
             Ok(false) => {
                 let reason = "an event of somebody who is connected and sends their own";
@@ -589,7 +597,7 @@ impl Room {
     /// been under way when they could still write, more show that their program does not listen.
     fn may_bring(&mut self, now: Instant, id: PeerId) -> bool {
         let Some(member) = self.members.get_mut(&id) else { return false };
-        if member.peer.rights < Rights::Write || member.refused > 0 {
+        if !planted("reader") && (member.peer.rights < Rights::Write || member.refused > 0) {
             member.refused += 1;
             if member.refused == 1 {
                 let text = "you may only read here; what you have typed since stays with you".to_owned();
@@ -719,8 +727,7 @@ mod tests {
     use crate::server::outbox::{Pickup, outbox};
     use cede::{Chars, EventSpan, Session};
 
-    const LIMITS: Limits =
-        Limits { members: 10, patience: Duration::from_secs(30), events: 1 << 30, bytes: u64::MAX };
+    const LIMITS: Limits = Limits { members: 10, patience: Duration::from_secs(30), events: 1 << 30, bytes: u64::MAX };
 
     fn joining(agent: u128, rights: Rights) -> (Joining, Pickup) {
         let (outbox, pickup) = outbox(1 << 20);
@@ -850,7 +857,10 @@ mod tests {
         room.receive_control(now, host, ClientControl::Allow { id: guest, rights: Rights::Host });
         room.receive_control(now, host, ClientControl::Remove { id: second });
         let orders = room.take_orders();
-        assert_eq!(orders.iter().map(|order| (order.member, order.to)).collect::<Vec<_>>(), [(guest, Some(Rights::Write))]);
+        assert_eq!(
+            orders.iter().map(|order| (order.member, order.to)).collect::<Vec<_>>(),
+            [(guest, Some(Rights::Write))]
+        );
         room.receive_control(now, guest, ClientControl::Remove { id: other });
         assert!(room.take_orders().is_empty() && !room.members.contains_key(&guest), "who oversteps is dismissed");
         assert!(room.members.contains_key(&other));

@@ -76,8 +76,7 @@ mod tests {
     #[test]
     fn the_slower_bucket_decides() {
         let now = Instant::now();
-        let mut throttle =
-            Throttle::new(Rate { per_second: 1000, burst: 1000 }, Rate { per_second: 1, burst: 2 }, now);
+        let mut throttle = Throttle::new(Rate { per_second: 1000, burst: 1000 }, Rate { per_second: 1, burst: 2 }, now);
         assert_eq!((throttle.take(now, 1), throttle.take(now, 1)), (None, None));
         assert_eq!(throttle.take(now, 1), Some(now + Duration::from_secs(1)));
     }
