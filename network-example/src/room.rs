@@ -1,5 +1,7 @@
 //! Names of rooms: what a database key and a URL path can both carry without escaping.
 
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -87,6 +89,7 @@ impl fmt::Display for RoomNameError {
 impl std::error::Error for RoomNameError {}
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 

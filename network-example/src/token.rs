@@ -1,5 +1,7 @@
 //! Tokens: secrets that let somebody in. They travel and are shown once; what is kept is their hash.
 
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -153,6 +155,7 @@ impl fmt::Display for TokenError {
 impl std::error::Error for TokenError {}
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 

@@ -6,6 +6,8 @@
 //! 77d0e2b4  *      host    60303ae22b998861bce3b28f33eec1be7…   Ann
 //! ```
 
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
 use std::fmt::{self, Write as _};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -260,6 +262,7 @@ impl std::error::Error for TokensError {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 

@@ -3,6 +3,8 @@
 //! What stands behind `#` is never part of a request, so a token there is in no server's log. The client takes it off and
 //! sends it as a header.
 
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -176,6 +178,7 @@ impl fmt::Display for TargetError {
 impl std::error::Error for TargetError {}
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 

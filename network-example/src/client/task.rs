@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -273,8 +274,7 @@ impl Door {
         };
         let name = ServerName::try_from(self.target.host().to_owned()).map_err(io::Error::other)?;
         let secured = connector.connect(name, stream).await;
-        let explained = |error: io::Error| io::Error::other(format!("no secure connection: {error}"));
-        Ok(Stream::secure(secured.map_err(explained)?))
+        Ok(Stream::secure(secured.map_err(Refused::by_tls)?))
     }
 }
 
@@ -282,32 +282,50 @@ impl Door {
 struct Refused {
     /// What the server said, if it said anything.
     status: Option<StatusCode>,
+    /// Its certificate is not its own, or nobody vouches for it: nothing was said to it.
+    is_stranger: bool,
     reason: String,
 }
 
 impl Refused {
+    fn by_tls(error: io::Error) -> Self {
+        let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+        let is_stranger = matches!(cause, Some(rustls::Error::InvalidCertificate(_)));
+        // What `openssl req -x509` makes by itself is one that vouches for others.
+        let advice = if error.to_string().contains("CaUsedAsEndEntity") {
+            "; a server's own certificate has basicConstraints=CA:FALSE"
+        } else {
+            ""
+        };
+        Self { status: None, is_stranger, reason: format!("no secure connection: {error}{advice}") }
+    }
+
     fn into_end(self) -> End {
         // 429 asks for patience; every other 4xx will be the same tomorrow.
         let is_final =
             self.status.is_some_and(|status| status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS);
-        if is_final { End::Refused(self.reason) } else { End::Lost(self.reason) }
+        if is_final || self.is_stranger { End::Refused(self.reason) } else { End::Lost(self.reason) }
     }
 }
 
 impl From<io::Error> for Refused {
     fn from(error: io::Error) -> Self {
-        Self { status: None, reason: error.to_string() }
+        Self { status: None, is_stranger: false, reason: error.to_string() }
     }
 }
 
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
         let Error::Http(response) = error else {
-            return Self { status: None, reason: error.to_string() };
+            return Self { status: None, is_stranger: false, reason: error.to_string() };
         };
         let status = response.status();
         let body = response.body().as_deref().map(String::from_utf8_lossy).unwrap_or_default();
-        Self { status: Some(status), reason: format!("the server answers {status}: {}", body.trim()) }
+        Self {
+            status: Some(status),
+            is_stranger: false,
+            reason: format!("the server answers {status}: {}", body.trim()),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Who may ask for anything at all: decided on the head of a request, before there is a WebSocket.
 
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
 use std::net::IpAddr;
 
 use tokio_tungstenite::tungstenite::http::header::{HOST, HeaderValue, ORIGIN};
@@ -96,6 +98,7 @@ pub(crate) fn room_of(request: &Request<()>) -> Result<RoomName, Rejection> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 

@@ -465,8 +465,9 @@ impl Room {
             self.tell_version(now);
         }
         let patience = self.limits.patience;
-        let too_slow = |member: &&Box<Member>| member.full_since.is_some_and(|since| since + patience <= now);
-        let slow: Vec<PeerId> = self.members.values().filter(too_slow).map(|member| member.peer.id).collect();
+        let too_slow = |member: &Member| member.full_since.is_some_and(|since| since + patience <= now);
+        let slow = self.members.values().filter(|member| too_slow(member)).map(|member| member.peer.id);
+        let slow: Vec<PeerId> = slow.collect();
         for id in slow {
             let reason = format!("nothing was read of a full queue for {} s", patience.as_secs());
             self.dismiss(now, id, Refusal::Slow, &reason);

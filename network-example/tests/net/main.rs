@@ -4,7 +4,7 @@
 //! # Planted bugs
 //!
 //! Each class of tests is shown to find a bug that is planted: `cargo test -p cede-net --features planted` with `PLANTED`
-//! set to one of these must fail, in this test.
+//! set to one of these must fail, in this test. `.ci/planted` does it for all of them.
 //!
 //! | `PLANTED` | the bug | found by |
 //! |---|---|---|

@@ -62,9 +62,8 @@ async fn introduce(server: &Server, room: &str, token: Option<&Token>) -> Result
 /// The next control message.
 async fn control(socket: &mut Raw) -> ServerControl {
     loop {
-        match soon("a control message", socket.next()).await.unwrap().unwrap() {
-            Message::Text(json) => return ServerControl::from_json(&json).unwrap(),
-            _ => {}
+        if let Message::Text(json) = soon("a control message", socket.next()).await.unwrap().unwrap() {
+            return ServerControl::from_json(&json).unwrap();
         }
     }
 }

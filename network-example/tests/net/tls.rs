@@ -47,8 +47,8 @@ async fn a_server_that_nobody_vouches_for_is_not_spoken_to() {
         let target = format!("wss://{host}:{}/notes", server.address.port()).parse().unwrap();
         let mut ada = Person::with("Ada", Client::spawn_trusting(target, Trust::File(trust.clone())));
         ada.types("secret");
-        until("it to be refused", [&mut ada], |[ada]| matches!(ada.link.state(), State::Offline { .. })).await;
-        let State::Offline { reason, .. } = ada.link.state() else { unreachable!() };
+        until("no further attempt", [&mut ada], |[ada]| ada.ended).await;
+        let State::Refused { reason } = ada.link.state() else { panic!("{:?}", ada.link.state()) };
         assert!(reason.starts_with("no secure connection: "), "{reason}");
     }
     server.stop().await.unwrap();

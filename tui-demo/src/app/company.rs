@@ -247,7 +247,7 @@ impl App {
                 if let Some(link) = &self.company.link
                     && let State::Refused { reason } = link.state()
                 {
-                    let reason = format!("the server refuses: {reason}");
+                    let reason = format!("not let in: {reason}");
                     self.notices.fail(reason);
                 }
             }

@@ -52,8 +52,11 @@ pub async fn serve(serve: Serve) -> Result<(), ShellError> {
     server::run(listener, config, store, stopped).await.map_err(ShellError::Server)
 }
 
+/// A file of tokens, and what stood in it.
+type Followed = (PathBuf, Vec<Grant>);
+
 /// Whom the tokens let in, and the file that is to be followed.
-fn access(tokens: Option<PathBuf>) -> Result<(Access, Option<(PathBuf, Vec<Grant>)>), ShellError> {
+fn access(tokens: Option<PathBuf>) -> Result<(Access, Option<Followed>), ShellError> {
     let Some(path) = tokens else {
         return Ok((Access::open(), None));
     };
