@@ -19,6 +19,7 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
 use super::access::{Credential, Denied};
+use super::addresses::Counted;
 use super::admission::{Doorkeeper, room_of};
 use super::api;
 use super::hub::{Command, Turned};
@@ -40,12 +41,13 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// How long a document may take to be fetched: 64 MiB at 1 MiB/s.
 const FETCH: Duration = Duration::from_secs(64);
 
-/// Serves one connection to its end. `closing` becomes true when the server stops.
+/// Serves one connection to its end. `closing` becomes true when the server stops; the place is free when this is over.
 pub(crate) async fn serve(
     stream: TcpStream,
     from: SocketAddr,
     service: Arc<Service>,
     mut closing: watch::Receiver<bool>,
+    _place: Counted,
 ) {
     let _counted = service.metrics.connections.enter();
     service.metrics.connections_total.add(1);
@@ -477,8 +479,9 @@ mod tests {
         let hub = Arc::new(super::super::hub::Hub::new(config.clone(), access.clone(), Arc::clone(&metrics), writer));
         let service = Arc::new(Service { config, access, metrics, hub, acceptor: None });
         let from = listener.local_addr().unwrap();
-        let task = serve(stream, from, service, watch::channel(false).1);
+        let place = super::super::addresses::Addresses::default().enter(from.ip(), 1).unwrap();
+        let task = serve(stream, from, service, watch::channel(false).1, place);
         let (task, command) = (std::mem::size_of_val(&task), size_of::<Command>());
-        assert!(task < 3000 && command <= 64, "{task} bytes, and {command} for a command");
+        assert!(task < 3200 && command <= 64, "{task} bytes, and {command} for a command");
     }
 }

@@ -368,12 +368,13 @@ impl Keeper {
         }
     }
 
+    /// Nobody is shown out of a document that stays.
     async fn delete(&mut self, now: Instant, reply: oneshot::Sender<Result<(), Turned>>) -> Result<(), Gone> {
-        self.room.dismiss_all(now, Refusal::Deleted, "the document has been deleted");
         self.store().await;
         let deleted = self.hub.writer.delete(self.name.clone()).await;
         let is_gone = deleted.is_ok();
         if is_gone {
+            self.room.dismiss_all(now, Refusal::Deleted, "the document has been deleted");
             self.hub.forget(&self.name, &mut self.commands);
         }
         // Whoever asked may have gone; the document has, too.

@@ -118,11 +118,8 @@ async fn accept(
                         Some(Some(counted)) => {
                             // A buffer of another size is slower or larger, and does as well.
                             let _ = SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER);
-                            let serving = connection::serve(stream, from, service.clone(), closing.clone());
-                            connections.spawn(async move {
-                                serving.await;
-                                drop(counted);
-                            });
+                            let serving = connection::serve(stream, from, service.clone(), closing.clone(), counted);
+                            connections.spawn(serving);
                         }
                         Some(None) => turn_back(&stream, service, "address"),
                         None => turn_back(&stream, service, "connections"),

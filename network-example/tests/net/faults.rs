@@ -71,6 +71,22 @@ async fn a_server_that_stops_tells_everybody_to_come_back() {
 }
 
 #[tokio::test]
+async fn sigterm_stores_what_has_come_and_asks_everybody_back() {
+    let folder = Folder::new("term");
+    let file = folder.file("rooms.redb");
+    let program = Program::start(&file, "127.0.0.1:0", &[]);
+    let mut ada = Person::new("Ada", program.target.clone());
+    ada.types("kept");
+    until("it to be acknowledged", [&mut ada], |[ada]| ada.is_settled()).await;
+    program.terminate();
+    until("word of it", [&mut ada], |[ada]| is_offline(ada)).await;
+    let State::Offline { reason, .. } = ada.link.state() else { unreachable!() };
+    assert!(reason.contains("it will be back"), "{reason}");
+    let mut store = RedbStore::open(&file).unwrap();
+    assert!(!store.load(&"notes".parse().unwrap()).unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn kill_9_loses_nothing_that_was_acknowledged() {
     let folder = Folder::new("kill");
     let file = folder.file("rooms.redb");

@@ -145,7 +145,22 @@ async fn a_server_whose_store_has_failed_is_not_ready() {
     assert_eq!(status(&answer), "503");
     assert!(body(&ask(&server, "GET", "/metrics", None, "").await).contains("cede_store_failed 1"));
     assert_eq!(status(&ask(&server, "GET", "/healthz", None, "").await), "200", "it still runs");
+    // Nor can it delete, and nobody is shown out of a room that stays.
+    assert_eq!(status(&ask(&server, "DELETE", "/rooms/notes", None, "").await), "403", "without a host there is none");
+    assert_eq!(*ada.link.state(), State::Online);
     server.stop().await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_delete_shows_nobody_out() {
+    let (ann, token) = Grant::new("*".parse().unwrap(), Rights::Host, "").unwrap();
+    let config = Config { access: Access::tokens(vec![ann]), ..Config::default() };
+    let server = Server::start_with(Failing, config, "127.0.0.1:0").await;
+    let mut ada = Person::new("Ada", server.target("notes").with_token(Some(token.clone())));
+    until("Ada to be in", [&mut ada], |[ada]| *ada.link.state() == State::Online).await;
+    assert_eq!(status(&ask(&server, "DELETE", "/rooms/notes", Some(&token), "").await), "503");
+    assert!(ada.client.try_next().is_none_or(|heard| !matches!(heard, cede_net::client::Incoming::Refused { .. })));
+    server.stop().await.unwrap();
 }
 
 /// What is logged, all of it.
