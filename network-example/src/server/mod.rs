@@ -195,7 +195,7 @@ pub struct Config {
     pub max_head: usize,
     /// Bytes that wait for one connection before it counts as too slow. Default: 512 KiB.
     pub max_queue: usize,
-    /// Connections at once. Default: 10,000.
+    /// Connections at once. Default: 16,384.
     pub max_connections: usize,
     /// Connections from one address at once; of IPv6, from one network of 64 bits. Default: 256.
     pub max_per_address: usize,
@@ -235,7 +235,7 @@ impl Default for Config {
             max_message: MAX_MESSAGE,
             max_head: 8 * 1024,
             max_queue: 512 * 1024,
-            max_connections: 10_000,
+            max_connections: 16_384,
             max_per_address: 256,
             caps_loopback: false,
             max_members: 500,

@@ -2,7 +2,7 @@
 //!
 //! A running server reads the file again within a second, so what is revoked here is over there.
 
-use cede_net::tokens::{self, Grant};
+use cede_net::tokens::{self, Grant, Scope};
 
 use super::ShellError;
 use crate::cli::TokenChange;
@@ -18,8 +18,12 @@ pub fn change(change: &TokenChange) -> Result<String, ShellError> {
         TokenChange::Add { scope, rights, note, .. } => {
             let (grant, token) = Grant::new(scope.clone(), *rights, note).map_err(ShellError::Random)?;
             tokens::add(file, &grant).map_err(wrong)?;
+            let room = match scope {
+                Scope::All => "ROOM".to_owned(),
+                Scope::Room(name) => name.to_string(),
+            };
             // The one time that it is seen: the file keeps its hash.
-            Ok(format!("{}\ncede join ws://HOST:PORT/ROOM#{0}", token.as_str()))
+            Ok(format!("{}\ncede join ws://HOST:PORT/{room}#{0}", token.as_str()))
         }
         TokenChange::List { .. } => {
             let grants = tokens::read(file).map_err(wrong)?;
