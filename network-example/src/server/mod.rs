@@ -32,7 +32,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::SockRef;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
@@ -55,6 +55,8 @@ const GOODBYES: Duration = Duration::from_secs(3);
 /// What the kernel keeps for a client that does not read, in bytes; it takes twice that. Left to itself it goes up to
 /// some megabytes.
 const SEND_BUFFER: usize = 128 * 1024;
+/// Who waits at the door before they are accepted; most systems allow fewer.
+const BACKLOG: u32 = 4096;
 /// Between attempts to accept when the system has no file descriptors left.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
@@ -96,6 +98,23 @@ pub async fn run(
     hub.close();
     drop((hub, service));
     finished(thread).await
+}
+
+/// Listens at an address, with room for everybody who comes back at once after a restart.
+///
+/// The usual room is for 128: of a crowd at the door a kernel drops the others in a way that leaves them believing to be
+/// connected, until they have been silent for long.
+///
+/// # Errors
+/// The system's reason.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // Where it means something else than that a server can be started anew at once, it is not asked for.
+    if cfg!(unix) {
+        socket.set_reuseaddr(true)?;
+    }
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Accepts for ever.

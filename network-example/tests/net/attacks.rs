@@ -291,33 +291,32 @@ async fn slowloris() {
     let server = start(Config { handshake_timeout: patience, ..Config::default() }).await;
     let began = Instant::now();
     let many = crate::load::size("SLOWLORIS", 100);
-    let slow: Vec<_> = (0..many)
-        .map(|number| {
-            let address = server.address;
-            tokio::spawn(async move {
-                let mut stream = TcpStream::connect(address).await.unwrap();
-                let head = upgrade("/notes", "127.0.0.1", "");
-                // A third each: nothing, half a request and then a byte now and then, a request and half a hello.
-                let parts = match number % 3 {
-                    0 => String::new(),
-                    1 => head[..40].to_owned(),
-                    _ => format!("{head}\u{1}"),
-                };
-                stream.write_all(parts.as_bytes()).await.unwrap();
-                let (mut reading, mut writing) = stream.into_split();
-                let drip = async {
-                    while writing.write_all(b"x").await.is_ok() {
-                        tokio::time::sleep(Duration::from_millis(100)).await;
-                    }
-                };
-                let mut rest = Vec::new();
-                tokio::select! {
-                    _ = reading.read_to_end(&mut rest) => {}
-                    () = drip, if number % 3 == 1 => {}
+    let mut slow = Vec::new();
+    for number in 0..many {
+        // One after the other: a kernel whose queue is full drops some that then believe to be connected, for ever.
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let head = upgrade("/notes", "127.0.0.1", "");
+        // A third each: nothing, half a request and then a byte now and then, a request and half a hello.
+        let parts = match number % 3 {
+            0 => String::new(),
+            1 => head[..40].to_owned(),
+            _ => format!("{head}\u{1}"),
+        };
+        stream.write_all(parts.as_bytes()).await.unwrap();
+        slow.push(tokio::spawn(async move {
+            let (mut reading, mut writing) = stream.into_split();
+            let drip = async {
+                while writing.write_all(b"x").await.is_ok() {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
                 }
-            })
-        })
-        .collect();
+            };
+            let mut rest = Vec::new();
+            tokio::select! {
+                _ = reading.read_to_end(&mut rest) => {}
+                () = drip, if number % 3 == 1 => {}
+            }
+        }));
+    }
     assert_open(&server).await;
     for connection in slow {
         soon("the slow to be shown out", connection).await.unwrap();
@@ -384,6 +383,21 @@ async fn a_message_before_hello_that_is_not_hello() {
         socket.send(message).await.unwrap();
         let (_, close) = read_to_end(&mut socket).await;
         assert_eq!(close.map(|close| u16::from(close.code)), Some(1002));
+    }
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_crowd_that_comes_at_once_is_let_in() {
+    let server = start(Config::default()).await;
+    let crowd: Vec<_> = (0..300).map(|_| TcpStream::connect(server.address)).collect();
+    let crowd = futures_util::future::join_all(crowd).await;
+    for stream in crowd {
+        let mut stream = stream.unwrap();
+        stream.write_all(upgrade("/notes", "127.0.0.1", "").as_bytes()).await.unwrap();
+        let mut first = [0; 12];
+        soon("an answer", stream.read_exact(&mut first)).await.unwrap();
+        assert_eq!(&first, b"HTTP/1.1 101");
     }
     server.stop().await.unwrap();
 }

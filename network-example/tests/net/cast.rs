@@ -13,7 +13,7 @@ use cede_net::wire::{ClientControl, PROTOCOL, ServerControl};
 use futures_util::future::select_all;
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -46,7 +46,7 @@ impl Server {
     }
 
     pub(crate) async fn start_with(store: impl Store, config: Config, address: &str) -> Self {
-        let listener = TcpListener::bind(address).await.unwrap();
+        let listener = server::listen(address.parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let shutdown = async {

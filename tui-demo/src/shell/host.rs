@@ -23,7 +23,6 @@ use cede_net::server::{self, Access, Config};
 use cede_net::store::{Store, StoreError};
 use cede_net::tls::Certificate;
 use cede_net::token::Token;
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -72,7 +71,7 @@ impl Host {
     /// # Errors
     /// The system's reason, when it cannot listen there or has no randomness.
     pub async fn start(bind: SocketAddr, room: RoomName, door: Doorway) -> io::Result<Self> {
-        let listener = TcpListener::bind(bind).await?;
+        let listener = server::listen(bind)?;
         let address = listener.local_addr()?;
         let (access, token) = Access::hosted(&room, !address.ip().is_loopback()).map_err(io::Error::other)?;
         let (ask, asked) = mpsc::unbounded_channel();

@@ -4,7 +4,6 @@
 
 use std::path::PathBuf;
 
-use tokio::net::TcpListener;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::ShellError;
@@ -27,7 +26,7 @@ pub async fn serve(serve: Serve) -> Result<(), ShellError> {
     let (access, followed) = access(serve.tokens)?;
     let store = RedbStore::open(&serve.store).map_err(ShellError::Store)?;
     let bind = |source| ShellError::Bind { address: serve.bind, source };
-    let listener = TcpListener::bind(serve.bind).await.map_err(bind)?;
+    let listener = server::listen(serve.bind).map_err(bind)?;
     let address = listener.local_addr().map_err(bind)?;
     let mut signals = Signals::listen().map_err(ShellError::Signals)?;
     let scheme = if certificate.is_some() { "wss" } else { "ws" };
