@@ -89,6 +89,10 @@ impl fmt::Debug for Origin {
 /// So many runs are passed one by one in search of a place.
 const FEW: usize = if cfg!(test) { 2 } else { 64 };
 
+/// So many runs with one left origin are passed when what descends from them is not looked at. Each costs a way through the
+/// tree, so that a row soon pays.
+const FEW_CHILDREN: usize = if cfg!(test) { 2 } else { 8 };
+
 /// How often a run has been inserted (0 or 1) plus how often it has been deleted, in the current version. A sum, so
 /// that retreating and advancing commute.
 type Count = u32;
@@ -574,7 +578,7 @@ impl Sequence {
         order: &impl Fn(Local, Local) -> Ordering,
     ) -> Option<Place> {
         let (mut place, mut chosen, mut scanning) = (start, start, false);
-        for _ in 0..FEW {
+        for _ in 0..FEW_CHILDREN {
             let next = self.next_no_deeper(place, new.depth);
             if !scanning {
                 chosen = next;
