@@ -15,9 +15,7 @@ fn is_known(shape: Shape, figure: &str) -> bool {
     match shape {
         // Each event is made at another version than the one before it, and the way between the two is as long as there
         // are events: in the order of arrival nothing can be put beside its like.
-        Shape::TwoBranchesByTurns | Shape::ShuffledComb => figure == "live",
-        // As before; and where each run has a left origin of its own, what descends from it is passed one by one.
-        Shape::CombAtTheEnd => ["open", "import", "live", "checkout"].contains(&figure),
+        Shape::TwoBranchesByTurns | Shape::ShuffledComb | Shape::CombAtTheEnd => figure == "live",
         // Any two of these versions lie far apart in whatever order.
         Shape::Bridges => ["open", "import", "live", "checkout"].contains(&figure),
         _ => false,

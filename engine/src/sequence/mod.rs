@@ -12,8 +12,9 @@
 //! Elements stand by runs in a B+tree with three sums (current and end length, and how many exist in the current version
 //! though they are not visible); an index by runs leads from an event to the leaf of the run that it inserted, or to the
 //! run that it removed. Every operation is O(log n) a run. Concurrent runs at the same spot are scanned one by one while
-//! they are few; where they are many, those with one left origin are kept in order (`spots`). What descends from the one
-//! in front of a new run is scanned still.
+//! they are few. From the first time that they are many, the tree knows how deep in the tree of left origins what stands
+//! in each leaf is, and what descends from another run is passed in one step; and where many have the same left origin,
+//! these are kept in order (`spots`).
 //!
 //! Sources: FugueMax is Weidner & Kleppmann, "The Art of the Fugue" (2023), section 5; the scan for the place is that
 //! of YjsMod (Gentle, reference-crdts) with T in the place of agent ids; two-moment elements are the Eg-walker state
@@ -64,12 +65,33 @@ impl fmt::Debug for ElementId {
     }
 }
 
-/// The left or right neighbour at the time of insertion: an element, or the start or end of everything.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-struct Origin(Option<ElementId>);
+/// The left or right neighbour at the time of insertion: an element, by one more than its number, so that the start or
+/// end of everything takes no room.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+struct Origin(Option<NonZeroU32>);
+
+impl Origin {
+    fn of(id: ElementId) -> Self {
+        Self(Some(NonZeroU32::MIN.saturating_add(id.0)))
+    }
+
+    fn element(self) -> Option<ElementId> {
+        self.0.map(|number| ElementId(number.get() - 1))
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.element().fmt(f)
+    }
+}
 
 /// So many runs are passed one by one in search of a place.
 const FEW: usize = if cfg!(test) { 2 } else { 64 };
+
+/// So many runs with one left origin are passed when what descends from them is not looked at. Each costs a way through the
+/// tree, so that a row soon pays.
+const FEW_CHILDREN: usize = if cfg!(test) { 2 } else { 8 };
 
 /// How often a run has been inserted (0 or 1) plus how often it has been deleted, in the current version. A sum, so
 /// that retreating and advancing commute.
@@ -84,6 +106,9 @@ struct Elements {
     len: u32,
     left: Origin,
     right: Origin,
+    /// How many elements one comes to by going from the first one to its left origin, to that one's, and so on: 0 when
+    /// its left origin is the start.
+    depth: u32,
     count: Count,
     /// Deleted by an event applied so far, whatever the current version.
     gone: Option<GoneBy>,
@@ -123,7 +148,8 @@ impl Elements {
         let mut rest = *self;
         rest.id = self.id.plus(at);
         rest.len = self.len - at;
-        rest.left = Origin(Some(self.id.plus(at - 1)));
+        rest.left = Origin::of(self.id.plus(at - 1));
+        rest.depth = self.depth + at;
         self.len = at;
         rest
     }
@@ -189,6 +215,16 @@ enum Effect {
 pub(crate) struct Inserted {
     run: RunNumber,
     offset: u32,
+}
+
+/// What another run with the same left origin tells about the place of a new one.
+enum Passing {
+    /// It is in front of the other one.
+    Ends,
+    /// It is behind the other one.
+    Behind,
+    /// It is behind the other one if it is behind one more with that left origin.
+    Perhaps,
 }
 
 /// An index that is not in the current version.
@@ -266,10 +302,11 @@ impl Sequence {
             Some(last) => {
                 let found = self.find_current(last);
                 let left = self.elements(found.place);
-                elements.left = Origin(Some(left.id.plus(found.offset)));
+                elements.left = Origin::of(left.id.plus(found.offset));
+                elements.depth = left.depth + found.offset + 1;
                 if found.offset + 1 < left.len {
                     // Inside a run the neighbour on the right exists, so nothing concurrent stands in between.
-                    elements.right = Origin(Some(left.id.plus(found.offset + 1)));
+                    elements.right = Origin::of(left.id.plus(found.offset + 1));
                     let inserted = self.put_inside(found.place, found.offset + 1, elements);
                     self.enter_row(&elements);
                     return Ok(inserted);
@@ -278,7 +315,7 @@ impl Sequence {
             }
         };
         let (right, concurrent) = self.next_existing(place);
-        elements.right = Origin(right.map(|right| self.elements(right).id));
+        elements.right = right.map_or(Origin::default(), |right| Origin::of(self.elements(right).id));
         let place = if concurrent { self.integrate(place, right, &elements, order) } else { place };
         let inserted = self.put(place, elements);
         self.enter_row(&elements);
@@ -469,10 +506,16 @@ impl Sequence {
         order: impl Fn(Local, Local) -> Ordering,
     ) -> Place {
         if self.spots.get(new.left).is_none() {
-            match self.scan(start, end, new, &order, FEW) {
-                Some(place) => return place,
-                None => self.spots.put(new.left, Row::default()),
+            if let Some(place) = self.scan(start, end, new, &order, FEW) {
+                return place;
             }
+            self.tree.keep_lows();
+            if let Some(place) = self.scan_children(start, end, new, &order) {
+                #[cfg(test)]
+                assert_eq!(Some(place), self.scan(start, end, new, &order, usize::MAX), "by children and plainly");
+                return place;
+            }
+            self.spots.put(new.left, Row::default());
         }
         self.complete_row(start, end, new);
         let found = self.place_in_row(start, end, new, &order);
@@ -504,18 +547,13 @@ impl Sequence {
                 return None;
             }
             passed += 1;
-            match self.compare_left(other.left, new.left) {
+            match self.compare_depths(other, new) {
                 Ordering::Less => break,
                 Ordering::Greater => {}
-                Ordering::Equal => match self.compare_right(other.right, new.right) {
-                    Ordering::Less => scanning = true,
-                    Ordering::Greater => scanning = false,
-                    Ordering::Equal => {
-                        if precedes(new.id, other.id, order) {
-                            break;
-                        }
-                        scanning = false;
-                    }
+                Ordering::Equal => match self.is_passed(other, new, order) {
+                    Passing::Ends => break,
+                    Passing::Behind => scanning = false,
+                    Passing::Perhaps => scanning = true,
                 },
             }
             place = self.tree.after(place);
@@ -526,23 +564,70 @@ impl Sequence {
         Some(chosen)
     }
 
+    /// The same without looking at what descends from another run of the gap; `None` when there are more than a few
+    /// others.
+    ///
+    /// Elements stand in the order in which one comes to them who goes down the tree of left origins: each is followed by
+    /// everything that descends from it. So from an element on, the next that is no deeper than the new one will be is a
+    /// child of the same left origin or, if it is less deep, behind everything that descends from that.
+    fn scan_children(
+        &mut self,
+        start: Place,
+        end: Option<Place>,
+        new: &Elements,
+        order: &impl Fn(Local, Local) -> Ordering,
+    ) -> Option<Place> {
+        let (mut place, mut chosen, mut scanning) = (start, start, false);
+        for _ in 0..FEW_CHILDREN {
+            let next = self.next_no_deeper(place, new.depth);
+            if !scanning {
+                chosen = next;
+            }
+            let Some(other) = self.run_at(next).filter(|other| Some(next) != end && other.depth == new.depth) else {
+                return Some(chosen);
+            };
+            match self.is_passed(other, new, order) {
+                Passing::Ends => return Some(chosen),
+                Passing::Behind => scanning = false,
+                Passing::Perhaps => scanning = true,
+            }
+            place = self.tree.after(next);
+        }
+        None
+    }
+
+    /// The first run from a place on that is no deeper than this, or the place behind all.
+    fn next_no_deeper(&mut self, place: Place, depth: u32) -> Place {
+        let runs = &self.runs;
+        let found = self.tree.next_low(place, depth, |stand| runs[stand.run.0 as usize].depth);
+        found.unwrap_or_else(|| self.tree.behind_all())
+    }
+
+    /// Whether a new run goes behind one with the same left origin.
+    fn is_passed(&self, other: &Elements, new: &Elements, order: &impl Fn(Local, Local) -> Ordering) -> Passing {
+        match self.compare_right(other.right, new.right) {
+            Ordering::Less => Passing::Perhaps,
+            Ordering::Greater => Passing::Behind,
+            Ordering::Equal if precedes(new.id, other.id, order) => Passing::Ends,
+            Ordering::Equal => Passing::Behind,
+        }
+    }
+
     /// Adds to the row of a new run's left origin what stands before its right origin and is not known yet.
     fn complete_row(&mut self, start: Place, end: Option<Place>, new: &Elements) {
         let Some(mut row) = self.spots.take(new.left) else { return };
         if row.until.is_none_or(|until| self.compare_right(until, new.right) == Ordering::Less) {
-            let mut place = match row.until {
-                Some(Origin(Some(until))) => self.place_of(until),
-                _ => start,
+            let place = match row.until.and_then(Origin::element) {
+                Some(until) => self.place_of(until),
+                None => start,
             };
-            while Some(place) != end
-                && let Some(other) = self.run_at(place).copied()
+            let mut next = self.next_no_deeper(place, new.depth);
+            while Some(next) != end
+                && let Some(other) = self.run_at(next).copied()
+                && other.depth == new.depth
             {
-                match self.compare_left(other.left, new.left) {
-                    Ordering::Less => break,
-                    Ordering::Equal => row.push(other.id, self.side(&other)),
-                    Ordering::Greater => {}
-                }
-                place = self.tree.after(place);
+                row.push(other.id, self.side(&other));
+                next = self.next_no_deeper(self.tree.after(next), new.depth);
             }
             row.until = Some(new.right);
         }
@@ -552,7 +637,7 @@ impl Sequence {
     /// The same place that a scan finds, by the row of the left origin, which is known up to the right origin. `None`
     /// without a row.
     fn place_in_row(
-        &self,
+        &mut self,
         start: Place,
         end: Option<Place>,
         new: &Elements,
@@ -567,22 +652,17 @@ impl Sequence {
                 which => which == Ordering::Greater,
             }
         };
-        let Some(before) = row.last_before(side, before_new) else {
-            return match side {
-                Side::Right => Some(start),
-                // Behind what stands before all that descends from the right origin to the left.
-                Side::LeftOf(right) => match row.leftmost(right) {
-                    leftmost if leftmost == right => end,
-                    leftmost => Some(self.place_of(leftmost)),
-                },
-            };
-        };
-        let next = row.next_after(|other| self.compare(other, before) != Ordering::Greater);
-        let within = |next: ElementId| new.right.0.is_none_or(|right| self.compare(next, right) == Ordering::Less);
-        match (next.filter(|&next| within(next)), side) {
-            (Some(next), _) => Some(self.place_of(next)),
-            (None, Side::LeftOf(_)) => end,
-            (None, Side::Right) => self.scan(self.tree.after(self.place_of(before)), end, new, order, usize::MAX),
+        if let Some(before) = row.last_before(side, before_new) {
+            // Behind what descends from it. That ends before the right origin, which is no deeper.
+            return Some(self.next_no_deeper(self.tree.after(self.place_of(before)), new.depth));
+        }
+        match side {
+            Side::Right => Some(start),
+            // Behind what stands before all that descends from the right origin to the left.
+            Side::LeftOf(right) => match row.leftmost(right) {
+                leftmost if leftmost == right => end,
+                leftmost => Some(self.place_of(leftmost)),
+            },
         }
     }
 
@@ -597,7 +677,7 @@ impl Sequence {
     fn add_to_row(&mut self, new: &Elements) {
         let Some(mut row) = self.spots.take(new.left) else { return };
         let is_before = |until: ElementId| self.compare(new.id, until) == Ordering::Less;
-        if row.until.is_some_and(|Origin(until)| until.is_none_or(is_before)) {
+        if row.until.is_some_and(|until| until.element().is_none_or(is_before)) {
             row.insert(new.id, self.side(new), |other| self.compare(other, new.id) == Ordering::Less);
         }
         self.spots.put(new.left, row);
@@ -605,14 +685,26 @@ impl Sequence {
 
     /// On which side of the row of its left origin an element hangs: of the right origin, if that is of the row itself.
     fn side(&self, elements: &Elements) -> Side {
-        let Some(right) = elements.right.0 else { return Side::Right };
+        let Some(right) = elements.right.element() else { return Side::Right };
         let run = self.elements(self.place_of(right));
-        let its_left = if run.id == right { run.left } else { Origin(Some(ElementId(right.0 - 1))) };
+        let its_left = if run.id == right { run.left } else { Origin::of(ElementId(right.0 - 1)) };
         if its_left == elements.left { Side::LeftOf(right) } else { Side::Right }
     }
 
+    /// Whether another run between a new one's left origin and its right origin hangs on something to the left of that
+    /// left origin, on itself, or on something to the right of it.
+    #[inline]
+    fn compare_depths(&self, other: &Elements, new: &Elements) -> Ordering {
+        let by_depth = other.depth.cmp(&new.depth);
+        #[cfg(test)]
+        assert_eq!(by_depth, self.compare_left(other.left, new.left), "by depth and by place: {other:?}, {new:?}");
+        by_depth
+    }
+
+    /// Where the left origin stands decides; the plain way to find it out.
+    #[cfg(test)]
     fn compare_left(&self, a: Origin, b: Origin) -> Ordering {
-        match (a.0, b.0) {
+        match (a.element(), b.element()) {
             _ if a == b => Ordering::Equal,
             (None, _) => Ordering::Less,
             (_, None) => Ordering::Greater,
@@ -621,7 +713,7 @@ impl Sequence {
     }
 
     fn compare_right(&self, a: Origin, b: Origin) -> Ordering {
-        match (a.0, b.0) {
+        match (a.element(), b.element()) {
             _ if a == b => Ordering::Equal,
             (None, _) => Ordering::Greater,
             (_, None) => Ordering::Less,
@@ -640,7 +732,7 @@ impl Sequence {
             let before = Place { leaf: place.leaf, slot };
             let run = self.elements(before);
             let goes_on = run.id.plus(run.len) == elements.id
-                && elements.left == Origin(Some(run.last()))
+                && elements.left == Origin::of(run.last())
                 && elements.right == run.right
                 && run.count == VISIBLE
                 && run.gone.is_none();
@@ -696,6 +788,13 @@ impl Sequence {
     fn replace(&mut self, place: Place, stands: &[Stand]) {
         let leaves = &mut self.leaves;
         self.tree.splice(place, 1, stands, |stand, leaf| leaves[stand.run.0 as usize] = leaf);
+        if self.tree.keeps_lows() {
+            // The first one stood there before, and is no deeper than what was cut off it.
+            for stand in stands {
+                let number = stand.run.0 as usize;
+                self.tree.lower(self.leaves[number], self.runs[number].depth);
+            }
+        }
     }
 
     /// Puts a new run at a place.
@@ -703,6 +802,9 @@ impl Sequence {
         let stand = self.enter(elements);
         let leaves = &mut self.leaves;
         self.tree.splice(place, 0, &[stand], |stand, leaf| leaves[stand.run.0 as usize] = leaf);
+        if self.tree.keeps_lows() {
+            self.tree.lower(self.leaves[stand.run.0 as usize], elements.depth);
+        }
         stand.run
     }
 
@@ -817,6 +919,16 @@ impl Sequence {
     #[cfg(test)]
     pub(crate) fn assert_invariants(&self) {
         self.tree.assert_invariants();
+        self.tree.assert_lows(|stand| self.runs[stand.run.0 as usize].depth);
+        let mut above: Vec<ElementId> = Vec::new();
+        for stand in self.tree.iter() {
+            let run = &self.runs[stand.run.0 as usize];
+            // Elements stand as one comes to them who goes down the tree of left origins.
+            assert!(run.depth as usize <= above.len(), "{run:?} behind {} that it could hang on", above.len());
+            above.truncate(run.depth as usize);
+            assert_eq!(above.last().copied(), run.left.element(), "what {run:?} hangs on, by its depth");
+            above.extend((0..run.len.min(1000)).map(|at| run.id.plus(at)));
+        }
         self.effects.assert_invariants();
         self.base.assert_invariants();
         for stand in self.tree.iter() {
@@ -851,6 +963,34 @@ fn precedes(new: ElementId, other: ElementId, order: impl Fn(Local, Local) -> Or
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Each insertion is compared with a plain scan (`integrate`).
+    #[test]
+    fn what_descends_from_a_neighbour_is_passed_in_one_step() {
+        for seed in 1..20u64 {
+            let mut state = seed;
+            let mut random = move |below: u32| {
+                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                ((state >> 33) % u64::from(below)) as u32
+            };
+            let order = |a: Local, b: Local| (a.0.wrapping_mul(0x9e37_79b9)).cmp(&b.0.wrapping_mul(0x9e37_79b9));
+            let mut sequence = Sequence::default();
+            // A long group, and many who have seen a part of it and go on at the end of that.
+            let long = 60;
+            assert!(sequence.insert(0, Span::new(Local(0), Local(long)), order).is_ok());
+            let mut at = Local(long);
+            for _ in 0..200 {
+                let unseen = Span::new(Local(1 + random(long - 1)), Local(long));
+                sequence.retreat(unseen);
+                let own = Span::new(at, at + 1 + random(3));
+                assert!(sequence.insert(unseen.start.0, own, order).is_ok());
+                sequence.retreat(own);
+                sequence.advance(unseen);
+                sequence.assert_invariants();
+                at = own.end;
+            }
+        }
+    }
 
     /// Events by their numbers; T is handed in as a rank for each.
     #[test]

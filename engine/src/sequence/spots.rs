@@ -12,8 +12,7 @@
 //! ```
 //!
 //! A plain scan passes over what has another left origin, so that a new element of the row stands either right behind
-//! `l` or behind the last element of the row that must come before it, and everything that descends from that one: right
-//! before the next element of the row. The right children of `l` are sorted (right origin later first, then T), and so
+//! `l` or behind the last element of the row that must come before it, and everything that descends from that one. The right children of `l` are sorted (right origin later first, then T), and so
 //! are the left children of each (T).
 
 use super::{ElementId, Origin};
@@ -33,7 +32,6 @@ pub(super) struct Spots {
 pub(super) struct Row {
     /// Up to which right origin it is known.
     pub(super) until: Option<Origin>,
-    all: Sorted,
     right: Sorted,
     left: HashMap<ElementId, Sorted>,
 }
@@ -70,14 +68,12 @@ impl Spots {
 impl Row {
     /// Adds an element behind all others.
     pub(super) fn push(&mut self, id: ElementId, side: Side) {
-        self.all.insert(id, |_| true);
         self.children(side).insert(id, |_| true);
     }
 
     /// Adds an element in front of which those stand that `before` tells.
     pub(super) fn insert(&mut self, id: ElementId, side: Side, before: impl Fn(ElementId) -> bool) {
-        self.all.insert(id, &before);
-        self.children(side).insert(id, &before);
+        self.children(side).insert(id, before);
     }
 
     /// The last of the elements on one side that `before` tells to stand before a new one.
@@ -96,11 +92,6 @@ impl Row {
             leftmost = child;
         }
         leftmost
-    }
-
-    /// The element of the row that stands first among those that `before` does not tell.
-    pub(super) fn next_after(&self, before: impl Fn(ElementId) -> bool) -> Option<ElementId> {
-        self.all.first_not(before)
     }
 
     fn children(&mut self, side: Side) -> &mut Sorted {
@@ -144,13 +135,5 @@ impl Sorted {
         let number = self.blocks.partition_point(|block| before(block[0])).checked_sub(1)?;
         let block = &self.blocks[number];
         Some(block[block.partition_point(|&other| before(other)) - 1])
-    }
-
-    fn first_not(&self, before: impl Fn(ElementId) -> bool) -> Option<ElementId> {
-        let number = self.blocks.partition_point(|block| before(block[0]));
-        let Some(in_front) = number.checked_sub(1) else { return self.first() };
-        let block = &self.blocks[in_front];
-        let slot = block.partition_point(|&other| before(other));
-        block.get(slot).or_else(|| self.blocks.get(number).map(|next| &next[0])).copied()
     }
 }

@@ -328,6 +328,14 @@ impl Operations {
             Some(run) if run.start <= event => self.runs.len() - 1,
             _ => {
                 let among = self.posts.around(event, self.runs.len());
+                // Where every run has one event, as of somebody who types here and there, one look finds it, and the others
+                // stay out of the cache.
+                if let Some(first) = self.runs.get(among.start)
+                    && let Some(guess) = event.checked_sub(first.start).map(|ahead| among.start + ahead as usize)
+                    && self.runs.get(guess).is_some_and(|run| run.start == event)
+                {
+                    return guess;
+                }
                 among.start + self.runs[among].partition_point(|run| run.start <= event).saturating_sub(1)
             }
         }

@@ -8,9 +8,11 @@
 //! width a level.
 
 mod index;
+mod lows;
 
 pub(crate) use index::{Index, Run};
 
+use lows::Lows;
 use std::cmp::Ordering;
 use std::fmt::Debug;
 use std::ops::{AddAssign, SubAssign};
@@ -74,6 +76,7 @@ pub(crate) struct Tree<T: Item> {
     height: u32,
     total: T::Width,
     finger: Option<Finger<T::Width>>,
+    lows: Option<Lows>,
 }
 
 /// What was sought last. What changes in its leaf is told to the nodes above when the finger leaves.
@@ -109,7 +112,15 @@ struct Node<W> {
 impl<T: Item> Default for Tree<T> {
     fn default() -> Self {
         let leaf = Leaf { items: [T::default(); FANOUT], len: 0, parent: None, slot: 0, next: None };
-        Self { leaves: vec![leaf], nodes: Vec::new(), root: 0, height: 0, total: T::Width::default(), finger: None }
+        Self {
+            leaves: vec![leaf],
+            nodes: Vec::new(),
+            root: 0,
+            height: 0,
+            total: T::Width::default(),
+            finger: None,
+            lows: None,
+        }
     }
 }
 
@@ -373,6 +384,16 @@ impl<T: Item> Tree<T> {
         place
     }
 
+    /// The place behind the last item.
+    pub(crate) fn behind_all(&self) -> Place {
+        let mut child = self.root;
+        for _ in 0..self.height {
+            let node = &self.nodes[child as usize];
+            child = node.children[node.len - 1];
+        }
+        Place { leaf: LeafId(child), slot: self.leaves[child as usize].len }
+    }
+
     /// Puts items in the place of the `count` items from `place` on, which stand in one leaf. `moved` hears of every
     /// new item and of every other one that changes its leaf.
     #[inline]
@@ -461,6 +482,9 @@ impl<T: Item> Tree<T> {
         leaf.next = Some(right);
         let parent = leaf.parent;
         self.leaves.push(twin);
+        if let Some(lows) = &mut self.lows {
+            lows.leaf_was_split(left);
+        }
         let parent = self.add_sibling(parent, left.0, right.0, width);
         self.leaves[right.0 as usize].parent = Some(parent);
         if self.leaves[left.0 as usize].parent.is_none() {
@@ -499,6 +523,9 @@ impl<T: Item> Tree<T> {
         self.root = arena_number(self.nodes.len());
         self.height += 1;
         self.nodes.push(node);
+        if let Some(lows) = &mut self.lows {
+            lows.root_was_added();
+        }
         self.root
     }
 
@@ -518,6 +545,9 @@ impl<T: Item> Tree<T> {
         let children = twin.children;
         let moved = &children[..twin.len];
         self.nodes.push(twin);
+        if let Some(lows) = &mut self.lows {
+            lows.node_was_split(left);
+        }
         if self.is_above_leaves(left) {
             moved.iter().for_each(|&child| self.leaves[child as usize].parent = Some(right));
         } else {
@@ -683,6 +713,35 @@ mod tests {
             before += word.length;
         }
         assert!(tree.find(before, |width| *width).is_none());
+    }
+
+    #[test]
+    fn a_tree_finds_the_next_low_item() {
+        let mut state = 5u64;
+        let mut random = move |below: usize| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            ((state >> 33) % below as u64) as usize
+        };
+        let (mut tree, mut model) = (Tree::<Word>::default(), Vec::<Word>::new());
+        let low = |word: &Word| word.name;
+        for round in 0..800 {
+            if round == 100 {
+                tree.keep_lows();
+            }
+            let at = random(model.len() + 1);
+            // Lower and lower, so that the lowest of all is somewhere else time and again.
+            let word = Word { name: (1000 - round + random(900)) as u32, length: 1 };
+            let place = nth(&tree, at);
+            let place = tree.insert(place, word, |_, _| {});
+            tree.lower(place.leaf, word.name);
+            model.insert(at, word);
+            tree.assert_lows(low);
+            if tree.keeps_lows() {
+                let (from, most) = (random(model.len()), random(1900) as u32);
+                let found = tree.next_low(nth(&tree, from), most, low).and_then(|place| tree.get(place).copied());
+                assert_eq!(found, model[from..].iter().find(|word| word.name <= most).copied(), "from {from} on");
+            }
+        }
     }
 
     /// Widths reach 2³⁰, so what changes under the finger must not be added up.
