@@ -24,7 +24,7 @@ pub(crate) mod short;
 mod spots;
 
 use crate::id::{Local, Span};
-use crate::tree::{Found, Index, Item, LeafId, Place, Run, Tree};
+use crate::tree::{Found, Index, Item, LeafId, Place, Run, Tree, WIDE};
 use smallvec::SmallVec;
 use spots::{Row, Side, Spots};
 use std::cmp::Ordering;
@@ -244,7 +244,7 @@ pub(crate) struct Standing {
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sequence {
-    tree: Tree<Stand>,
+    tree: Tree<Stand, WIDE>,
     runs: Vec<Elements>,
     /// The leaf in which each run stands.
     leaves: Vec<LeafId>,

@@ -6,7 +6,7 @@
 
 use super::buffer::Buffer;
 use super::operations::{Operations, Source};
-use crate::tree::{Item, Place, Tree};
+use crate::tree::{Item, Place, Tree, WIDE};
 use std::ops::{AddAssign, SubAssign};
 
 /// A part of one insertion.
@@ -60,7 +60,7 @@ impl Piece {
 /// A text by its pieces.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Draft {
-    pieces: Tree<Piece>,
+    pieces: Tree<Piece, WIDE>,
 }
 
 impl Draft {

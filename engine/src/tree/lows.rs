@@ -32,7 +32,7 @@ impl Lows {
     }
 }
 
-impl<T: Item> Tree<T> {
+impl<T: Item, const FANOUT: usize> Tree<T, FANOUT> {
     pub(crate) fn keeps_lows(&self) -> bool {
         self.lows.is_some()
     }

@@ -17,10 +17,13 @@ use std::cmp::Ordering;
 use std::fmt::Debug;
 use std::ops::{AddAssign, SubAssign};
 
-/// Items of a leaf and children of a node. Small in unit tests, so that short histories split nodes at every level; in
-/// a build for use 64 measured best among 16, 24, 32, 48 and 64: most look-ups begin at the finger, and the wider the
-/// leaves are, the less often it has to leave.
-const FANOUT: usize = if cfg!(test) { 4 } else { 64 };
+/// Items of a leaf and children of a node, where most look-ups begin at the finger: the wider the leaves, the less often it
+/// has to leave. Measured best among 16, 24, 32, 48 and 64. Small in unit tests, so that short histories split nodes at
+/// every level.
+pub(crate) const WIDE: usize = if cfg!(test) { 4 } else { 64 };
+
+/// The same where places are jumped to: a search passes half a node a level.
+pub(crate) const NARROW: usize = if cfg!(test) { 4 } else { 32 };
 
 /// What a [`Tree`] holds.
 pub(crate) trait Item: Copy + Default + Debug {
@@ -68,9 +71,9 @@ pub(crate) struct Found<W> {
 /// links the leaves from left to right; the
 /// sums above the finger's leaf lack what changed in it since it became the finger's.
 #[derive(Clone, Debug)]
-pub(crate) struct Tree<T: Item> {
-    leaves: Vec<Leaf<T>>,
-    nodes: Vec<Node<T::Width>>,
+pub(crate) struct Tree<T: Item, const FANOUT: usize> {
+    leaves: Vec<Leaf<T, FANOUT>>,
+    nodes: Vec<Node<T::Width, FANOUT>>,
     /// A leaf while `height` is 0, else a node.
     root: u32,
     height: u32,
@@ -90,7 +93,7 @@ struct Finger<W> {
 }
 
 #[derive(Clone, Debug)]
-struct Leaf<T> {
+struct Leaf<T, const FANOUT: usize> {
     items: [T; FANOUT],
     len: usize,
     parent: Option<u32>,
@@ -100,7 +103,7 @@ struct Leaf<T> {
 }
 
 #[derive(Clone, Debug)]
-struct Node<W> {
+struct Node<W, const FANOUT: usize> {
     children: [u32; FANOUT],
     widths: [W; FANOUT],
     len: usize,
@@ -109,7 +112,7 @@ struct Node<W> {
     slot: u32,
 }
 
-impl<T: Item> Default for Tree<T> {
+impl<T: Item, const FANOUT: usize> Default for Tree<T, FANOUT> {
     fn default() -> Self {
         let leaf = Leaf { items: [T::default(); FANOUT], len: 0, parent: None, slot: 0, next: None };
         Self {
@@ -124,7 +127,7 @@ impl<T: Item> Default for Tree<T> {
     }
 }
 
-impl<T: Item> Tree<T> {
+impl<T: Item, const FANOUT: usize> Tree<T, FANOUT> {
     /// An empty tree with room for about so many items.
     pub(crate) fn with_room(items: usize) -> Self {
         let mut tree = Self::default();
@@ -609,7 +612,7 @@ impl<T: Item> Tree<T> {
     }
 }
 
-impl<W: Copy> Node<W> {
+impl<W: Copy, const FANOUT: usize> Node<W, FANOUT> {
     /// As [`slot_of`](Self::slot_of), where it stood at `hint` the last time.
     fn slot_near(&self, child: u32, hint: u32) -> usize {
         let hint = hint as usize;
@@ -661,7 +664,7 @@ mod tests {
             state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             ((state >> 33) % below as u64) as usize
         };
-        let (mut tree, mut model) = (Tree::<Word>::default(), Vec::<Word>::new());
+        let (mut tree, mut model) = (Tree::<Word, WIDE>::default(), Vec::<Word>::new());
         let mut leaf_of = std::collections::HashMap::new();
         for name in 0..600 {
             let at = random(model.len() + 1);
@@ -722,7 +725,7 @@ mod tests {
             state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             ((state >> 33) % below as u64) as usize
         };
-        let (mut tree, mut model) = (Tree::<Word>::default(), Vec::<Word>::new());
+        let (mut tree, mut model) = (Tree::<Word, WIDE>::default(), Vec::<Word>::new());
         let low = |word: &Word| word.name;
         for round in 0..800 {
             if round == 100 {
@@ -747,7 +750,7 @@ mod tests {
     /// Widths reach 2³⁰, so what changes under the finger must not be added up.
     #[test]
     fn many_changes_of_large_widths_under_the_finger_cancel() {
-        let mut tree = Tree::<Word>::default();
+        let mut tree = Tree::<Word, WIDE>::default();
         let place = tree.insert(tree.first(), Word { name: 0, length: 1 << 30 }, |_, _| {});
         assert!(tree.seek(7, |width| *width).is_some());
         for change in 0..9 {
@@ -757,7 +760,7 @@ mod tests {
         tree.assert_invariants();
     }
 
-    fn nth(tree: &Tree<Word>, at: usize) -> Place {
+    fn nth(tree: &Tree<Word, WIDE>, at: usize) -> Place {
         // The first leaf may be empty.
         let mut place = tree.settled(tree.first());
         (0..at).for_each(|_| place = tree.after(place));

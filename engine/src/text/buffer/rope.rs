@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use super::size::Size;
 use crate::text::unit::{UnitKind, count_breaks};
-use crate::tree::{Found, Item, Place, Tree};
+use crate::tree::{Found, Item, NARROW, Place, Tree};
 
 /// Bytes of a page. To open and close one moves about all of them, and beyond ASCII a position
 /// in it is found by a scan; each takes an entry of 20 bytes in the tree. On recorded traces twice
@@ -27,7 +27,7 @@ pub(super) struct Rope {
     pages: Vec<String>,
     /// Pages that are not in use.
     free: Vec<u32>,
-    order: Tree<Page>,
+    order: Tree<Page, NARROW>,
 }
 
 /// A page that is being edited.
