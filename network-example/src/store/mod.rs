@@ -3,6 +3,8 @@
 //! A store knows names and bytes, never what the bytes mean. It is owned by one thread, which appends in batches so
 //! that one commit serves everybody who waited for it.
 
+#[cfg(test)]
+mod disk;
 mod redb;
 
 use std::collections::BTreeMap;
