@@ -15,12 +15,14 @@
 //! - [`server::run`] accepts connections until it is told to stop. One task per connection, one task per room that
 //!   alone owns the room's document, one thread that alone owns the [`store::Store`].
 //!
-//! # The protocol, version 1
+//! # The protocol, version 2
 //!
 //! Text frames are JSON control messages ([`wire`]); binary frames are [`cede::sync::Message`]s (META, DATA, DONE).
 //!
-//! 1. The client says `hello` (protocol, name, colour, agent); the server answers `welcome` (the client's number and
-//!    who is in), or `refused` with a reason and closes.
+//! 0. The client asks for `/ROOM` by HTTP, with its token as `Authorization: Bearer TOKEN`; one that cannot send headers
+//!    puts it into `hello`. A token is never part of a path: paths get into logs.
+//! 1. The client says `hello` (protocol, name, colour, agent); the server answers `welcome` (the client's number, who is
+//!    in, what the client may do, perhaps a pass to come back by), or `refused` with a reason and closes.
 //! 2. The server sends META, the client answers with META. Each sends the DATA that the other lacks, then DONE.
 //! 3. From then on each sends DATA as it is made. The server passes it to the others at once, stores it, and says
 //!    `ack` with the number of the client's DATA frames that are on disk. An ack of 0 speaks of the server's META.
@@ -28,6 +30,9 @@
 //!    are at the same version answer with `report`, and everybody learns who sees the same text.
 //! 5. A client that reads too slowly is not waited for: what does not fit its queue is dropped, and once the queue
 //!    is empty the server says `resync`. The client answers with META, and step 2 mends the rest.
+//!
+//! 6. What somebody may do ([`rights`]) is looked up for every message. A host changes it by `allow` and `remove`;
+//!    everybody hears of it by `rights`, hosts hear the tokens of new join lines by `invitation`.
 //!
 //! The document is the buffer: whatever a broken connection swallowed is found again by the next META. Receiving
 //! twice, or half, is harmless.
@@ -88,18 +93,28 @@
 //! - An acknowledged DATA frame is in the store, and the store has called it durable.
 //! - A client forgets nothing: an event leaves its care only by an ack or because the server sent it.
 //! - A live member of a room has been sent everything that the room's document held; one that has not is *behind*.
-//! - What a connection can make the server hold is bounded: its queue, its unread frames, its one message.
+//! - What a connection can make the server hold is bounded: its queue, its unread frames, its one message; 4 KiB before
+//!   it has said who it is.
+//! - Nobody does what their token does not permit at that moment, and nobody brings new events of an agent that edits on
+//!   another connection.
 //! - A refused message leaves the room's document as it was.
 
 #![forbid(unsafe_code)]
 
 pub mod client;
+mod http;
+mod planted;
 pub mod presence;
+pub mod rights;
 pub mod room;
 pub mod server;
+mod socket;
 pub mod store;
+mod stream;
+pub mod tls;
+pub mod token;
+pub mod tokens;
 pub mod wire;
 
 #[cfg(test)]
 mod simulation;
-mod socket;

@@ -4,11 +4,15 @@
 //! a [`VersionMark`] is computed from one. Names come from strangers: their bytes are bounded here, what their
 //! characters may do to a screen is the viewer's care.
 
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
 use std::fmt;
 use std::str::FromStr;
 
 use cede::{AgentId, Anchor, Document, Frontier};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::rights::Rights;
 
 /// A person as others see them.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -106,6 +110,9 @@ pub struct Peer {
     /// Whether they see what the server holds.
     #[serde(default)]
     pub agreement: Agreement,
+    /// What they may do.
+    #[serde(default)]
+    pub rights: Rights,
 }
 
 /// What a peer's last report says beside the server's version and text.
@@ -226,6 +233,7 @@ mod hex {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 

@@ -17,12 +17,14 @@ use tokio_tungstenite::tungstenite;
 
 use crate::client::{Frame, Incoming, Link, Outgoing, State};
 use crate::presence::{Agreement, Color, Identity, PeerId, Presence};
+use crate::rights::Rights;
+use crate::server::access::Credential;
 use crate::server::outbox::{Pickup, outbox};
-use crate::server::room::{Limits, Room};
+use crate::server::room::{Joining, Limits, Room};
 use crate::server::writer::Stored;
 use crate::wire::{ClientControl, ServerControl};
 
-const LIMITS: Limits = Limits { members: 10, patience: Duration::from_secs(30) };
+const LIMITS: Limits = Limits { members: 10, patience: Duration::from_secs(30), events: 1 << 30, bytes: u64::MAX };
 
 /// xorshift64*: small, and the same everywhere.
 struct Random(u64);
@@ -181,7 +183,9 @@ impl World {
             (Frame::Control(ClientControl::Hello { name, color, agent, .. }), None) => {
                 let (outbox, pickup) = outbox(wire.capacity);
                 wire.pickup = Some(pickup);
-                let joined = self.room.join(self.now, Identity { name, color }, agent, outbox);
+                let (identity, credential, rights) = (Identity { name, color }, Credential::Anonymous, Rights::Write);
+                let joining = Joining { identity, agent, outbox, credential, rights, pass: None };
+                let joined = self.room.join(self.now, joining);
                 wire.member = Some(joined.unwrap());
             }
             (Frame::Control(control), Some(member)) => self.room.receive_control(self.now, member, control),

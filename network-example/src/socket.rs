@@ -7,11 +7,14 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 
-use futures_util::{Sink, Stream};
-use tokio::net::TcpStream;
+use futures_util::{Sink, Stream as _};
+use tokio::io::AsyncReadExt;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
+
+use crate::planted::planted;
+use crate::stream::Stream;
 
 /// Frames are gathered up to this many bytes before the socket is asked to take them: several small frames share one
 /// system call. tungstenite keeps a buffer of at most this and one frame.
@@ -20,6 +23,9 @@ const GATHER: usize = 16 * 1024;
 /// The limits of one WebSocket. tungstenite's own are 64 MiB a message, an unlimited write buffer, and a read buffer
 /// of 128 KiB that is the whole cost of an idle connection; 4 KiB carries as much.
 pub(crate) fn websocket_config(max_incoming: usize, max_outgoing: usize) -> WebSocketConfig {
+    if planted("defaults") {
+        return WebSocketConfig::default();
+    }
     WebSocketConfig::default()
         .read_buffer_size(4 * 1024)
         .write_buffer_size(GATHER)
@@ -31,7 +37,7 @@ pub(crate) fn websocket_config(max_incoming: usize, max_outgoing: usize) -> WebS
 /// One connection after its handshake.
 #[derive(Debug)]
 pub(crate) struct Socket {
-    stream: WebSocketStream<TcpStream>,
+    stream: WebSocketStream<Stream>,
     /// Bytes fed and not known to be flushed.
     unflushed: usize,
 }
@@ -46,8 +52,13 @@ pub(crate) enum Ready {
 }
 
 impl Socket {
-    pub(crate) fn new(stream: WebSocketStream<TcpStream>) -> Self {
+    pub(crate) fn new(stream: WebSocketStream<Stream>) -> Self {
         Self { stream, unflushed: 0 }
+    }
+
+    /// The other end has said who it is: from here on it may send as much as the limits allow.
+    pub(crate) fn allow_all(&mut self) {
+        self.stream.get_mut().allow_all();
     }
 
     /// Whether [`Socket::feed`] may be called.
@@ -62,8 +73,9 @@ impl Socket {
         Pin::new(&mut self.stream).start_send(message)
     }
 
-    /// Waits for something to have been read, or for everything fed to have been written. Cancel-safe.
-    pub(crate) async fn ready(&mut self) -> Ready {
+    /// Waits for something to have been read, if anything is to be, or for everything fed to have been written.
+    /// Cancel-safe.
+    pub(crate) async fn ready(&mut self, reads: bool) -> Ready {
         poll_fn(|context| {
             if self.unflushed > 0 {
                 match Pin::new(&mut self.stream).poll_flush(context) {
@@ -74,6 +86,9 @@ impl Socket {
                     Poll::Ready(Err(error)) => return Poll::Ready(Ready::Read(Err(error))),
                     Poll::Pending => {}
                 }
+            }
+            if !reads {
+                return Poll::Pending;
             }
             let read = Pin::new(&mut self.stream).poll_next(context);
             read.map(|message| Ready::Read(message.unwrap_or(Err(Error::ConnectionClosed))))
@@ -87,7 +102,7 @@ impl Socket {
         // When the other end has begun to close, this fails, and only the answer is left to be flushed.
         let _ = self.feed(Message::Close(Some(frame)));
         loop {
-            match self.ready().await {
+            match self.ready(true).await {
                 Ready::Read(Ok(_)) | Ready::Flushed => {}
                 // Nothing can be parsed any more, such as after an oversized frame; the rest is only thrown away.
                 Ready::Read(Err(Error::Capacity(_) | Error::Protocol(_) | Error::Utf8(_))) => break,
@@ -106,14 +121,7 @@ impl Socket {
                 Err(_) => return,
             }
         }
-        let stream = self.stream.get_ref();
-        while stream.readable().await.is_ok() {
-            match stream.try_read(&mut sink) {
-                Ok(0) => return,
-                Ok(_) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                Err(_) => return,
-            }
-        }
+        let stream = self.stream.get_mut();
+        while stream.read(&mut sink).await.is_ok_and(|read| read > 0) {}
     }
 }

@@ -3,6 +3,8 @@
 //! Beside them, binary frames carry [`cede::sync::Message`]s. Unknown fields are ignored, so that a later version can
 //! add some; unknown messages are errors, so that nobody believes to have been understood.
 
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
 use std::fmt;
 
 use cede::sync::Message;
@@ -10,9 +12,11 @@ use cede::{AgentId, Summary};
 use serde::{Deserialize, Serialize};
 
 use crate::presence::{Color, Peer, PeerId, Presence, VersionMark, text};
+use crate::rights::Rights;
+use crate::token::Token;
 
 /// The version of the protocol that this crate speaks. Both ends must agree.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// The largest frame of either kind that a server takes by default: 256 KiB.
 pub const MAX_MESSAGE: usize = 256 * 1024;
@@ -44,11 +48,26 @@ pub enum ClientControl {
         /// The agent under which this client edits.
         #[serde(with = "text")]
         agent: AgentId,
+        /// What lets the client in, for those that cannot send an `Authorization` header.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<Token>,
     },
     /// The caret or the selection moved.
     Presence(Presence),
     /// The client is at the version that the server named, with this text.
     Report(VersionMark),
+    /// A host lets somebody do this and no more.
+    Allow {
+        /// Who.
+        id: PeerId,
+        /// What.
+        rights: Rights,
+    },
+    /// A host shows somebody out, for good.
+    Remove {
+        /// Who.
+        id: PeerId,
+    },
 }
 
 /// What the server says.
@@ -61,6 +80,26 @@ pub enum ServerControl {
         you: PeerId,
         /// The others.
         peers: Vec<Peer>,
+        /// What the client may do.
+        #[serde(default)]
+        rights: Rights,
+        /// What lets this client in again, in the place of the token that it came by, which others may hold.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pass: Option<Token>,
+    },
+    /// Somebody may do more, or less, from here on; perhaps the client itself.
+    Rights {
+        /// Who.
+        id: PeerId,
+        /// What.
+        rights: Rights,
+    },
+    /// To hosts: the token of a join line, which has been made anew.
+    Invitation {
+        /// What whoever comes by it may do.
+        rights: Rights,
+        /// The token.
+        token: Token,
     },
     /// Somebody came.
     Joined {
@@ -140,6 +179,24 @@ pub enum Refusal {
     Slow,
     /// The server stops and will be back.
     Restart,
+    /// No token, or none that is known here.
+    Unauthorized,
+    /// The token does not permit this.
+    Forbidden,
+    /// A host has shown the client out.
+    Removed,
+    /// The client's token is no longer valid.
+    Revoked,
+    /// The client may do more than before and has to come back for it.
+    Changed,
+    /// The client's agent edits on another connection.
+    Taken,
+    /// DATA with new events of an agent that edits on another connection, which sends them itself.
+    Foreign,
+    /// The document has reached its greatest size.
+    TooLarge,
+    /// The document has been deleted.
+    Deleted,
     /// A reason that a later version has invented.
     #[serde(other)]
     Other,
@@ -149,8 +206,27 @@ impl Refusal {
     /// Whether trying again in the same way must fail in the same way.
     pub fn is_final(self) -> bool {
         match self {
-            Self::Protocol | Self::Malformed | Self::Oversized | Self::Invalid | Self::Damaged | Self::Absent => true,
-            Self::Unavailable | Self::Incomplete | Self::Full | Self::Slow | Self::Restart | Self::Other => false,
+            Self::Protocol
+            | Self::Malformed
+            | Self::Oversized
+            | Self::Invalid
+            | Self::Damaged
+            | Self::Absent
+            | Self::Unauthorized
+            | Self::Forbidden
+            | Self::Removed
+            | Self::Revoked
+            | Self::TooLarge
+            | Self::Deleted => true,
+            Self::Unavailable
+            | Self::Incomplete
+            | Self::Full
+            | Self::Slow
+            | Self::Restart
+            | Self::Changed
+            | Self::Taken
+            | Self::Foreign
+            | Self::Other => false,
         }
     }
 
@@ -159,10 +235,49 @@ impl Refusal {
         match self {
             Self::Protocol | Self::Malformed => 1002,
             Self::Oversized => 1009,
-            Self::Invalid | Self::Incomplete | Self::Slow | Self::Absent | Self::Other => 1008,
+            Self::Invalid
+            | Self::Incomplete
+            | Self::Slow
+            | Self::Absent
+            | Self::Unauthorized
+            | Self::Forbidden
+            | Self::Removed
+            | Self::Revoked
+            | Self::Taken
+            | Self::Foreign
+            | Self::TooLarge
+            | Self::Deleted
+            | Self::Other => 1008,
             Self::Damaged => 1011,
-            Self::Restart => 1012,
+            Self::Restart | Self::Changed => 1012,
             Self::Full | Self::Unavailable => 1013,
+        }
+    }
+
+    /// As counters are labelled.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Protocol => "protocol",
+            Self::Malformed => "malformed",
+            Self::Oversized => "oversized",
+            Self::Invalid => "invalid",
+            Self::Incomplete => "incomplete",
+            Self::Damaged => "damaged",
+            Self::Absent => "absent",
+            Self::Unavailable => "unavailable",
+            Self::Full => "full",
+            Self::Slow => "slow",
+            Self::Restart => "restart",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::Removed => "removed",
+            Self::Revoked => "revoked",
+            Self::Changed => "changed",
+            Self::Taken => "taken",
+            Self::Foreign => "foreign",
+            Self::TooLarge => "too_large",
+            Self::Deleted => "deleted",
+            Self::Other => "other",
         }
     }
 }
@@ -201,7 +316,10 @@ impl ServerControl {
 }
 
 fn to_json(message: &impl Serialize) -> String {
-    serde_json::to_string(message).expect("control messages have string keys and no failing parts")
+    match serde_json::to_string(message) {
+        Ok(json) => json,
+        Err(error) => unreachable!("control messages have string keys and no failing parts: {error}"),
+    }
 }
 
 /// A META that fits [`MAX_MESSAGE`]. A summary of very many groups (about 60,000) does not; then part of it is left
@@ -253,6 +371,7 @@ impl fmt::Display for ControlError {
 impl std::error::Error for ControlError {}
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
     use crate::presence::Agreement;
@@ -287,7 +406,7 @@ mod tests {
     #[test]
     fn what_is_no_message_is_an_error() {
         let long = format!(r#"{{"type":"presence","x":"{}"}}"#, "x".repeat(MAX_CONTROL));
-        for json in ["", "{", "[]", r#"{"type":"nonsense"}"#, r#"{"type":"hello","protocol":1}"#, &long] {
+        for json in ["", "{", "[]", r#"{"type":"nonsense"}"#, r#"{"type":"hello","protocol":2}"#, &long] {
             assert!(ClientControl::from_json(json).is_err(), "{json}");
         }
         assert_eq!(Agreement::default(), Agreement::Behind);

@@ -9,7 +9,9 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use cede_net::rights::Rights;
 use cede_net::room::RoomName;
+use cede_net::tokens::Scope;
 use lexopt::prelude::*;
 
 use crate::tools::Tool;
@@ -32,6 +34,10 @@ Usage
   cede share FILE             edit FILE and let others in; prints how to join
   cede join URL [FILE]        edit a shared text; with FILE it is kept here too
   cede serve                  keep rooms for others, without editing
+  cede token add FILE ROOM RIGHTS [NOTE]    let somebody in (ROOM or *; read,
+                                            write or host); prints the token
+  cede token list FILE                      who may do what
+  cede token revoke FILE ID                 take it back, at once
 
 Recorded sessions
   cede import TRACE FILE.cede     from the editing-traces format, .gz too
@@ -48,6 +54,11 @@ Options
   --bind ADDR:PORT   where to listen (share, serve)          [127.0.0.1]
   --room NAME        the room's name (share)                 [not guessable]
   --store PATH       where rooms are kept (serve)            [cede-rooms.redb]
+  --tokens FILE      who may do what (serve); needed beyond 127.0.0.1
+  --cert, --key PEM  encrypt: certificate and key (share, serve)
+  --host NAME        a name that the server goes by (share, serve), repeatable
+  --origin ORIGIN    a web page that may connect (serve), repeatable
+  --ca PEM           whose certificates to trust (join)      [this machine's]
   -h, --help         this
   -V, --version      the version
 
@@ -61,6 +72,8 @@ pub enum Command {
     Edit(Edit),
     /// Keep rooms for others.
     Serve(Serve),
+    /// Change who may do what.
+    Token(TokenChange),
     /// One of the tools for recorded sessions.
     Tool(Tool),
     /// Play a recorded session.
@@ -96,12 +109,25 @@ pub enum Company {
         bind: Option<SocketAddr>,
         /// The room's name; not guessable when it is not said.
         room: Option<RoomName>,
+        /// How the door looks.
+        door: Door,
     },
     /// As a guest.
     Join {
-        /// Where: `ws://HOST:PORT/ROOM`.
+        /// Where: `ws://HOST:PORT/ROOM#TOKEN`.
         url: String,
+        /// Whose certificates are trusted; this machine's when it is not said.
+        ca: Option<PathBuf>,
     },
+}
+
+/// What a server shows of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Door {
+    /// Certificate and key, for TLS.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// Names that it goes by.
+    pub hosts: Vec<String>,
 }
 
 /// How to keep rooms.
@@ -111,6 +137,40 @@ pub struct Serve {
     pub bind: SocketAddr,
     /// Where the rooms are kept.
     pub store: PathBuf,
+    /// Who may do what.
+    pub tokens: Option<PathBuf>,
+    /// How the door looks.
+    pub door: Door,
+    /// Web pages that may connect.
+    pub origins: Vec<String>,
+}
+
+/// What is to be done to a file of tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenChange {
+    /// Let somebody in.
+    Add {
+        /// The file.
+        file: PathBuf,
+        /// Where.
+        scope: Scope,
+        /// What they may do.
+        rights: Rights,
+        /// For whom.
+        note: String,
+    },
+    /// Show who may do what.
+    List {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Take it back.
+    Revoke {
+        /// The file.
+        file: PathBuf,
+        /// Whose.
+        id: String,
+    },
 }
 
 /// Reads the words behind the program's name.
@@ -130,6 +190,12 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Usage
             Long("bind") => found.bind = Some(address(&parser.value()?.string()?)?),
             Long("room") => found.room = Some(room(&parser.value()?.string()?)?),
             Long("store") => found.store = Some(PathBuf::from(parser.value()?)),
+            Long("tokens") => found.tokens = Some(PathBuf::from(parser.value()?)),
+            Long("cert") => found.cert = Some(PathBuf::from(parser.value()?)),
+            Long("key") => found.key = Some(PathBuf::from(parser.value()?)),
+            Long("ca") => found.ca = Some(PathBuf::from(parser.value()?)),
+            Long("host") => found.hosts.push(parser.value()?.string()?),
+            Long("origin") => found.origins.push(parser.value()?.string()?),
             Value(word) if positional.is_empty() && verb == Verb::Edit && !found.any() => match word.to_str() {
                 Some(name) if name == REPLAY || Tool::is_named(name) => {
                     return tool(name, parser.raw_args()?.collect());
@@ -137,6 +203,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Usage
                 Some("share") => verb = Verb::Share,
                 Some("join") => verb = Verb::Join,
                 Some("serve") => verb = Verb::Serve,
+                Some("token") => return token(parser.raw_args()?.collect()),
                 Some("help") => return Ok(Command::Help),
                 _ => positional.push(word),
             },
@@ -161,11 +228,35 @@ struct Found {
     bind: Option<SocketAddr>,
     room: Option<RoomName>,
     store: Option<PathBuf>,
+    tokens: Option<PathBuf>,
+    cert: Option<PathBuf>,
+    key: Option<PathBuf>,
+    ca: Option<PathBuf>,
+    hosts: Vec<String>,
+    origins: Vec<String>,
 }
 
 impl Found {
     fn any(&self) -> bool {
-        self.name.is_some() || self.bind.is_some() || self.room.is_some() || self.store.is_some()
+        self.given().iter().any(|(_, given, _)| *given)
+    }
+
+    /// The options, whether they are given, and with which verbs they go.
+    fn given(&self) -> [(&'static str, bool, &'static [Verb]); 10] {
+        const EDITING: &[Verb] = &[Verb::Edit, Verb::Share, Verb::Join];
+        const LISTENING: &[Verb] = &[Verb::Share, Verb::Serve];
+        [
+            ("--name", self.name.is_some(), EDITING),
+            ("--bind", self.bind.is_some(), LISTENING),
+            ("--room", self.room.is_some(), &[Verb::Share]),
+            ("--store", self.store.is_some(), &[Verb::Serve]),
+            ("--tokens", self.tokens.is_some(), &[Verb::Serve]),
+            ("--cert", self.cert.is_some(), LISTENING),
+            ("--key", self.key.is_some(), LISTENING),
+            ("--host", !self.hosts.is_empty(), LISTENING),
+            ("--origin", !self.origins.is_empty(), &[Verb::Serve]),
+            ("--ca", self.ca.is_some(), &[Verb::Join]),
+        ]
     }
 
     fn command(self, verb: Verb, positional: Vec<OsString>) -> Result<Command, UsageError> {
@@ -178,23 +269,28 @@ impl Found {
         let mut file = || words.next().map(PathBuf::from);
         let (file, company) = match verb {
             Verb::Serve => {
+                let loopback = SocketAddr::new(std::net::Ipv4Addr::LOCALHOST.into(), SERVE_PORT);
                 let serve = Serve {
-                    bind: self
-                        .bind
-                        .unwrap_or_else(|| SocketAddr::new(std::net::Ipv4Addr::LOCALHOST.into(), SERVE_PORT)),
+                    bind: self.bind.unwrap_or(loopback),
                     store: self.store.unwrap_or_else(|| "cede-rooms.redb".into()),
+                    tokens: self.tokens,
+                    door: Door { certificate: pair(self.cert, self.key)?, hosts: self.hosts },
+                    origins: self.origins,
                 };
+                if serve.tokens.is_none() && !serve.bind.ip().is_loopback() {
+                    return Err(UsageError::Exposed(serve.bind));
+                }
                 return no_more(words).map(|()| Command::Serve(serve));
             }
             Verb::Edit => (file(), Company::Alone),
             Verb::Share => {
                 let file = file().ok_or(UsageError::Missing("share", "FILE"))?;
-                let (bind, room) = (self.bind, self.room);
-                (Some(file), Company::Share { bind, room })
+                let door = Door { certificate: pair(self.cert, self.key)?, hosts: self.hosts };
+                (Some(file), Company::Share { bind: self.bind, room: self.room, door })
             }
             Verb::Join => {
                 let url = words.next().ok_or(UsageError::Missing("join", "URL"))?.string()?;
-                (words.next().map(PathBuf::from), Company::Join { url })
+                (words.next().map(PathBuf::from), Company::Join { url, ca: self.ca })
             }
         };
         no_more(words)?;
@@ -203,17 +299,45 @@ impl Found {
 
     /// An option that the command would pass over is a misunderstanding.
     fn refuse_strangers(&self, verb: Verb) -> Result<(), UsageError> {
-        let given = [
-            ("--name", self.name.is_some(), verb != Verb::Serve),
-            ("--bind", self.bind.is_some(), matches!(verb, Verb::Share | Verb::Serve)),
-            ("--room", self.room.is_some(), verb == Verb::Share),
-            ("--store", self.store.is_some(), verb == Verb::Serve),
-        ];
-        match given.iter().find(|(_, given, taken)| *given && !taken) {
+        match self.given().iter().find(|(_, given, verbs)| *given && !verbs.contains(&verb)) {
             Some((option, ..)) => Err(UsageError::Misplaced(option)),
             None => Ok(()),
         }
     }
+}
+
+/// A certificate and its key come together.
+fn pair(cert: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<(PathBuf, PathBuf)>, UsageError> {
+    match (cert, key) {
+        (Some(cert), Some(key)) => Ok(Some((cert, key))),
+        (None, None) => Ok(None),
+        _ => Err(UsageError::Pair),
+    }
+}
+
+/// The words behind `cede token`.
+fn token(words: Vec<OsString>) -> Result<Command, UsageError> {
+    if words.iter().any(|word| word == "--help" || word == "-h") {
+        return Ok(Command::Help);
+    }
+    let mut words = words.into_iter();
+    let verb = words.next().ok_or(UsageError::Missing("token", "add, list or revoke"))?.string()?;
+    let mut word = |says| words.next().filter(|word| !word.is_empty()).ok_or(UsageError::Missing("token", says));
+    let change = match verb.as_str() {
+        "add" => {
+            let file = word("FILE")?.into();
+            let (room, rights) = (word("ROOM or *")?.string()?, word("RIGHTS: read, write or host")?.string()?);
+            let scope = room.parse().map_err(|error| UsageError::Room(room, error))?;
+            let rights = rights.parse().map_err(|error| UsageError::Rights(rights, error))?;
+            let note = words.by_ref().map(|word| word.string()).collect::<Result<Vec<_>, _>>()?.join(" ");
+            TokenChange::Add { file, scope, rights, note }
+        }
+        "list" => TokenChange::List { file: word("FILE")?.into() },
+        "revoke" => TokenChange::Revoke { file: word("FILE")?.into(), id: word("ID")?.string()? },
+        _ => return Err(UsageError::Missing("token", "add, list or revoke")),
+    };
+    no_more(words)?;
+    Ok(Command::Token(change))
 }
 
 fn no_more(mut words: impl Iterator<Item = OsString>) -> Result<(), UsageError> {
@@ -273,6 +397,12 @@ pub enum UsageError {
     Address(String),
     /// Not the name of a room.
     Room(String, cede_net::room::RoomNameError),
+    /// Not the name of rights.
+    Rights(String, cede_net::rights::RightsError),
+    /// A certificate without its key, or the other way round.
+    Pair,
+    /// A server that everybody could reach and write to.
+    Exposed(SocketAddr),
     /// One of the tools does not understand its words.
     Tool(crate::tools::UsageError),
 }
@@ -305,6 +435,13 @@ impl fmt::Display for UsageError {
             Self::Misplaced(option) => write!(f, "{option} does not go with this command"),
             Self::Address(text) => write!(f, "{text} is not ADDR:PORT, such as 0.0.0.0:7171"),
             Self::Room(text, error) => write!(f, "{text} cannot name a room: {error}"),
+            Self::Rights(text, error) => write!(f, "{text} names no rights: {error}"),
+            Self::Pair => write!(f, "--cert and --key go together"),
+            Self::Exposed(address) => write!(
+                f,
+                "{address} can be reached from other machines, and whoever reaches it could read and write: make \
+                 tokens by cede token add FILE ROOM RIGHTS, and say --tokens FILE"
+            ),
             Self::Tool(error) => write!(f, "{error}"),
         }
     }
@@ -315,6 +452,7 @@ impl Error for UsageError {
         match self {
             Self::Argument(error) => Some(error),
             Self::Room(_, error) => Some(error),
+            Self::Rights(_, error) => Some(error),
             Self::Tool(error) => Some(error),
             _ => None,
         }
@@ -338,11 +476,19 @@ mod tests {
         let share = |bind: Option<&str>, room: Option<&str>| Company::Share {
             bind: bind.map(|bind| bind.parse().expect("an address")),
             room: room.map(|room| room.parse().expect("a room")),
+            door: Door::default(),
         };
-        let join = |url: &str| Company::Join { url: url.into() };
-        let serve = |bind: &str, store: &str| {
-            Command::Serve(Serve { bind: bind.parse().expect("an address"), store: store.into() })
+        let join = |url: &str| Company::Join { url: url.into(), ca: None };
+        let serve = |bind: &str, store: &str, tokens: Option<&str>| {
+            Command::Serve(Serve {
+                bind: bind.parse().expect("an address"),
+                store: store.into(),
+                tokens: tokens.map(PathBuf::from),
+                door: Door::default(),
+                origins: Vec::new(),
+            })
         };
+        let secure = Door { certificate: Some(("c.pem".into(), "k.pem".into())), hosts: vec!["a.example".into()] };
         let cases = [
             ("", edit(None, None, Company::Alone)),
             ("notes.md", edit(Some("notes.md"), None, Company::Alone)),
@@ -353,8 +499,28 @@ mod tests {
             ("share a --bind ::1", edit(Some("a"), None, share(Some("[::1]:0"), None))),
             ("join ws://h:1/r", edit(None, None, join("ws://h:1/r"))),
             ("join ws://h:1/r b.md", edit(Some("b.md"), None, join("ws://h:1/r"))),
-            ("serve", serve("127.0.0.1:7171", "cede-rooms.redb")),
-            ("serve --bind 0.0.0.0:1 --store x", serve("0.0.0.0:1", "x")),
+            ("serve", serve("127.0.0.1:7171", "cede-rooms.redb", None)),
+            ("serve --bind 127.0.0.2:1 --store x", serve("127.0.0.2:1", "x", None)),
+            ("serve --bind 0.0.0.0:1 --tokens t", serve("0.0.0.0:1", "cede-rooms.redb", Some("t"))),
+            (
+                "share a --cert c.pem --key k.pem --host a.example",
+                edit(Some("a"), None, Company::Share { bind: None, room: None, door: secure }),
+            ),
+            (
+                "join wss://h/r --ca ca.pem",
+                edit(None, None, Company::Join { url: "wss://h/r".into(), ca: Some("ca.pem".into()) }),
+            ),
+            (
+                "token add t * host Ann at home",
+                Command::Token(TokenChange::Add {
+                    file: "t".into(),
+                    scope: Scope::All,
+                    rights: Rights::Host,
+                    note: "Ann at home".into(),
+                }),
+            ),
+            ("token list t", Command::Token(TokenChange::List { file: "t".into() })),
+            ("token revoke t 12", Command::Token(TokenChange::Revoke { file: "t".into(), id: "12".into() })),
             ("--help", Command::Help),
             ("share --help", Command::Help),
             ("-V", Command::Version),
@@ -393,6 +559,12 @@ mod tests {
             ("a --bind 1.2.3.4:5", "--bind does not go with this command"),
             ("share a --bind nowhere", "nowhere is not ADDR:PORT"),
             ("share a --room a/b", "a/b cannot name a room"),
+            ("serve --bind 0.0.0.0:7171", "whoever reaches it could read and write: make tokens"),
+            ("serve --cert c.pem", "--cert and --key go together"),
+            ("join ws://h/r --cert c.pem", "--cert does not go with this command"),
+            ("token add t a/b write", "a/b cannot name a room"),
+            ("token add t notes owner", "owner names no rights"),
+            ("token grant t", "cede token needs add, list or revoke"),
             ("--frob", "--frob"),
         ];
         for (line, expected) in cases {

@@ -60,6 +60,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Replay(file) => ended(replay::play(&file)),
         Command::Edit(edit) => edit_file(edit),
         Command::Serve(serve) => serve_rooms(serve),
+        Command::Token(change) => change_tokens(&change),
     }
 }
 
@@ -74,6 +75,13 @@ fn edit_file(edit: Edit) -> ExitCode {
 fn serve_rooms(serve: Serve) -> ExitCode {
     match wait_for(shell::serve::serve(serve)) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+fn change_tokens(change: &cli::TokenChange) -> ExitCode {
+    match shell::tokens::change(change) {
+        Ok(says) => print(&says),
         Err(error) => failed(&error),
     }
 }

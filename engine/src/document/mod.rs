@@ -348,6 +348,26 @@ impl Document {
         Ok(self.apply_all(changes, was_new, |_| {}))
     }
 
+    /// The same for whoever keeps a document and shows it to nobody: takes in events and does not say what they change.
+    ///
+    /// `admits` is asked about the agent of each piece that brings something. When it says no of one, nothing is taken in,
+    /// and the answer is false.
+    ///
+    /// # Errors
+    /// As [`import`](Self::import).
+    pub fn absorb(&mut self, bytes: &[u8], mut admits: impl FnMut(AgentId) -> bool) -> Result<bool, ImportError> {
+        let update = Update::decode(bytes)?;
+        // An agent's events are taken in order, so whoever holds the last of a piece holds all of it.
+        let brings = |span: EventSpan| !self.contains(EventId::new(span.agent, Clock(span.end.0.saturating_sub(1))));
+        if update.spans().any(|span| !admits(span.agent) && brings(span)) {
+            return Ok(false);
+        }
+        for change in self.receive(update, Sender::default())? {
+            patch::apply(&mut self.text, self.log.contents(), change);
+        }
+        Ok(true)
+    }
+
     /// Applies changes just received, each told to `each` before, as patches.
     pub(crate) fn apply_all<U: Unit>(
         &mut self,

@@ -240,7 +240,7 @@ impl<C: Contents> Log<C> {
         if packed.len() < plain.len() { packed } else { plain }
     }
 
-    pub(super) fn encode_packed(&self, spans: &[Span], packing: Packing) -> Vec<u8> {
+    pub(crate) fn encode_packed(&self, spans: &[Span], packing: Packing) -> Vec<u8> {
         let mut agents = AgentNumbers::default();
         let columns = packed::columns_of(self, spans, &mut agents);
         let mut writer = begin(PACKED, &agents);

@@ -14,7 +14,8 @@ use crate::sequence::short::{Author, Folded, MOST_AUTHORS, Seen, Short};
 use crate::text::draft::{Draft, Piece};
 use crate::text::operations::{Fragment, Kind};
 
-/// Runs of operations in a short window. Each scans the elements of those before it, so the cost grows with the square;
+/// Runs of operations in a short window that somebody still to come has not seen: however long people go on, a window is
+/// short while each sees soon what the others do. Each run scans the elements of those, so the cost grows with the square;
 /// measured on windows of all sizes, the tree is ahead from about here. Small in unit tests, so that both ways are
 /// gone.
 const MOST_RUNS: usize = if cfg!(test) { 12 } else { 192 };
@@ -45,6 +46,13 @@ struct Walked {
     seen: Seen,
 }
 
+impl Walked {
+    /// Whether a version has seen all of it.
+    fn is_within(&self, version: &Seen) -> bool {
+        version.has(self.author, self.span.end.0 - 1)
+    }
+}
+
 impl Shortcut {
     /// Makes what the events of a window do to the draft of the text before it. False, with nothing done, when the
     /// window is not short.
@@ -55,13 +63,13 @@ impl Shortcut {
         window: Span,
         draft: &mut Draft,
     ) -> Result<bool, Misplaced> {
-        if log.contents().runs_among(window) > MOST_RUNS {
-            return Ok(false);
-        }
         match past {
             Some(past) => self.recall(log, past, window),
             None if !self.survey(log, window) => return Ok(false),
             None => {}
+        }
+        if log.contents().runs_among(window) > MOST_RUNS && !self.stays_short(log) {
+            return Ok(false);
         }
         self.elements.begin(draft.len());
         let (mut number, mut fold_at) = (0, LEAST_FOLDED);
@@ -167,8 +175,20 @@ impl Shortcut {
         seen
     }
 
-    /// Folds what the run with this number and all behind it have seen.
-    fn fold(&mut self, number: usize, log: &TextLog, draft: &mut Draft) {
+    /// Whether there are never more than [`MOST_RUNS`] runs that somebody still to come has not seen.
+    fn stays_short(&mut self, log: &TextLog) -> bool {
+        self.settle();
+        let mut open = 0;
+        self.runs.iter().zip(&self.settled).all(|(run, settled)| {
+            while self.runs[open].span.start < run.span.start && self.runs[open].is_within(settled) {
+                open += 1;
+            }
+            log.contents().runs_among(Span::new(self.runs[open].span.start, run.span.start)) <= MOST_RUNS
+        })
+    }
+
+    /// Finds out what all runs from each one on have seen.
+    fn settle(&mut self) {
         if self.settled.is_empty() {
             let mut all = Seen::ALL;
             self.settled.extend(self.runs.iter().rev().map(|run| {
@@ -177,7 +197,13 @@ impl Shortcut {
             }));
             self.settled.reverse();
         }
-        self.draw(&self.settled[number].clone(), log, draft);
+    }
+
+    /// Folds what the run with this number and all behind it have seen.
+    fn fold(&mut self, number: usize, log: &TextLog, draft: &mut Draft) {
+        self.settle();
+        let settled = self.settled[number];
+        self.draw(&settled, log, draft);
     }
 
     /// Folds what a version has seen, and makes it to the draft.

@@ -97,7 +97,8 @@ impl Seen {
         self.0.iter_mut().zip(&other.0).for_each(|(bound, &other)| *bound = other.min(*bound));
     }
 
-    fn has(&self, author: Author, number: u32) -> bool {
+    /// Whether this event of an author is in the version, or this element of the base.
+    pub(crate) fn has(&self, author: Author, number: u32) -> bool {
         (number as i32) < self.0[usize::from(author.0) % BOUNDS]
     }
 }
@@ -195,6 +196,10 @@ impl Short {
     ) -> Result<usize, OutOfRange> {
         let mut elements = Elements { len: events.len(), ..Elements::new(ElementId::of(events.start), author, tag) };
         let mut place = 0;
+        if index == 0 {
+            // What is inserted may stand before all that was found.
+            self.turn();
+        }
         if let Some(last) = index.checked_sub(1) {
             let (at, offset) = self.find(last, seen).map_err(|len| OutOfRange { index, len })?;
             let left = self.elements[at];

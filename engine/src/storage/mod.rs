@@ -190,11 +190,7 @@ impl LogFile {
     /// What the file system says; then the file is as it was. Should only the directory fail to reach the disk, a power
     /// cut may bring either file back, and nothing more is appended to this one.
     pub fn rewrite(&mut self, records: &[Record]) -> Result<(), StorageError> {
-        let mut bytes = header().to_vec();
-        for Record { kind, payload } in records {
-            let record = frame(*kind, payload);
-            bytes.extend(record.ok_or(StorageError::TooLarge { path: self.path.clone(), len: payload.len() })?);
-        }
+        let bytes = file_bytes(records).map_err(|len| StorageError::TooLarge { path: self.path.clone(), len })?;
         let path = self.path.clone();
         let io = |cause| StorageError::Io { path: path.clone(), cause };
         let mut beside = self.path.clone().into_os_string();
@@ -271,6 +267,18 @@ fn sync_directory(path: &Path) -> io::Result<()> {
     }
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(directory)?.sync_all()
+}
+
+/// A log file with these records, as bytes: for sending one somewhere, where [`LogFile`] would write one here.
+///
+/// # Errors
+/// The length of the first payload of 4 GiB or more.
+pub fn file_bytes(records: &[Record]) -> Result<Vec<u8>, usize> {
+    let mut bytes = header().to_vec();
+    for Record { kind, payload } in records {
+        bytes.extend(frame(*kind, payload).ok_or(payload.len())?);
+    }
+    Ok(bytes)
 }
 
 fn header() -> [u8; START as usize] {

@@ -14,6 +14,8 @@ use cede::{Chars, Document, EventSpan, Frontier, ImportError, Patch, Session, Su
 
 use super::{Frame, Incoming, Outgoing};
 use crate::presence::{Agreement, Identity, Peer, PeerId, Presence, VersionMark, bound, version_digest};
+use crate::rights::Rights;
+use crate::token::Token;
 use crate::wire::{CHUNK, ClientControl, PROTOCOL, ServerControl, bounded_meta};
 
 /// The protocol's client half for one session. See the [module](super) for the loop around it.
@@ -28,6 +30,8 @@ pub struct Link {
     presence: Presence,
     peers: Vec<Peer>,
     me: Option<PeerId>,
+    /// What one may do, as far as is known: kept while there is no connection.
+    rights: Rights,
     server_mark: Option<VersionMark>,
     /// The mark last computed here. Hashing reads the whole text, and screens ask often.
     own_mark: Cell<Option<VersionMark>>,
@@ -85,8 +89,12 @@ pub enum State {
 pub enum Change {
     /// The visible text, in this order.
     Patches(Vec<Patch<Chars>>),
-    /// Who is in, where they are, or whether they see the same.
+    /// Who is in, where they are, what they may do, or whether they see the same.
     Peers,
+    /// [`Link::rights`].
+    Rights,
+    /// The join line for these rights has another token from here on; hosts alone hear of it.
+    Invitation(Rights, Token),
     /// [`Link::state`].
     State,
     /// [`Link::unacknowledged`] or [`Link::in_sync`].
@@ -106,6 +114,7 @@ impl Link {
             presence: Presence::default(),
             peers: Vec::new(),
             me: None,
+            rights: Rights::default(),
             server_mark: None,
             own_mark: Cell::new(None),
         }
@@ -133,11 +142,11 @@ impl Link {
     /// Everything to send now: answers, DATA that the server lacks, a changed presence. Call it after local edits and
     /// after [`Link::handle`], and hand the result to [`super::Client::send`]. Without a connection there is nothing.
     pub fn flush(&mut self, session: &Session) -> Vec<Outgoing> {
-        let presence = self.presence;
+        let (presence, rights) = (self.presence, self.rights);
         let Some(connection) = &mut self.connection else {
             return Vec::new();
         };
-        connection.send_missing(session.document());
+        connection.send_missing(session.document(), rights);
         connection.send_presence(presence);
         let number = connection.number;
         connection.outbox.drain(..).map(|frame| Outgoing { connection: number, frame }).collect()
@@ -156,6 +165,21 @@ impl Link {
     /// The others, in the order in which they came. Empty while there is no connection.
     pub fn peers(&self) -> &[Peer] {
         &self.peers
+    }
+
+    /// What one may do in the room. What is typed without the right to write stays here until that is given.
+    pub fn rights(&self) -> Rights {
+        self.rights
+    }
+
+    /// Lets somebody do this and no more; for hosts.
+    pub fn allow(&mut self, id: PeerId, rights: Rights) {
+        self.send(Frame::Control(ClientControl::Allow { id, rights }));
+    }
+
+    /// Shows somebody out, for good; for hosts.
+    pub fn remove(&mut self, id: PeerId) {
+        self.send(Frame::Control(ClientControl::Remove { id }));
     }
 
     /// The number that the server gave this connection.
@@ -208,6 +232,8 @@ impl Link {
             name: self.identity.name.clone(),
             color: self.identity.color,
             agent: session.agent(),
+            // The client sends it as a header.
+            token: None,
         };
         self.connection = Some(Connection {
             number,
@@ -232,10 +258,18 @@ impl Link {
 
     fn control(&mut self, session: &Session, control: ServerControl) -> Vec<Change> {
         match control {
-            ServerControl::Welcome { you, peers } => {
+            ServerControl::Welcome { you, peers, rights, .. } => {
                 self.me = Some(you);
-                self.meet(peers)
+                let mut changes = self.meet(peers);
+                changes.extend(self.may(rights));
+                changes
             }
+            ServerControl::Rights { id, rights } if self.me == Some(id) => self.may(rights),
+            ServerControl::Rights { id, rights } => {
+                let peer = self.peers.iter_mut().find(|peer| peer.id == id);
+                peer.map(|peer| peer.rights = rights).map_or_else(Vec::new, |()| vec![Change::Peers])
+            }
+            ServerControl::Invitation { rights, token } => vec![Change::Invitation(rights, token)],
             ServerControl::Roster { peers } => self.meet(peers),
             ServerControl::Joined { peer } => {
                 self.peers.retain(|known| known.id != peer.id);
@@ -260,6 +294,15 @@ impl Link {
             ServerControl::Refused { reason, .. } => vec![Change::Notice(reason)],
             ServerControl::Notice { text } => vec![Change::Notice(text)],
         }
+    }
+
+    fn may(&mut self, rights: Rights) -> Vec<Change> {
+        let has_changed = std::mem::replace(&mut self.rights, rights) != rights;
+        // Frames that have not been sent for want of rights are found by looking again.
+        if has_changed && let Some(connection) = &mut self.connection {
+            connection.flushed = None;
+        }
+        if has_changed { vec![Change::Rights] } else { Vec::new() }
     }
 
     fn meet(&mut self, peers: Vec<Peer>) -> Vec<Change> {
@@ -336,7 +379,7 @@ impl Link {
             return Ok(Vec::new());
         };
         // Sending our own first makes everything that the import adds the server's.
-        connection.send_missing(session.document());
+        connection.send_missing(session.document(), self.rights);
         let before = session.document().summary();
         match session.merge(bytes) {
             Ok(patches) => {
@@ -344,7 +387,9 @@ impl Link {
                     self.settled.insert(span);
                     connection.held.iter_mut().for_each(|held| held.insert(span));
                 }
-                connection.flushed = connection.held.as_ref().map(|_| session.document().frontier());
+                if self.rights >= Rights::Write {
+                    connection.flushed = connection.held.as_ref().map(|_| session.document().frontier());
+                }
                 Ok(vec![Change::Patches(patches)])
             }
             Err(error) => Err(self.abandon(error)),
@@ -369,10 +414,10 @@ impl Link {
 
 impl Connection {
     /// DATA for what the server lacks, and DONE once.
-    fn send_missing(&mut self, document: &Document) {
+    fn send_missing(&mut self, document: &Document, rights: Rights) {
         let Some(held) = &mut self.held else { return };
         let version = document.frontier();
-        if self.flushed.as_ref() != Some(&version) {
+        if rights >= Rights::Write && self.flushed.as_ref() != Some(&version) {
             let spans = spans_beyond(&document.summary(), held);
             let chunks = if spans.is_empty() { Vec::new() } else { document.chunks_since(held, CHUNK) };
             self.frames += chunks.len() as u64;
@@ -446,7 +491,7 @@ mod tests {
         handle(&mut link, session, Incoming::Opened { connection: 7 });
         let hello = link.flush(session);
         assert!(matches!(&hello[..], [Outgoing { connection: 7, frame: Frame::Control(ClientControl::Hello { .. }) }]));
-        let welcome = ServerControl::Welcome { you: PeerId(1), peers: Vec::new() };
+        let welcome = ServerControl::Welcome { you: PeerId(1), peers: Vec::new(), rights: Rights::Write, pass: None };
         handle(&mut link, session, Incoming::Control(welcome));
         handle(&mut link, session, Incoming::Sync(Message::Meta(theirs.summary())));
         link
@@ -587,6 +632,22 @@ mod tests {
         assert_eq!(kinds(&link.flush(&ada)), "CC", "both times the server hears what is seen here");
         ada.insert(Chars(0), "x").unwrap();
         assert!(!link.in_sync(&ada));
+    }
+
+    #[test]
+    fn who_may_only_read_keeps_what_they_typed_until_they_may_write() {
+        let mut ada = session(1, "ada");
+        let mut link = linked(&mut ada, &Document::new());
+        let rights = |rights| Incoming::Control(ServerControl::Rights { id: PeerId(1), rights });
+        assert_eq!(handle(&mut link, &mut ada, rights(Rights::Read)), [Change::Rights]);
+        assert_eq!(kinds(&link.flush(&ada)), "M.", "she says that she is done, and sends nothing");
+        let ben = session(2, "ben");
+        handle(&mut link, &mut ada, Incoming::Sync(Message::Data(ben.document().encode())));
+        assert_eq!(kinds(&link.flush(&ada)), "");
+        assert_eq!(link.unacknowledged(&ada), 3);
+        handle(&mut link, &mut ada, rights(Rights::Write));
+        assert_eq!(kinds(&link.flush(&ada)), "D");
+        assert_eq!(handle(&mut link, &mut ada, rights(Rights::Write)), []);
     }
 
     #[test]

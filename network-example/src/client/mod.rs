@@ -27,6 +27,7 @@ use tokio::task::JoinHandle;
 
 pub use self::link::{Change, Link, LinkError, State};
 pub use self::target::{Target, TargetError};
+use crate::tls::Trust;
 use crate::wire::{ClientControl, ServerControl};
 
 /// How many messages wait between the task and whoever reads them. When they are that many the task stops reading,
@@ -49,9 +50,17 @@ impl Client {
     /// # Panics
     /// Outside of a tokio runtime with I/O and time enabled.
     pub fn spawn(target: Target) -> Self {
+        Self::spawn_trusting(target, Trust::default())
+    }
+
+    /// The same for a server whose certificate is vouched for by others than this machine trusts.
+    ///
+    /// # Panics
+    /// As [`Client::spawn`].
+    pub fn spawn_trusting(target: Target, trust: Trust) -> Self {
         let (outgoing, commands) = mpsc::unbounded_channel();
         let (events, incoming) = mpsc::channel(INCOMING);
-        let task = tokio::spawn(task::run(target, events, commands));
+        let task = tokio::spawn(task::run(target, trust, events, commands));
         Self { incoming, sender: Sender { outgoing }, task }
     }
 

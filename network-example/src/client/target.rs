@@ -1,44 +1,89 @@
-//! Where to connect: `ws://host:port/ROOM`.
+//! Where to connect: `ws://host:port/ROOM`, or `wss://…` for TLS, with a token behind `#`.
+//!
+//! What stands behind `#` is never part of a request, so a token there is in no server's log. The client takes it off and
+//! sends it as a header.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::room::{RoomName, RoomNameError};
+use crate::token::{Token, TokenError};
 
-/// A server's address and a room on it.
+/// A server's address, a room on it, and what lets one in.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Target {
+    secure: bool,
     host: String,
     port: u16,
     room: RoomName,
+    token: Option<Token>,
 }
 
 impl Target {
-    /// Reads `ws://host:port/ROOM`. The port may be left out (80), IPv6 addresses stand in brackets.
+    /// Reads `ws://host:port/ROOM#TOKEN` or `wss://…`. The token may be left out, and so may the port (80, or 443 for
+    /// `wss`); IPv6 addresses stand in brackets.
     ///
     /// # Errors
     /// [`TargetError`] names the part that does not fit.
     pub fn parse(url: &str) -> Result<Self, TargetError> {
         let url = url.trim();
         let (scheme, rest) = url.split_once("://").ok_or(TargetError::Url)?;
-        if !scheme.eq_ignore_ascii_case("ws") {
-            return Err(TargetError::Scheme(scheme.to_owned()));
-        }
+        let secure = match scheme.to_ascii_lowercase().as_str() {
+            "ws" => false,
+            "wss" => true,
+            _ => return Err(TargetError::Scheme(scheme.to_owned())),
+        };
+        let (rest, token) = match rest.split_once('#') {
+            Some((rest, token)) => (rest, Some(token.parse().map_err(TargetError::Token)?)),
+            None => (rest, None),
+        };
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         if authority.contains('@') {
             return Err(TargetError::UserInfo);
         }
-        if rest.contains(['?', '#']) {
+        if rest.contains('?') {
             return Err(TargetError::Query);
         }
-        let (host, port) = host_and_port(authority)?;
+        let (host, port) = host_and_port(authority, if secure { 443 } else { 80 })?;
         let room = path.parse().map_err(TargetError::Room)?;
-        Ok(Self { host: host.to_owned(), port, room })
+        Ok(Self { secure, host: host.to_owned(), port, room, token })
     }
 
     /// The target for a server that is known by its parts.
     pub fn new(host: impl Into<String>, port: u16, room: RoomName) -> Self {
-        Self { host: host.into(), port, room }
+        Self { secure: false, host: host.into(), port, room, token: None }
+    }
+
+    /// The same by TLS, or without.
+    #[must_use]
+    pub fn secured(self, secure: bool) -> Self {
+        Self { secure, ..self }
+    }
+
+    /// The same with this token, or without any.
+    #[must_use]
+    pub fn with_token(self, token: Option<Token>) -> Self {
+        Self { token, ..self }
+    }
+
+    /// Whether by TLS.
+    pub fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// What lets one in.
+    pub fn token(&self) -> Option<&Token> {
+        self.token.as_ref()
+    }
+
+    /// The whole URL, token included, for people to join by. `Display` leaves the token out.
+    pub fn join_line(&self) -> String {
+        match &self.token {
+            Some(token) => format!("{self}#{}", token.as_str()),
+            None => self.to_string(),
+        }
     }
 
     /// The room.
@@ -58,7 +103,7 @@ impl Target {
 }
 
 /// Splits `host`, `host:port`, `[v6]` or `[v6]:port`.
-fn host_and_port(authority: &str) -> Result<(&str, u16), TargetError> {
+fn host_and_port(authority: &str, usual: u16) -> Result<(&str, u16), TargetError> {
     let (host, rest) = match authority.strip_prefix('[') {
         Some(bracketed) => bracketed.split_once(']').ok_or(TargetError::Host)?,
         None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
@@ -68,7 +113,7 @@ fn host_and_port(authority: &str) -> Result<(&str, u16), TargetError> {
     }
     let port = match rest.strip_prefix(':') {
         Some(port) => port.parse().map_err(|_| TargetError::Port(port.to_owned()))?,
-        None if rest.is_empty() => 80,
+        None if rest.is_empty() => usual,
         None => return Err(TargetError::Host),
     };
     Ok((host, port))
@@ -82,13 +127,14 @@ impl FromStr for Target {
     }
 }
 
-/// As a URL that [`Target::parse`] reads back: the join line.
+/// As a URL without its token: this may get into logs.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.secure { "wss" } else { "ws" };
         if self.host.contains(':') {
-            write!(f, "ws://[{}]:{}/{}", self.host, self.port, self.room)
+            write!(f, "{scheme}://[{}]:{}/{}", self.host, self.port, self.room)
         } else {
-            write!(f, "ws://{}:{}/{}", self.host, self.port, self.room)
+            write!(f, "{scheme}://{}:{}/{}", self.host, self.port, self.room)
         }
     }
 }
@@ -98,14 +144,16 @@ impl fmt::Display for Target {
 pub enum TargetError {
     /// Nothing that begins with a scheme and `://`.
     Url,
-    /// A scheme other than `ws`.
+    /// A scheme other than `ws` and `wss`.
     Scheme(String),
     /// No host, or one that is not written as hosts are.
     Host,
     /// A user name or password, which would end up in logs.
     UserInfo,
-    /// A query or a fragment, which would end up in logs.
+    /// A query, which would end up in logs.
     Query,
+    /// What stands behind `#` is no token.
+    Token(TokenError),
     /// No port number.
     Port(String),
     /// The path is not `/` and the name of a room.
@@ -119,7 +167,8 @@ impl fmt::Display for TargetError {
             Self::Scheme(found) => write!(f, "the URL begins with {found:?}; expected ws://host:port/ROOM"),
             Self::Host => f.write_str("the URL names no host; expected ws://host:port/ROOM"),
             Self::UserInfo => f.write_str("the URL has a user name or password; neither is used"),
-            Self::Query => f.write_str("the URL has a query or a fragment; neither is used"),
+            Self::Query => f.write_str("the URL has a query; none is used, and a token stands behind '#'"),
+            Self::Token(error) => write!(f, "what stands behind '#' is no token: {error}"),
             Self::Port(found) => write!(f, "{found:?} is no port; expected 0 to 65535"),
             Self::Room(error) => write!(f, "the URL's path names no room: {error}"),
         }
@@ -129,6 +178,7 @@ impl fmt::Display for TargetError {
 impl std::error::Error for TargetError {}
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 
@@ -139,13 +189,25 @@ mod tests {
         }
         let target = Target::parse("ws://example.org/x").unwrap();
         assert_eq!((target.host(), target.port(), target.room().as_str()), ("example.org", 80, "x"));
+        let target = Target::parse("WSS://example.org/x").unwrap();
+        assert_eq!((target.port(), target.is_secure(), target.token()), (443, true, None));
+    }
+
+    #[test]
+    fn a_token_is_in_the_join_line_and_nowhere_else() {
+        let line = "wss://example.org:7171/notes#0123456789abcdef";
+        let target = Target::parse(line).unwrap();
+        assert_eq!(target.token().unwrap().as_str(), "0123456789abcdef");
+        assert_eq!(target.to_string(), "wss://example.org:7171/notes");
+        assert_eq!(target.join_line(), line);
+        assert!(!format!("{target:?}").contains("0123456789abcdef"));
     }
 
     #[test]
     fn what_is_no_target_is_refused_by_its_part() {
         let refused = |url: &str| Target::parse(url).unwrap_err();
         assert_eq!(refused("http://h/x"), TargetError::Scheme("http".into()));
-        assert_eq!(refused("wss://h/x"), TargetError::Scheme("wss".into()));
+        assert_eq!(refused("ws://h/x#"), TargetError::Token(TokenError::Length { bytes: 0 }));
         assert_eq!(refused("ws://me:secret@h/x"), TargetError::UserInfo);
         assert_eq!(refused("ws://h/x?token=1"), TargetError::Query);
         assert_eq!(refused("ws://h"), TargetError::Room(RoomNameError::Empty));

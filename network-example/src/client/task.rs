@@ -3,13 +3,20 @@
 //! It knows sockets, clocks and frames, and nothing of documents. One attempt follows another until it is closed, its
 //! owner is gone, or the server refuses in a way that trying again cannot mend.
 
+use std::io;
 use std::time::Duration;
 
 use cede::sync;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls;
+use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_tungstenite::client_async_with_config;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::StatusCode;
+use tokio_tungstenite::tungstenite::http::header::{AUTHORIZATION, HeaderValue};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -17,6 +24,9 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use super::backoff::Backoff;
 use super::{Command, Frame, Incoming, Outgoing, Target};
 use crate::socket::{Ready, Socket, websocket_config};
+use crate::stream::Stream;
+use crate::tls::Trust;
+use crate::token::Token;
 use crate::wire::{ClientControl, MAX_FROM_SERVER, MAX_MESSAGE, ServerControl};
 
 /// From the first packet to the upgraded connection.
@@ -27,9 +37,16 @@ const SILENCE: Duration = Duration::from_secs(45);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Between two presences: some twenty a second look smooth, more would only fill other people's queues.
 const PRESENCE_INTERVAL: Duration = Duration::from_millis(50);
+
 /// Runs until closed, refused for good, or left by its owner.
-pub(super) async fn run(target: Target, events: mpsc::Sender<Incoming>, commands: mpsc::UnboundedReceiver<Command>) {
-    let mut task = Task { target, events, commands, backoff: Backoff::default(), connection: 0 };
+pub(super) async fn run(
+    target: Target,
+    trust: Trust,
+    events: mpsc::Sender<Incoming>,
+    commands: mpsc::UnboundedReceiver<Command>,
+) {
+    let door = Door { target, trust, connector: None, pass: None };
+    let mut task = Task { door, events, commands, backoff: Backoff::default(), connection: 0 };
     loop {
         let attempt = task.backoff.failures().saturating_add(1);
         let end = match task.say(Incoming::Connecting { attempt }).await {
@@ -58,8 +75,19 @@ enum End {
     Closed,
 }
 
-struct Task {
+/// Where to knock, and with what.
+struct Door {
     target: Target,
+    trust: Trust,
+    /// Made of `trust` when it is needed first.
+    connector: Option<TlsConnector>,
+    /// What the server has given to come back by. It is taken first, for the token may be one that many hold and that
+    /// has been made anew since.
+    pass: Option<Token>,
+}
+
+struct Task {
+    door: Door,
     events: mpsc::Sender<Incoming>,
     commands: mpsc::UnboundedReceiver<Command>,
     backoff: Backoff,
@@ -89,7 +117,7 @@ impl Task {
 
     /// Connects, unless the owner closes meanwhile.
     async fn connected(&mut self) -> Result<Socket, End> {
-        let connecting = timeout(CONNECT_TIMEOUT, connect(&self.target));
+        let connecting = timeout(CONNECT_TIMEOUT, self.door.knock());
         tokio::pin!(connecting);
         loop {
             tokio::select! {
@@ -135,7 +163,7 @@ impl Task {
         loop {
             let events = self.events.clone();
             tokio::select! {
-                ready = socket.ready() => match ready {
+                ready = socket.ready(true) => match ready {
                     Ready::Read(Ok(message)) => {
                         silence = Instant::now() + SILENCE;
                         self.receive(message).await?;
@@ -171,6 +199,9 @@ impl Task {
         match message {
             Message::Text(json) => {
                 let control = ServerControl::from_json(&json).map_err(|error| End::Lost(error.to_string()))?;
+                if let ServerControl::Welcome { pass: Some(pass), .. } = &control {
+                    self.door.pass = Some(pass.clone());
+                }
                 match control {
                     ServerControl::Refused { code, reason } if code.is_final() => {
                         return Err(End::Refused(reason));
@@ -206,23 +237,95 @@ fn lost(error: &Error) -> String {
     }
 }
 
-async fn connect(target: &Target) -> Result<Socket, End> {
-    let lost = |error: std::io::Error| End::Lost(error.to_string());
-    let stream = TcpStream::connect((target.host(), target.port())).await.map_err(lost)?;
-    // A keystroke is one small packet, and the next one must not wait for its echo.
-    stream.set_nodelay(true).map_err(lost)?;
-    let config = websocket_config(MAX_FROM_SERVER, MAX_MESSAGE);
-    match client_async_with_config(target.to_string(), stream, Some(config)).await {
-        Ok((stream, _)) => Ok(Socket::new(stream)),
-        Err(Error::Http(response)) => {
-            let status = response.status();
-            let body = response.body().as_deref().map(String::from_utf8_lossy).unwrap_or_default();
-            let reason = format!("the server answers {status}: {}", body.trim());
-            // 429 asks for patience; every other 4xx will be the same tomorrow.
-            let is_final = status.is_client_error() && status.as_u16() != 429;
-            Err(if is_final { End::Refused(reason) } else { End::Lost(reason) })
+impl Door {
+    /// Connects by the pass, and when that is not known there any more, as with a server that has been started anew, by
+    /// what one came with first.
+    async fn knock(&mut self) -> Result<Socket, End> {
+        if let Some(pass) = self.pass.clone() {
+            match self.connect(Some(&pass)).await {
+                Err(Refused { status: Some(StatusCode::UNAUTHORIZED), .. }) => self.pass = None,
+                connected => return connected.map_err(Refused::into_end),
+            }
         }
-        Err(error) => Err(End::Lost(error.to_string())),
+        let token = self.target.token().cloned();
+        self.connect(token.as_ref()).await.map_err(Refused::into_end)
+    }
+
+    async fn connect(&mut self, token: Option<&Token>) -> Result<Socket, Refused> {
+        let stream = TcpStream::connect((self.target.host(), self.target.port())).await?;
+        // A keystroke is one small packet, and the next one must not wait for its echo.
+        stream.set_nodelay(true)?;
+        let stream = if self.target.is_secure() { self.secure(stream).await? } else { Stream::plain(stream) };
+        let mut request = self.target.to_string().into_client_request().map_err(Refused::from)?;
+        if let Some(token) = token {
+            let mut value = HeaderValue::from_str(&format!("Bearer {}", token.as_str())).map_err(io::Error::other)?;
+            value.set_sensitive(true);
+            request.headers_mut().insert(AUTHORIZATION, value);
+        }
+        let config = websocket_config(MAX_FROM_SERVER, MAX_MESSAGE);
+        let (stream, _) = client_async_with_config(request, stream, Some(config)).await?;
+        Ok(Socket::new(stream))
+    }
+
+    async fn secure(&mut self, stream: TcpStream) -> Result<Stream, Refused> {
+        let connector = match &self.connector {
+            Some(connector) => connector,
+            None => self.connector.insert(self.trust.connector().map_err(io::Error::from)?),
+        };
+        let name = ServerName::try_from(self.target.host().to_owned()).map_err(io::Error::other)?;
+        let secured = connector.connect(name, stream).await;
+        Ok(Stream::secure(secured.map_err(Refused::by_tls)?))
+    }
+}
+
+/// Why there is no connection.
+struct Refused {
+    /// What the server said, if it said anything.
+    status: Option<StatusCode>,
+    /// Its certificate is not its own, or nobody vouches for it: nothing was said to it.
+    is_stranger: bool,
+    reason: String,
+}
+
+impl Refused {
+    fn by_tls(error: io::Error) -> Self {
+        let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+        let is_stranger = matches!(cause, Some(rustls::Error::InvalidCertificate(_)));
+        // What `openssl req -x509` makes by itself is one that vouches for others.
+        let advice = if error.to_string().contains("CaUsedAsEndEntity") {
+            "; a server's own certificate has basicConstraints=CA:FALSE"
+        } else {
+            ""
+        };
+        Self { status: None, is_stranger, reason: format!("no secure connection: {error}{advice}") }
+    }
+
+    fn into_end(self) -> End {
+        // 429 asks for patience; every other 4xx will be the same tomorrow.
+        let is_final =
+            self.status.is_some_and(|status| status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS);
+        if is_final || self.is_stranger { End::Refused(self.reason) } else { End::Lost(self.reason) }
+    }
+}
+
+impl From<io::Error> for Refused {
+    fn from(error: io::Error) -> Self {
+        Self { status: None, is_stranger: false, reason: error.to_string() }
+    }
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        let Error::Http(response) = error else {
+            return Self { status: None, is_stranger: false, reason: error.to_string() };
+        };
+        let status = response.status();
+        let body = response.body().as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+        Self {
+            status: Some(status),
+            is_stranger: false,
+            reason: format!("the server answers {status}: {}", body.trim()),
+        }
     }
 }
 

@@ -1,50 +1,299 @@
-//! One connection: its handshake, then frames between its socket and its room until either ends.
+//! One connection: its request, its hello, then frames between its socket and its room until either ends.
 //!
 //! It knows the socket, its queue and the time. What frames mean is the room's; this only parses control messages, so
-//! that a malformed one costs no room anything.
+//! that a malformed one costs no room anything. Whether the client may still do what it could is looked up whenever
+//! anything has changed, before the next message is handed on.
 
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, Instant, sleep_until, timeout};
-use tokio_tungstenite::accept_hdr_async_with_config;
-use tokio_tungstenite::tungstenite::handshake::server::{Callback, ErrorResponse, Request, Response};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::server::create_response;
+use tokio_tungstenite::tungstenite::http::{Request, Response};
+use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
-use super::Config;
-use super::admission::admit;
-use super::hub::{Command, Hub, Joining, Turned};
+use super::access::{Credential, Denied};
+use super::addresses::Counted;
+use super::admission::{Doorkeeper, room_of};
+use super::api;
+use super::hub::{Command, Turned};
 use super::outbox::{Pickup, farewell, outbox};
+use super::room::Joining;
+use super::service::Service;
+use super::throttle::Throttle;
+use crate::http::{Rejection, answer_bytes, bearer, head_bytes, is_upgrade, parse_head};
+use crate::planted::planted;
 use crate::presence::{Identity, PeerId};
+use crate::rights::Rights;
 use crate::room::RoomName;
 use crate::socket::{Ready, Socket, websocket_config};
-use crate::wire::{ClientControl, MAX_FROM_SERVER, PROTOCOL, Refusal};
+use crate::stream::Stream;
+use crate::wire::{ClientControl, MAX_CONTROL, MAX_FROM_SERVER, PROTOCOL, Refusal};
 
 /// How long the last words to a client may take.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// How long a document may take to be fetched: 64 MiB at 1 MiB/s.
+const FETCH: Duration = Duration::from_secs(64);
 
-/// Serves one connection to its end. `closing` becomes true when the server stops.
-pub(crate) async fn serve(stream: TcpStream, config: Arc<Config>, hub: Arc<Hub>, mut closing: watch::Receiver<bool>) {
-    let greeting = timeout(config.handshake_timeout, greet(stream, &config));
+/// Serves one connection to its end. `closing` becomes true when the server stops; the place is free when this is over.
+pub(crate) async fn serve(
+    stream: TcpStream,
+    from: SocketAddr,
+    service: Arc<Service>,
+    mut closing: watch::Receiver<bool>,
+    _place: Counted,
+) {
+    let _counted = service.metrics.connections.enter();
+    service.metrics.connections_total.add(1);
+    // What is said at the door is boxed, so that a connection that has passed it does not keep the room for it.
+    let patience = service.config.handshake_timeout * if planted("handshake") { 1000 } else { 1 };
+    let greeting = Box::pin(timeout(patience, greet(stream, &service)));
     let greeted = tokio::select! {
         greeted = greeting => greeted,
         _ = closing.wait_for(|closing| *closing) => return,
     };
-    // Too slow, or no WebSocket: there is nobody to explain it to.
-    let Ok(Some((mut socket, name, hello))) = greeted else {
-        return;
+    match greeted {
+        // Too slow: there is nobody to explain it to.
+        Err(_) => refused(&service, from, "handshake_timeout"),
+        Ok(Err(Lost)) => refused(&service, from, "broken"),
+        Ok(Ok(Greeting::Guest(guest))) => attend(*guest, from, &service, closing).await,
+        Ok(Ok(Greeting::Question(stream, request))) => {
+            let answering = Box::pin(timeout(FETCH, answer(stream, request, from, &service)));
+            tokio::select! {
+                _ = answering => {}
+                _ = closing.wait_for(|closing| *closing) => {}
+            }
+        }
+        Ok(Ok(Greeting::Rejected(stream, rejection))) => {
+            refused(&service, from, rejection.label);
+            let _ = timeout(FAREWELL, Box::pin(say(stream, &rejection.into_answer()))).await;
+        }
+    }
+}
+
+fn refused(service: &Service, from: SocketAddr, reason: &'static str) {
+    service.metrics.refused(reason);
+    tracing::info!(%from, reason, "refused");
+}
+
+/// There is no other end any more, or none that speaks HTTP.
+struct Lost;
+
+impl From<io::Error> for Lost {
+    fn from(_: io::Error) -> Self {
+        Self
+    }
+}
+
+/// What came of the first seconds.
+enum Greeting {
+    /// A WebSocket.
+    Guest(Box<Guest>),
+    /// A request without one.
+    Question(Stream, Request<()>),
+    /// A request to be turned away.
+    Rejected(Stream, Rejection),
+}
+
+/// Whoever has said hello, or failed to.
+struct Guest {
+    socket: Socket,
+    room: RoomName,
+    hello: Result<Hello, Turned>,
+}
+
+/// Who somebody is and what they may do.
+struct Hello {
+    identity: Identity,
+    agent: cede::AgentId,
+    credential: Credential,
+    rights: Rights,
+}
+
+/// The request, and for a WebSocket the first message.
+async fn greet(stream: TcpStream, service: &Service) -> Result<Greeting, Lost> {
+    // Without it the kernel holds small frames back to join them. An error means that the peer is gone already.
+    stream.set_nodelay(true)?;
+    let mut stream = match &service.acceptor {
+        Some(acceptor) if !may_be_plain(&stream).await? => Stream::secure(acceptor.accept(stream).await?),
+        _ => Stream::plain(stream),
     };
+    let (request, rest) = match read_head(&mut stream, service.config.max_head).await? {
+        Ok(head) => head,
+        Err(rejection) => return Ok(Greeting::Rejected(stream, rejection)),
+    };
+    let door = Doorkeeper { origins: &service.config.allowed_origins, hosts: &service.config.allowed_hosts };
+    if let Err(rejection) = door.check(request.headers()) {
+        return Ok(Greeting::Rejected(stream, rejection));
+    }
+    if !is_upgrade(&request) {
+        return Ok(Greeting::Question(stream, request));
+    }
+    match admit(&request, rest.len(), service) {
+        Ok((room, credential, response)) => {
+            let guest = upgrade(stream, rest, room, credential, &response, service).await?;
+            Ok(Greeting::Guest(Box::new(guest)))
+        }
+        Err(rejection) => Ok(Greeting::Rejected(stream, rejection)),
+    }
+}
+
+/// From this machine itself TLS is possible and not needed: nobody is in between, and neither the editor that runs the
+/// server nor what watches it should have to go by the name in the certificate. A TLS handshake begins with byte 22.
+async fn may_be_plain(stream: &TcpStream) -> io::Result<bool> {
+    let (from, to) = (stream.peer_addr()?.ip().to_canonical(), stream.local_addr()?.ip().to_canonical());
+    if !from.is_loopback() && from != to {
+        return Ok(false);
+    }
+    let mut first = [0];
+    stream.peek(&mut first).await?;
+    Ok(first != [22])
+}
+
+/// Reads up to the empty line that ends a head, and gives what has come behind it as well.
+async fn read_head(stream: &mut Stream, most: usize) -> Result<Result<(Request<()>, Vec<u8>), Rejection>, Lost> {
+    let mut bytes = Vec::with_capacity(1024);
+    loop {
+        if bytes.len() >= most {
+            return Ok(Err(Rejection::large(format!("a request's head of more than {most} bytes"))));
+        }
+        stream.allow(most - bytes.len());
+        if stream.read_buf(&mut bytes).await? == 0 {
+            return Err(Lost);
+        }
+        match parse_head(&bytes) {
+            Ok(None) => {}
+            Ok(Some((request, length))) => {
+                stream.allow_all();
+                return Ok(Ok((request, bytes.split_off(length))));
+            }
+            Err(rejection) => return Ok(Err(rejection)),
+        }
+    }
+}
+
+/// Decides on a request for a WebSocket. `None`: whoever asks has shown no token yet, and may in the first message.
+fn admit(
+    request: &Request<()>,
+    ahead: usize,
+    service: &Service,
+) -> Result<(RoomName, Option<Credential>, Response<()>), Rejection> {
+    let room = room_of(request)?;
+    let token = bearer(request.headers())?;
+    let credential = token.map(|token| Credential::of(Some(&token)));
+    if let Some(credential) = credential {
+        service.access.rights(credential, &room).map_err(api::denial)?;
+    }
+    if ahead > MAX_CONTROL {
+        return Err(Rejection::large(format!("{ahead} bytes before anything was answered")));
+    }
+    let response = create_response(request).map_err(Rejection::malformed)?;
+    Ok((room, credential, response))
+}
+
+/// Answers the request and hears the first message.
+async fn upgrade(
+    mut stream: Stream,
+    rest: Vec<u8>,
+    room: RoomName,
+    credential: Option<Credential>,
+    response: &Response<()>,
+    service: &Service,
+) -> Result<Guest, Lost> {
+    stream.write_all(&head_bytes(response)).await?;
+    if !planted("greeting") {
+        stream.allow(MAX_CONTROL.saturating_sub(rest.len()));
+    }
+    let limits = websocket_config(service.config.max_message, MAX_FROM_SERVER);
+    let stream = WebSocketStream::from_partially_read(stream, rest, Role::Server, Some(limits)).await;
+    let mut socket = Socket::new(stream);
+    let hello = loop {
+        match socket.ready(true).await {
+            Ready::Read(Ok(Message::Text(json))) => break read_hello(&json, credential, &room, service),
+            // A ping may stand between the parts of a message.
+            Ready::Read(Ok(Message::Ping(_) | Message::Pong(_))) | Ready::Flushed => {}
+            Ready::Read(Ok(_)) => break Err((Refusal::Malformed, "the first message is not hello".to_owned())),
+            Ready::Read(Err(error)) => break Err(refusal(&error).ok_or(Lost)?),
+        }
+    };
+    // Whoever is shown out may still be heard to the end; nothing of it is kept.
+    socket.allow_all();
+    Ok(Guest { socket, room, hello })
+}
+
+fn read_hello(json: &str, shown: Option<Credential>, room: &RoomName, service: &Service) -> Result<Hello, Turned> {
+    let (protocol, name, color, agent, token) = match ClientControl::from_json(json) {
+        Ok(ClientControl::Hello { protocol, name, color, agent, token }) => (protocol, name, color, agent, token),
+        Ok(_) => return Err((Refusal::Malformed, "the first message is not hello".to_owned())),
+        // Somebody of another version may say other things, so this is looked at first.
+        Err(error) => return Err((Refusal::Malformed, error.to_string())),
+    };
+    if protocol != PROTOCOL {
+        return Err((Refusal::Protocol, format!("you speak protocol {protocol}, this server {PROTOCOL}")));
+    }
+    if name.len() > Identity::MAX_NAME {
+        let reason = format!("a name of {} bytes, at most {} are allowed", name.len(), Identity::MAX_NAME);
+        return Err((Refusal::Malformed, reason));
+    }
+    let credential = shown.unwrap_or_else(|| Credential::of(token.as_ref()));
+    let rights = service.access.rights(credential, room);
+    let rights = rights.map_err(|denied| (denied.code(), denied.reason().to_owned()))?;
+    Ok(Hello { identity: Identity { name, color }, agent, credential, rights })
+}
+
+/// What an error of the socket says to the other end, if that can still hear.
+fn refusal(error: &Error) -> Option<Turned> {
+    match error {
+        Error::Capacity(error) => Some((Refusal::Oversized, error.to_string())),
+        Error::Utf8(error) => Some((Refusal::Malformed, error.clone())),
+        Error::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+            Some((Refusal::Oversized, format!("more than {MAX_CONTROL} bytes before hello")))
+        }
+        _ => None,
+    }
+}
+
+/// Answers a request that wants no WebSocket.
+async fn answer(stream: Stream, request: Request<()>, from: SocketAddr, service: &Service) {
+    let answer = api::respond(&request, from, service).await.unwrap_or_else(|rejection| {
+        refused(service, from, rejection.label);
+        rejection.into_answer()
+    });
+    service.metrics.bytes_out.add(answer.body().len() as u64);
+    let _ = say(stream, &answer).await;
+}
+
+/// Sends an answer and reads on until the other end has closed: a socket that is dropped with unread bytes is reset, and
+/// the answer would be lost on its way. The caller sets the time limit.
+async fn say(mut stream: Stream, answer: &Response<Vec<u8>>) -> io::Result<()> {
+    stream.write_all(&answer_bytes(answer)).await?;
+    stream.shutdown().await?;
+    stream.allow(64 * 1024);
+    let mut sink = [0; 1024];
+    while stream.read(&mut sink).await? > 0 {}
+    Ok(())
+}
+
+/// From hello to goodbye.
+async fn attend(guest: Guest, from: SocketAddr, service: &Arc<Service>, closing: watch::Receiver<bool>) {
+    let Guest { mut socket, room, hello } = guest;
     let end = match hello {
-        Ok(hello) => visit(&mut socket, &name, hello, &config, &hub, closing).await,
+        Ok(hello) => visit(&mut socket, &room, hello, service, closing).await,
         Err(turned) => End::Refused(turned),
     };
     if let End::Refused((code, reason)) = end {
+        refused(service, from, code.label());
         let (refused, close) = farewell(code, &reason);
         let sent = socket.feed(refused);
         if let (Ok(()), Message::Close(Some(frame))) = (sent, close) {
             // A client that does not take its leave in time is left.
-            let _ = timeout(FAREWELL, socket.close(frame)).await;
+            let _ = timeout(FAREWELL, Box::pin(socket.close(frame))).await;
         }
     }
 }
@@ -57,97 +306,40 @@ enum End {
     Refused(Turned),
 }
 
-/// Who says hello.
-struct Hello {
-    identity: Identity,
-    agent: cede::AgentId,
-}
-
-/// The HTTP request and the first message. `None` when there is no WebSocket in the end.
-async fn greet(stream: TcpStream, config: &Config) -> Option<(Socket, RoomName, Result<Hello, Turned>)> {
-    // Without it the kernel holds small frames back to join them. An error means that the peer is gone already.
-    stream.set_nodelay(true).ok()?;
-    let mut room = None;
-    let door = Door { allowed_origins: &config.allowed_origins, room: &mut room };
-    let limits = websocket_config(config.max_message, MAX_FROM_SERVER);
-    let stream = accept_hdr_async_with_config(stream, door, Some(limits)).await.ok()?;
-    let mut socket = Socket::new(stream);
-    let hello = match socket.ready().await {
-        Ready::Read(Ok(Message::Text(json))) => read_hello(&json),
-        Ready::Read(Err(error)) => Err(refusal(&error)?),
-        _ => Err((Refusal::Malformed, "the first message is not hello".to_owned())),
-    };
-    Some((socket, room?, hello))
-}
-
-/// Decides on the HTTP request and remembers the room that it names.
-struct Door<'a> {
-    allowed_origins: &'a [String],
-    room: &'a mut Option<RoomName>,
-}
-
-impl Callback for Door<'_> {
-    fn on_request(self, request: &Request, response: Response) -> Result<Response, ErrorResponse> {
-        match admit(request, self.allowed_origins) {
-            Ok(name) => {
-                *self.room = Some(name);
-                Ok(response)
-            }
-            Err(rejection) => Err(rejection.into_response()),
-        }
-    }
-}
-
-fn read_hello(json: &str) -> Result<Hello, Turned> {
-    match ClientControl::from_json(json) {
-        Ok(ClientControl::Hello { protocol, name, color, agent }) => {
-            if protocol != PROTOCOL {
-                return Err((Refusal::Protocol, format!("you speak protocol {protocol}, this server {PROTOCOL}")));
-            }
-            if name.len() > Identity::MAX_NAME {
-                let reason = format!("a name of {} bytes, at most {} are allowed", name.len(), Identity::MAX_NAME);
-                return Err((Refusal::Malformed, reason));
-            }
-            Ok(Hello { identity: Identity { name, color }, agent })
-        }
-        Ok(_) => Err((Refusal::Malformed, "the first message is not hello".to_owned())),
-        Err(error) => Err((Refusal::Malformed, error.to_string())),
-    }
-}
-
-/// What an error of the socket says to the other end, if that can still hear.
-fn refusal(error: &Error) -> Option<Turned> {
-    match error {
-        Error::Capacity(error) => Some((Refusal::Oversized, error.to_string())),
-        Error::Utf8(error) => Some((Refusal::Malformed, error.clone())),
-        _ => None,
-    }
-}
-
 /// From joining the room to leaving it.
 async fn visit(
     socket: &mut Socket,
     name: &RoomName,
     hello: Hello,
-    config: &Config,
-    hub: &Arc<Hub>,
+    service: &Arc<Service>,
     mut closing: watch::Receiver<bool>,
 ) -> End {
+    let config = &service.config;
     let (outbox, pickup) = outbox(config.max_queue);
-    let joining = Joining { identity: hello.identity, agent: hello.agent, outbox };
-    let (id, room) = match hub.join(name, joining).await {
+    let changes = service.access.changes();
+    let Hello { identity, agent, credential, rights } = hello;
+    let pass = service.access.pass_for(credential, name, rights);
+    let credential = pass.as_ref().map_or(credential, |pass| Credential::of(Some(pass)));
+    let joining = Joining { identity, agent, outbox, credential, rights, pass };
+    let (id, room) = match Box::pin(service.hub.join(name, joining)).await {
         Ok(joined) => joined,
         Err(turned) => return End::Refused(turned),
     };
-    let mut visit = Visit { socket, id, room, pickup };
+    tracing::info!(room = name.fingerprint(), member = id.0, %rights, "joined");
+    if planted("log") {
+        tracing::info!(room = name.as_str(), "joined");
+    }
+    let throttle = Throttle::new(config.byte_rate, config.message_rate, std::time::Instant::now());
+    let mut visit = Visit { socket, id, room, name, credential, service, changes, pickup, throttle };
     let end = tokio::select! {
-        end = visit.run(config) => end,
+        end = visit.run() => end,
         _ = closing.wait_for(|closing| *closing) => {
             End::Refused((Refusal::Restart, "the server is stopping; it will be back".to_owned()))
         }
     };
     // A room that is gone needs no goodbye.
     let _ = visit.room.send(Command::Leave(id)).await;
+    tracing::info!(room = name.fingerprint(), member = id.0, "left");
     end
 }
 
@@ -156,27 +348,35 @@ struct Visit<'a> {
     socket: &'a mut Socket,
     id: PeerId,
     room: mpsc::Sender<Command>,
+    name: &'a RoomName,
+    credential: Credential,
+    service: &'a Service,
+    /// Says when what anybody may do has changed.
+    changes: watch::Receiver<()>,
     pickup: Pickup,
+    throttle: Throttle,
 }
 
 impl Visit<'_> {
-    async fn run(&mut self, config: &Config) -> End {
-        match self.carry(config).await {
+    async fn run(&mut self) -> End {
+        match self.carry().await {
             Ok(never) => match never {},
             Err(end) => end,
         }
     }
 
     /// Moves frames both ways until the connection ends.
-    async fn carry(&mut self, config: &Config) -> Result<std::convert::Infallible, End> {
+    async fn carry(&mut self) -> Result<std::convert::Infallible, End> {
         let mut heard = Instant::now();
-        let mut ping = heard + config.ping_interval;
+        let mut ping = heard + self.service.config.ping_interval;
+        // Until when nothing is read, because too much has been.
+        let mut pause: Option<Instant> = None;
         loop {
             tokio::select! {
-                ready = self.socket.ready() => match ready {
+                ready = self.socket.ready(pause.is_none()) => match ready {
                     Ready::Read(Ok(message)) => {
                         heard = Instant::now();
-                        self.receive(message).await?;
+                        pause = self.receive(message).await?;
                     }
                     Ready::Read(Err(error)) => return Err(refusal(&error).map_or(End::Gone, End::Refused)),
                     Ready::Flushed => {
@@ -187,13 +387,19 @@ impl Visit<'_> {
                 },
                 // A queue that has ended stays silent: the goodbye in it was the last frame.
                 Some(frame) = self.pickup.take(), if self.socket.takes_more() => self.forward(frame)?,
+                Ok(()) = self.changes.changed() => self.look_up_rights().await?,
+                () = sleep_until(pause.unwrap_or(heard)), if pause.is_some() => {
+                    // Whoever is not read from cannot show any life.
+                    heard = Instant::now();
+                    pause = None;
+                }
                 () = sleep_until(ping) => {
                     // A room that has dismissed this member has queued the reason; whoever has not read it by now never
                     // will.
-                    if heard.elapsed() >= config.idle_timeout || self.pickup.is_abandoned() {
+                    if heard.elapsed() >= self.service.config.idle_timeout || self.pickup.is_abandoned() {
                         return Err(End::Gone);
                     }
-                    ping = Instant::now() + config.ping_interval;
+                    ping = Instant::now() + self.service.config.ping_interval;
                     if self.socket.takes_more() {
                         self.feed(Message::Ping(Bytes::new()))?;
                     }
@@ -206,17 +412,40 @@ impl Visit<'_> {
         self.room.send(command).await.map_err(|_| End::Refused((Refusal::Restart, "the room has closed".to_owned())))
     }
 
-    async fn receive(&mut self, message: Message) -> Result<(), End> {
+    /// What this client may do as of now, for the room to act by: it comes before whatever the client says next.
+    async fn look_up_rights(&mut self) -> Result<(), End> {
+        self.changes.mark_unchanged();
+        if planted("revoked") {
+            return Ok(());
+        }
+        let rights: Result<Rights, Denied> = self.service.access.rights(self.credential, self.name);
+        self.tell(Command::Rights(self.id, rights)).await
+    }
+
+    /// Hands a message on, and says until when nothing more is to be read.
+    async fn receive(&mut self, message: Message) -> Result<Option<Instant>, End> {
+        let bytes = message.len();
+        self.service.metrics.messages.add(1);
+        self.service.metrics.bytes_in.add(bytes as u64);
+        // A change that has not been heard of yet is looked at first, so that every message meets the rights of now.
+        if self.changes.has_changed().unwrap_or(false) {
+            self.look_up_rights().await?;
+        }
         match message {
-            Message::Binary(frame) => self.tell(Command::Frame(self.id, frame)).await,
+            Message::Binary(frame) => self.tell(Command::Frame(self.id, frame)).await?,
             Message::Text(json) => {
                 let control = ClientControl::from_json(&json);
                 let control = control.map_err(|error| End::Refused((Refusal::Malformed, error.to_string())))?;
-                self.tell(Command::Control(self.id, control)).await
+                self.tell(Command::Control(self.id, Box::new(control))).await?;
             }
             // tungstenite has an answer ready that goes out with the next read, which also finds the end.
-            Message::Close(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Ok(()),
+            Message::Close(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
         }
+        let pause = self.throttle.take(std::time::Instant::now(), bytes);
+        if pause.is_some() {
+            self.service.metrics.throttled.add(1);
+        }
+        Ok(pause.map(Instant::from_std))
     }
 
     /// Feeds the frame, and as many more as are there and share a system call with it.
@@ -230,6 +459,29 @@ impl Visit<'_> {
     }
 
     fn feed(&mut self, message: Message) -> Result<(), End> {
+        self.service.metrics.bytes_out.add(message.len() as u64);
         self.socket.feed(message).map_err(|_| End::Gone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Most of an idle connection is its read buffer of 4 KiB; what else it keeps is to be less.
+    #[tokio::test]
+    async fn the_task_of_a_connection_is_small() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (access, config) = (super::super::Access::open(), Arc::new(super::super::Config::default()));
+        let (writer, _) = super::super::writer::Writer::start(crate::store::MemoryStore::default()).unwrap();
+        let metrics = Arc::default();
+        let hub = Arc::new(super::super::hub::Hub::new(config.clone(), access.clone(), Arc::clone(&metrics), writer));
+        let service = Arc::new(Service { config, access, metrics, hub, acceptor: None });
+        let from = listener.local_addr().unwrap();
+        let place = super::super::addresses::Addresses::default().enter(from.ip(), 1).unwrap();
+        let task = serve(stream, from, service, watch::channel(false).1, place);
+        let (task, command) = (std::mem::size_of_val(&task), size_of::<Command>());
+        assert!(task < 3200 && command <= 64, "{task} bytes, and {command} for a command");
     }
 }

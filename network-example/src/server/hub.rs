@@ -8,17 +8,20 @@ use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use cede::AgentId;
+use cede::Document;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep_until;
 use tokio_tungstenite::tungstenite::Bytes;
 
 use super::Config;
-use super::outbox::Outbox;
-use super::room::{Damage, Limits, Room};
+use super::access::{Access, Denied};
+use super::metrics::Metrics;
+use super::room::{Damage, Joining, Limits, Room};
 use super::writer::{Stored, Writer};
-use crate::presence::{Identity, PeerId};
+use crate::planted::planted;
+use crate::presence::PeerId;
+use crate::rights::Rights;
 use crate::room::RoomName;
 use crate::wire::{ClientControl, Refusal};
 
@@ -26,40 +29,52 @@ use crate::wire::{ClientControl, Refusal};
 const COMMANDS: usize = 64;
 /// Commands taken in one go, before what they made is handed to the store.
 const GO: usize = 64;
+/// A history of fewer bytes is read in well under a millisecond.
+const SHORT: u64 = 16 * 1024;
 /// A room that is loaded from more pieces than this is stored in one again.
 const MANY_PIECES: usize = 64;
 
 /// All rooms in memory.
 pub(crate) struct Hub {
     config: Arc<Config>,
+    access: Access,
+    metrics: Arc<Metrics>,
     writer: Writer,
     /// `None` once the server stops.
     rooms: Mutex<Option<HashMap<RoomName, mpsc::Sender<Command>>>>,
 }
 
-/// Somebody at the door of a room.
-#[derive(Clone, Debug)]
-pub(crate) struct Joining {
-    pub(crate) identity: Identity,
-    pub(crate) agent: AgentId,
-    pub(crate) outbox: Outbox,
-}
-
 /// Why somebody is not let in.
 pub(crate) type Turned = (Refusal, String);
 
-/// What a connection tells its room.
+/// What a connection tells its room. Queues keep room for some of them, so what is large is boxed.
 pub(crate) enum Command {
-    Join(Joining, oneshot::Sender<Result<PeerId, Turned>>),
-    Control(PeerId, ClientControl),
+    Join(Box<Joining>, oneshot::Sender<Result<PeerId, Turned>>),
+    Control(PeerId, Box<ClientControl>),
     Frame(PeerId, Bytes),
     Drained(PeerId),
+    /// What somebody may do has changed, or been changed back.
+    Rights(PeerId, Result<Rights, Denied>),
     Leave(PeerId),
+    /// The document, for looking at it elsewhere.
+    Export(oneshot::Sender<Result<Document, Turned>>),
+    Delete(oneshot::Sender<Result<(), Turned>>),
+}
+
+impl Command {
+    /// Whether it cannot be done without the document.
+    fn needs_document(&self) -> bool {
+        match self {
+            Self::Join(..) | Self::Frame(..) | Self::Export(_) => true,
+            Self::Control(_, control) => matches!(**control, ClientControl::Report(_)),
+            Self::Drained(_) | Self::Rights(..) | Self::Leave(_) | Self::Delete(_) => false,
+        }
+    }
 }
 
 impl Hub {
-    pub(crate) fn new(config: Arc<Config>, writer: Writer) -> Self {
-        Self { config, writer, rooms: Mutex::new(Some(HashMap::new())) }
+    pub(crate) fn new(config: Arc<Config>, access: Access, metrics: Arc<Metrics>, writer: Writer) -> Self {
+        Self { config, access, metrics, writer, rooms: Mutex::new(Some(HashMap::new())) }
     }
 
     /// Brings somebody into a room, which is loaded first if need be.
@@ -68,16 +83,35 @@ impl Hub {
         name: &RoomName,
         joining: Joining,
     ) -> Result<(PeerId, mpsc::Sender<Command>), Turned> {
+        self.ask(name, |reply| Command::Join(Box::new(joining.clone()), reply)).await
+    }
+
+    /// A room's document as it is now.
+    pub(crate) async fn export(self: &Arc<Self>, name: &RoomName) -> Result<Document, Turned> {
+        self.ask(name, Command::Export).await.map(|(document, _)| document)
+    }
+
+    /// Shows everybody out of a room and forgets it.
+    pub(crate) async fn delete(self: &Arc<Self>, name: &RoomName) -> Result<(), Turned> {
+        self.ask(name, Command::Delete).await.map(|((), _)| ())
+    }
+
+    /// Asks a room and waits for its answer.
+    async fn ask<T>(
+        self: &Arc<Self>,
+        name: &RoomName,
+        question: impl Fn(oneshot::Sender<Result<T, Turned>>) -> Command,
+    ) -> Result<(T, mpsc::Sender<Command>), Turned> {
         // A room can leave memory between being found and being asked; then it is loaded again.
-        while let Some(room) = self.find(name) {
+        loop {
+            let room = self.find(name)?;
             let (reply, answer) = oneshot::channel();
-            if room.send(Command::Join(joining.clone(), reply)).await.is_ok()
-                && let Ok(joined) = answer.await
+            if room.send(question(reply)).await.is_ok()
+                && let Ok(answered) = answer.await
             {
-                return joined.map(|id| (id, room));
+                return answered.map(|answer| (answer, room));
             }
         }
-        Err((Refusal::Restart, "the server is stopping; it will be back".to_owned()))
     }
 
     /// No room comes from here on, and those that are there leave when their connections have.
@@ -90,18 +124,32 @@ impl Hub {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn find(self: &Arc<Self>, name: &RoomName) -> Option<mpsc::Sender<Command>> {
+    fn find(self: &Arc<Self>, name: &RoomName) -> Result<mpsc::Sender<Command>, Turned> {
         let mut rooms = self.rooms();
-        match rooms.as_mut()?.entry(name.clone()) {
+        let Some(rooms) = rooms.as_mut() else {
+            return Err((Refusal::Restart, "the server is stopping; it will be back".to_owned()));
+        };
+        let count = rooms.len();
+        match rooms.entry(name.clone()) {
             // A closed queue belongs to a room that is gone without having said so, such as after a panic.
-            Entry::Occupied(room) if !room.get().is_closed() => Some(room.get().clone()),
+            Entry::Occupied(room) if !room.get().is_closed() => Ok(room.get().clone()),
+            Entry::Vacant(_) if count >= self.config.max_rooms => {
+                Err((Refusal::Full, format!("the server has {count} rooms in use already")))
+            }
             entry => {
                 let (sender, commands) = mpsc::channel(COMMANDS);
                 entry.insert_entry(sender.clone());
                 tokio::spawn(keep(self.clone(), name.clone(), commands));
-                Some(sender)
+                Ok(sender)
             }
         }
+    }
+
+    /// Takes a room out, whoever is at its door: they find it closed and ask again.
+    fn forget(&self, name: &RoomName, commands: &mut mpsc::Receiver<Command>) {
+        let mut rooms = self.rooms();
+        commands.close();
+        rooms.as_mut().and_then(|rooms| rooms.remove(name));
     }
 
     /// Takes a room out unless somebody is at its door.
@@ -119,25 +167,27 @@ impl Hub {
 
 /// Owns one room from its loading to its end.
 async fn keep(hub: Arc<Hub>, name: RoomName, mut commands: mpsc::Receiver<Command>) {
-    match load(&hub, &name).await {
+    let metrics = hub.metrics.clone();
+    let _counted = metrics.rooms.enter();
+    // Boxed, so that the task does not keep room for it as long as the room lasts; so is waking.
+    match Box::pin(load(&hub, &name)).await {
         Ok(room) => {
             let (reply, stored) = mpsc::unbounded_channel();
-            Keeper { hub, name, commands, room, reply, stored }.run().await;
+            Keeper { hub, name, commands, room, reply, stored, used: Instant::now() }.run().await;
         }
-        Err(turned) => turn_away(&hub, &name, &mut commands, &turned),
+        Err(turned) => {
+            tracing::error!(room = name.fingerprint(), code = turned.0.label(), "cannot be loaded");
+            turn_away(&hub, &name, &mut commands, &turned);
+        }
     }
 }
 
 async fn load(hub: &Hub, name: &RoomName) -> Result<Room, Turned> {
-    let damaged = |reason: String| (Refusal::Damaged, format!("room {name} cannot be loaded: {reason}"));
-    let pieces = hub.writer.load(name.clone()).await?;
-    let count = pieces.len();
-    let limits = Limits { members: hub.config.max_members, patience: hub.config.idle_timeout };
-    // A long history takes its milliseconds; other rooms share this thread.
-    let loaded = spawn_blocking(move || Room::load(&pieces, limits)).await;
-    let room = loaded.map_err(|_| damaged("its loading broke off".to_owned()))?;
-    let room =
-        room.map_err(|Damage { piece, pieces, error }| damaged(format!("piece {piece} of {pieces}: {error}")))?;
+    let Config { max_members, idle_timeout, max_events, max_room_bytes, .. } = *hub.config;
+    let limits = Limits { members: max_members, patience: idle_timeout, events: max_events, bytes: max_room_bytes };
+    let (document, bytes, count) = read(hub, name).await?;
+    let room = Room::new(document, bytes, limits, hub.metrics.clone());
+    tracing::debug!(room = name.fingerprint(), pieces = count, bytes, "loaded");
     if count > MANY_PIECES
         && let Some(whole) = room.whole()
     {
@@ -146,18 +196,42 @@ async fn load(hub: &Hub, name: &RoomName) -> Result<Room, Turned> {
     Ok(room)
 }
 
+/// What the store has of a room: the document, its bytes and pieces.
+async fn read(hub: &Hub, name: &RoomName) -> Result<(Document, u64, usize), Turned> {
+    let damaged = |reason: String| (Refusal::Damaged, format!("room {name} cannot be loaded: {reason}"));
+    let pieces = hub.writer.load(name.clone()).await?;
+    let (count, bytes) = (pieces.len(), pieces.iter().map(|piece| piece.len() as u64).sum::<u64>());
+    let read = move || Room::read(if planted("synced") { &[] } else { &pieces });
+    // A long history takes its milliseconds, and other rooms share this thread; a short one is not worth another's stack.
+    let read = match bytes {
+        0..SHORT => Ok(read()),
+        _ => spawn_blocking(read).await,
+    };
+    let read = read.map_err(|_| damaged("its loading broke off".to_owned()))?;
+    let document =
+        read.map_err(|Damage { piece, pieces, error }| damaged(format!("piece {piece} of {pieces}: {error}")));
+    Ok((document?, bytes, count))
+}
+
 /// Says no to everybody at the door, and makes the next one try the loading again.
 fn turn_away(hub: &Hub, name: &RoomName, commands: &mut mpsc::Receiver<Command>, turned: &Turned) {
     loop {
         while let Ok(command) = commands.try_recv() {
-            if let Command::Join(_, reply) = command {
-                // Whoever knocked may have gone.
-                let _ = reply.send(Err(turned.clone()));
-            }
+            answer_all(command, turned);
         }
         if hub.retire(name, commands) {
             return;
         }
+    }
+}
+
+/// Tells whoever waits for an answer that there is none. They may have gone.
+fn answer_all(command: Command, turned: &Turned) {
+    match command {
+        Command::Join(_, reply) => _ = reply.send(Err(turned.clone())),
+        Command::Export(reply) => _ = reply.send(Err(turned.clone())),
+        Command::Delete(reply) => _ = reply.send(Err(turned.clone())),
+        Command::Control(..) | Command::Frame(..) | Command::Drained(_) | Command::Rights(..) | Command::Leave(_) => {}
     }
 }
 
@@ -169,66 +243,147 @@ struct Keeper {
     room: Room,
     reply: mpsc::UnboundedSender<Stored>,
     stored: mpsc::UnboundedReceiver<Stored>,
+    /// When somebody last came, left, or needed the document.
+    used: Instant,
 }
+
+/// The room has been deleted.
+struct Gone;
 
 impl Keeper {
     async fn run(mut self) {
-        let mut empty_since = Instant::now();
         loop {
-            let leaves = empty_since + self.hub.config.linger;
+            let leaves = self.used + self.hub.config.linger;
             let is_idle = self.room.is_empty() && self.room.is_settled();
-            let deadline = if is_idle { Some(leaves) } else { self.room.deadline() };
+            let may_rest = !self.room.rests() && self.room.is_settled();
+            let deadline = if is_idle { Some(leaves) } else { self.room.deadline().or(may_rest.then_some(leaves)) };
             tokio::select! {
                 command = self.commands.recv() => match command {
-                    Some(command) => self.obey(command),
+                    Some(command) => if let Err(Gone) = self.obey(command).await { return },
                     None => break,
                 },
-                Some(stored) = self.stored.recv() => self.room.stored(Instant::now(), stored),
+                Some(stored) = self.stored.recv() => self.heard(stored),
                 () = sleep_until(deadline.unwrap_or(leaves).into()), if deadline.is_some() => {
                     if is_idle && self.hub.retire(&self.name, &mut self.commands) {
+                        tracing::debug!(room = self.name.fingerprint(), "left memory");
                         return;
                     }
-                    self.room.tick(Instant::now());
+                    self.pass_time(leaves);
                 }
             }
             self.store().await;
-            if !self.room.is_empty() || !self.room.is_settled() {
-                empty_since = Instant::now();
+            if !self.room.is_settled() {
+                self.used = Instant::now();
             }
         }
         while !self.room.is_settled() {
             match self.stored.recv().await {
-                Some(stored) => self.room.stored(Instant::now(), stored),
+                Some(stored) => self.heard(stored),
                 None => return,
             }
         }
     }
 
-    /// Does what a connection asks, and what has gathered meanwhile.
-    fn obey(&mut self, first: Command) {
+    fn pass_time(&mut self, leaves: Instant) {
         let now = Instant::now();
-        self.obey_one(now, first);
+        self.room.tick(now);
+        if leaves <= now && !self.room.is_empty() && !self.room.rest() {
+            self.used = now;
+        }
+    }
+
+    fn heard(&mut self, stored: Stored) {
+        if let Stored::Failed(reason) = &stored {
+            self.hub.metrics.store_failed();
+            tracing::error!(room = self.name.fingerprint(), %reason, "not stored; nothing is acknowledged any more");
+        }
+        self.room.stored(Instant::now(), stored);
+    }
+
+    /// Does what a connection asks, and what has gathered meanwhile.
+    async fn obey(&mut self, first: Command) -> Result<(), Gone> {
+        self.obey_one(first).await?;
         for _ in 1..GO {
             match self.commands.try_recv() {
-                Ok(command) => self.obey_one(now, command),
-                Err(_) => return,
+                Ok(command) => self.obey_one(command).await?,
+                Err(_) => break,
+            }
+        }
+        Ok(())
+    }
+
+    async fn obey_one(&mut self, command: Command) -> Result<(), Gone> {
+        let now = Instant::now();
+        if command.needs_document() {
+            self.used = now;
+            if self.room.rests()
+                && let Err(turned) = Box::pin(self.wake()).await
+            {
+                answer_all(command, &turned);
+                return Ok(());
+            }
+        }
+        match command {
+            Command::Join(joining, reply) => self.admit(now, *joining, reply),
+            Command::Control(id, control) => self.room.receive_control(now, id, *control),
+            Command::Frame(id, frame) => self.room.receive_frame(now, id, frame),
+            Command::Drained(id) => self.room.drained(now, id),
+            Command::Rights(id, rights) => self.room.allow(now, id, rights),
+            Command::Leave(id) => {
+                self.used = now;
+                self.room.leave(now, id);
+            }
+            // Whoever asked may have gone.
+            Command::Export(reply) => _ = reply.send(Ok(self.room.document().clone())),
+            Command::Delete(reply) => return Box::pin(self.delete(now, reply)).await,
+        }
+        self.carry_out_orders(now);
+        Ok(())
+    }
+
+    /// Reads the document again. A room that cannot be read any more ends for those who are in.
+    async fn wake(&mut self) -> Result<(), Turned> {
+        match read(&self.hub, &self.name).await {
+            Ok((document, ..)) => {
+                self.room.wake(document);
+                Ok(())
+            }
+            Err(turned) => {
+                tracing::error!(room = self.name.fingerprint(), code = turned.0.label(), "cannot be read again");
+                self.room.dismiss_all(Instant::now(), turned.0, &turned.1);
+                Err(turned)
             }
         }
     }
 
-    fn obey_one(&mut self, now: Instant, command: Command) {
-        match command {
-            Command::Join(joining, reply) => self.admit(now, joining, reply),
-            Command::Control(id, control) => self.room.receive_control(now, id, control),
-            Command::Frame(id, frame) => self.room.receive_frame(now, id, frame),
-            Command::Drained(id) => self.room.drained(now, id),
-            Command::Leave(id) => self.room.leave(now, id),
+    fn carry_out_orders(&mut self, now: Instant) {
+        for order in self.room.take_orders() {
+            let renewed = self.hub.access.restrict(order.credential, &self.name, order.to);
+            let rights = match order.to {
+                Some(_) => self.hub.access.rights(order.credential, &self.name),
+                None => Err(Denied::Removed),
+            };
+            self.room.allow(now, order.member, rights);
+            renewed.into_iter().for_each(|invitation| self.room.invite(now, invitation));
         }
     }
 
+    /// Nobody is shown out of a document that stays.
+    async fn delete(&mut self, now: Instant, reply: oneshot::Sender<Result<(), Turned>>) -> Result<(), Gone> {
+        self.store().await;
+        let deleted = self.hub.writer.delete(self.name.clone()).await;
+        let is_gone = deleted.is_ok();
+        if is_gone {
+            self.room.dismiss_all(now, Refusal::Deleted, "the document has been deleted");
+            self.hub.forget(&self.name, &mut self.commands);
+        }
+        // Whoever asked may have gone; the document has, too.
+        let _ = reply.send(deleted);
+        if is_gone { Err(Gone) } else { Ok(()) }
+    }
+
     fn admit(&mut self, now: Instant, joining: Joining, reply: oneshot::Sender<Result<PeerId, Turned>>) {
-        let Joining { identity, agent, outbox } = joining;
-        let joined = self.room.join(now, identity, agent, outbox);
+        let joined = self.room.join(now, joining);
         let id = joined.as_ref().ok().copied();
         if let (Err(_), Some(id)) = (reply.send(joined), id) {
             // The connection ended while it waited, so nobody else will say that this member has left.

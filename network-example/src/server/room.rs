@@ -4,6 +4,23 @@
 //! What goes out lies in the members' outboxes; what is to be stored lies in `take_pieces`; time comes in as an
 //! argument. DATA costs one import, one push per member (all share the same bytes), and no look at any summary.
 //!
+//! # What is checked, and why the text is in memory
+//!
+//! Most of what a server does needs names and parents alone. One rule does not: that an index lies within the document
+//! at its parents is known by whoever has the values there. An update that breaks it and is relayed and stored unlooked at
+//! would be refused by every client, for good: nobody could join this room again. So each update is replayed before it
+//! is passed on. That costs next to nothing where history is linear, and what is known already is not replayed. A room
+//! that nobody edits *rests*: it keeps its members and lets go of the document, which is read again when somebody
+//! needs it.
+//!
+//! # Whose events
+//!
+//! An agent is bound to the connection that said hello with it. From its first DONE on, when everything that it had
+//! offline is here, new events of that agent are taken from that connection alone; DATA of anybody else that brings some
+//! is refused. Until then, and while nobody is connected with an agent, whoever may write may bring its events: that is
+//! how what was exchanged by files, or through a server that lost its memory, comes together again. An honest client
+//! never meets the refusal, for others' events reach it by this server.
+//!
 //! ```text
 //!              META: everything fits                a push fails
 //!   Greeted ───────────────────────────▶ Live ───────────────────────▶ Behind
@@ -12,32 +29,50 @@
 //!      └────────────────────────── queue empty: say resync ─────────╱
 //! ```
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cede::sync::Message;
-use cede::{AgentId, Chars, Document, Frontier, ImportError, Summary};
+use cede::{AgentId, Document, Frontier, ImportError, Summary};
 use tokio_tungstenite::tungstenite::{self, Bytes, Utf8Bytes};
 
+use super::access::{Credential, Denied, Invitation};
+use super::metrics::Metrics;
 use super::outbox::Outbox;
 use super::writer::Stored;
+use crate::planted::planted;
 use crate::presence::{Agreement, Identity, Peer, PeerId, Presence, VersionMark, version_digest};
+use crate::rights::Rights;
+use crate::token::Token;
 use crate::wire::{CHUNK, ClientControl, Refusal, ServerControl};
 
 /// A room that has been quiet this long tells its version.
 const QUIET: Duration = Duration::from_millis(200);
 /// A room that is never quiet tells it this often.
 const RESTLESS: Duration = Duration::from_secs(2);
+/// DATA frames that may be under way when somebody's right to write is taken back: twice what an editor sends in a
+/// second of latency.
+const IN_FLIGHT: u32 = 64;
 
 /// A document and those who share it.
 ///
 /// Invariant: a live member has been sent, or has sent, every event of the document.
 /// Invariant: every event of the document is in a piece that was handed out to be stored, or came from the store.
+/// Invariant: while it rests its document is empty, everything is durable, and nothing has happened since.
 pub(crate) struct Room {
     document: Document,
-    members: BTreeMap<PeerId, Member>,
+    rests: bool,
+    /// Boxed, because a node of the map has room for eleven.
+    members: BTreeMap<PeerId, Box<Member>>,
+    /// Whose connection an agent's new events come by.
+    owners: HashMap<AgentId, PeerId>,
     limits: Limits,
+    metrics: Arc<Metrics>,
+    /// About what the store holds of it.
+    stored_bytes: u64,
+    /// What hosts have asked for and nobody has done yet.
+    orders: Vec<Order>,
     last_peer: u64,
     /// Events to be stored, in order, not handed out yet.
     pieces: Vec<Vec<u8>>,
@@ -59,12 +94,38 @@ pub(crate) struct Limits {
     pub(crate) members: usize,
     /// How long a full queue may stay full.
     pub(crate) patience: Duration,
+    /// How many events a document may have.
+    pub(crate) events: u64,
+    /// How many bytes of them may be stored.
+    pub(crate) bytes: u64,
+}
+
+/// Somebody at the door of a room.
+#[derive(Clone, Debug)]
+pub(crate) struct Joining {
+    pub(crate) identity: Identity,
+    pub(crate) agent: AgentId,
+    pub(crate) outbox: Outbox,
+    pub(crate) credential: Credential,
+    pub(crate) rights: Rights,
+    pub(crate) pass: Option<Token>,
+}
+
+/// A host wants somebody to do no more than this, or nothing at all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Order {
+    pub(crate) member: PeerId,
+    pub(crate) credential: Credential,
+    pub(crate) to: Option<Rights>,
 }
 
 struct Member {
     peer: Peer,
+    credential: Credential,
     outbox: Outbox,
     flow: Flow,
+    /// DATA frames that were not taken, for want of rights. None is taken after the first, so that no ack speaks of one.
+    refused: u32,
     /// DATA frames received from it.
     frames: u64,
     /// Since when its queue has been full.
@@ -90,6 +151,7 @@ struct Owed {
     piece: u64,
     member: PeerId,
     frames: u64,
+    since: Instant,
 }
 
 /// Something has changed since the version was told.
@@ -113,17 +175,27 @@ pub(crate) struct Damage {
 }
 
 impl Room {
-    /// The room that these stored pieces make.
-    pub(crate) fn load(pieces: &[Vec<u8>], limits: Limits) -> Result<Self, Damage> {
+    /// The document that these stored pieces make.
+    pub(crate) fn read(pieces: &[Vec<u8>]) -> Result<Document, Damage> {
         let mut document = Document::new();
         for (number, piece) in pieces.iter().enumerate() {
-            let imported = document.import::<Chars>(piece);
-            imported.map_err(|error| Damage { piece: number + 1, pieces: pieces.len(), error })?;
+            let absorbed = document.absorb(piece, |_| true);
+            absorbed.map_err(|error| Damage { piece: number + 1, pieces: pieces.len(), error })?;
         }
-        Ok(Self {
+        Ok(document)
+    }
+
+    /// The room with this document, of which the store holds so many bytes.
+    pub(crate) fn new(document: Document, stored_bytes: u64, limits: Limits, metrics: Arc<Metrics>) -> Self {
+        Self {
             document,
+            rests: false,
             members: BTreeMap::new(),
+            owners: HashMap::new(),
             limits,
+            metrics,
+            stored_bytes,
+            orders: Vec::new(),
             last_peer: 0,
             pieces: Vec::new(),
             appended: 0,
@@ -132,7 +204,33 @@ impl Room {
             storage_failure: None,
             mark: None,
             unrest: None,
-        })
+        }
+    }
+
+    /// Lets go of the document, which the store has, if nothing is under way. Says whether it rests now.
+    pub(crate) fn rest(&mut self) -> bool {
+        let is_quiet = self.unrest.is_none() && self.durable == self.appended && self.storage_failure.is_none();
+        if is_quiet && !self.rests {
+            self.document = Document::new();
+            self.rests = true;
+        }
+        self.rests
+    }
+
+    /// Whether [`Room::wake`] has to be called before anything that needs the document.
+    pub(crate) fn rests(&self) -> bool {
+        self.rests
+    }
+
+    /// The document, read again.
+    pub(crate) fn wake(&mut self, document: Document) {
+        self.document = document;
+        self.rests = false;
+    }
+
+    /// The document, to be looked at elsewhere.
+    pub(crate) fn document(&self) -> &Document {
+        &self.document
     }
 
     /// Everything in one piece; `None` when there is nothing, or when events still wait for their parents, which one
@@ -142,13 +240,9 @@ impl Room {
     }
 
     /// Somebody comes. Their number, or why not.
-    pub(crate) fn join(
-        &mut self,
-        now: Instant,
-        identity: Identity,
-        agent: AgentId,
-        outbox: Outbox,
-    ) -> Result<PeerId, (Refusal, String)> {
+    pub(crate) fn join(&mut self, now: Instant, joining: Joining) -> Result<PeerId, (Refusal, String)> {
+        let Joining { identity, agent, outbox, credential, rights, pass } = joining;
+        self.make_way(now, agent, credential)?;
         if self.members.len() >= self.limits.members {
             return Err((Refusal::Full, format!("the room has {} members already", self.members.len())));
         }
@@ -156,26 +250,116 @@ impl Room {
         let id = PeerId(self.last_peer);
         let Identity { name, color } = identity;
         let (presence, agreement) = (Presence::default(), Agreement::default());
-        let peer = Peer { id, name, color, agent, presence, agreement };
+        let peer = Peer { id, name, color, agent, presence, agreement, rights };
         self.tell(now, &ServerControl::Joined { peer: peer.clone() }, id);
-        let (flow, roster_stale) = (Flow::Greeted, false);
-        let member = Member { peer, outbox, flow, frames: 0, full_since: None, roster_stale, ack_dropped: None };
-        let welcome = ServerControl::Welcome { you: id, peers: self.others(id) };
+        let member = Member {
+            peer,
+            credential,
+            outbox,
+            flow: Flow::Greeted,
+            refused: 0,
+            frames: 0,
+            full_since: None,
+            roster_stale: false,
+            ack_dropped: None,
+        };
+        let welcome = ServerControl::Welcome { you: id, peers: self.others(id), rights, pass };
         member.outbox.greet(text_frame(&welcome));
         member.outbox.greet(binary_frame(Message::Meta(self.document.meta())));
         if let Some(reason) = &self.storage_failure {
             member.outbox.push(text_frame(&storage_notice(reason)));
         }
-        self.members.insert(id, member);
-        self.owe(id, 0);
+        self.members.insert(id, Box::new(member));
+        self.owe(now, id, 0);
         self.pay(now);
         Ok(id)
     }
 
+    /// An agent edits on one connection. Who comes back before the server has noticed that they were gone takes their own
+    /// place; nobody takes anybody else's.
+    fn make_way(&mut self, now: Instant, agent: AgentId, credential: Credential) -> Result<(), (Refusal, String)> {
+        let Some(former) = self.members.values().find(|member| member.peer.agent == agent) else {
+            return Ok(());
+        };
+        if former.credential != credential {
+            return Err((Refusal::Taken, "your agent edits on another connection".to_owned()));
+        }
+        self.dismiss(now, former.peer.id, Refusal::Taken, "your agent edits on another connection now");
+        Ok(())
+    }
+
     /// Somebody goes, and their presence with them.
     pub(crate) fn leave(&mut self, now: Instant, id: PeerId) {
-        if self.members.remove(&id).is_some() {
+        if let Some(member) = self.members.remove(&id) {
+            if self.owners.get(&member.peer.agent) == Some(&id) {
+                self.owners.remove(&member.peer.agent);
+            }
             self.tell(now, &ServerControl::Left { id }, id);
+        }
+    }
+
+    /// Everybody goes, and is told why.
+    pub(crate) fn dismiss_all(&mut self, now: Instant, code: Refusal, reason: &str) {
+        while let Some((&id, _)) = self.members.first_key_value() {
+            self.dismiss(now, id, code, reason);
+        }
+    }
+
+    /// What somebody may do has been looked up anew.
+    pub(crate) fn allow(&mut self, now: Instant, id: PeerId, rights: Result<Rights, Denied>) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        match rights {
+            Err(denied) => {
+                let code = if denied == Denied::Unknown { Refusal::Revoked } else { denied.code() };
+                self.dismiss(now, id, code, denied.reason());
+            }
+            Ok(rights) if rights != member.peer.rights => {
+                member.peer.rights = rights;
+                let has_lost_frames = member.refused > 0;
+                let frame = text_frame(&ServerControl::Rights { id, rights });
+                for member in self.members.values_mut() {
+                    if !member.send(now, frame.clone()) {
+                        member.roster_stale = true;
+                    }
+                }
+                if rights >= Rights::Write && has_lost_frames {
+                    // What was not taken is found by the next META alone.
+                    self.dismiss(now, id, Refusal::Changed, "you may write again; what you typed is taken next time");
+                }
+            }
+            Ok(_) => {}
+        }
+    }
+
+    /// Tells hosts that a join line has been made anew.
+    pub(crate) fn invite(&mut self, now: Instant, invitation: Invitation) {
+        let Invitation { rights, token, .. } = invitation;
+        let frame = text_frame(&ServerControl::Invitation { rights, token });
+        for host in self.members.values_mut().filter(|member| member.peer.rights == Rights::Host) {
+            host.send(now, frame.clone());
+        }
+    }
+
+    /// What hosts have asked for since the last time.
+    pub(crate) fn take_orders(&mut self) -> Vec<Order> {
+        std::mem::take(&mut self.orders)
+    }
+
+    /// A host wants somebody's rights changed. Hosts are equals.
+    fn order(&mut self, now: Instant, by: PeerId, of: PeerId, to: Option<Rights>) {
+        let Some(host) = self.members.get_mut(&by) else { return };
+        if host.peer.rights < Rights::Host && !planted("order") {
+            let reason = "what others may do is the host's to say";
+            return self.dismiss(now, by, Refusal::Forbidden, reason);
+        }
+        match self.members.get(&of) {
+            Some(member) if member.peer.rights < Rights::Host => {
+                // Nobody is made a host by a host.
+                let to = to.map(|rights| rights.min(Rights::Write));
+                self.orders.push(Order { member: of, credential: member.credential, to });
+            }
+            // Whoever has just left needs no telling.
+            _ => {}
         }
     }
 
@@ -183,6 +367,8 @@ impl Room {
     pub(crate) fn receive_control(&mut self, now: Instant, id: PeerId, control: ClientControl) {
         match control {
             ClientControl::Hello { .. } => self.dismiss(now, id, Refusal::Malformed, "a second hello"),
+            ClientControl::Allow { id: of, rights } => self.order(now, id, of, Some(rights)),
+            ClientControl::Remove { id: of } => self.order(now, id, of, None),
             ClientControl::Presence(presence) => {
                 let Some(member) = self.members.get_mut(&id) else {
                     return;
@@ -212,9 +398,13 @@ impl Room {
         match Message::decode(&frame) {
             Ok(Message::Meta(summary)) => self.catch_up(now, id, &summary),
             Ok(Message::Data(events)) => self.take_in(now, id, &events, frame),
-            // What the member lacks was sent with the answer to its META; that it has none left to send needs no
-            // answer.
-            Ok(Message::Done) => {}
+            // What the member lacks was sent with the answer to its META, so this needs no answer. What its agent did
+            // before is here now, and what it does from here on comes by this connection.
+            Ok(Message::Done) => {
+                if let Some(member) = self.members.get(&id) {
+                    self.owners.insert(member.peer.agent, id);
+                }
+            }
             Err(error) => self.dismiss(now, id, Refusal::Malformed, &error.to_string()),
         }
     }
@@ -251,6 +441,7 @@ impl Room {
         match member.flow {
             Flow::Behind => {
                 if member.send(now, text_frame(&ServerControl::Resync)) {
+                    self.metrics.resyncs.add(1);
                     member.flow = Flow::Greeted;
                 }
             }
@@ -274,8 +465,9 @@ impl Room {
             self.tell_version(now);
         }
         let patience = self.limits.patience;
-        let too_slow = |member: &&Member| member.full_since.is_some_and(|since| since + patience <= now);
-        let slow: Vec<PeerId> = self.members.values().filter(too_slow).map(|member| member.peer.id).collect();
+        let too_slow = |member: &Member| member.full_since.is_some_and(|since| since + patience <= now);
+        let slow = self.members.values().filter(|member| too_slow(member)).map(|member| member.peer.id);
+        let slow: Vec<PeerId> = slow.collect();
         for id in slow {
             let reason = format!("nothing was read of a full queue for {} s", patience.as_secs());
             self.dismiss(now, id, Refusal::Slow, &reason);
@@ -296,6 +488,12 @@ impl Room {
     /// Everything is durable, or nothing more will be.
     pub(crate) fn is_settled(&self) -> bool {
         self.durable == self.appended || self.storage_failure.is_some()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn load(pieces: &[Vec<u8>], limits: Limits) -> Result<Self, Damage> {
+        let bytes = pieces.iter().map(|piece| piece.len() as u64).sum();
+        Ok(Self::new(Self::read(pieces)?, bytes, limits, Arc::default()))
     }
 
     #[cfg(test)]
@@ -326,6 +524,7 @@ impl Room {
     fn dismiss(&mut self, now: Instant, id: PeerId, code: Refusal, reason: &str) {
         if let Some(member) = self.members.get(&id) {
             member.outbox.end(code, reason);
+            self.metrics.refused(code.label());
         }
         self.leave(now, id);
     }
@@ -339,7 +538,10 @@ impl Room {
         if let Err(forked) = self.document.check_meta(theirs) {
             return self.dismiss(now, id, Refusal::Invalid, &forked.to_string());
         }
-        let chunks = self.document.chunks_since(theirs, CHUNK);
+        let mut chunks = self.document.chunks_since(theirs, CHUNK);
+        if planted("twice") {
+            chunks.extend(self.document.chunks_since(theirs, CHUNK));
+        }
         let Some(member) = self.members.get_mut(&id) else {
             return;
         };
@@ -356,10 +558,23 @@ impl Room {
     /// Imports DATA, and if it held anything, passes it on and has it stored. Acknowledged it is in any case, after
     /// everything before it is durable.
     fn take_in(&mut self, now: Instant, id: PeerId, events: &[u8], frame: Bytes) {
-        let (before, waiting) = (self.document.frontier(), self.document.waiting());
-        if let Err(error) = self.document.import::<Chars>(events) {
-            return self.dismiss(now, id, Refusal::Invalid, &error.to_string());
+        if !self.may_bring(now, id) {
+            return;
         }
+        let (before, waiting, count) = (self.document.frontier(), self.document.waiting(), self.document.event_count());
+        let owners = &self.owners;
+        match self
+            .document
+            .absorb(events, |agent| planted("foreign") || owners.get(&agent).is_none_or(|owner| *owner == id))
+        {
+            Ok(true) => {}
+            Ok(false) => {
+                let reason = "an event of somebody who is connected and sends their own";
+                return self.dismiss(now, id, Refusal::Foreign, reason);
+            }
+            Err(error) => return self.dismiss(now, id, Refusal::Invalid, &error.to_string()),
+        }
+        self.metrics.events.add(self.document.event_count() - count);
         if self.document.frontier() != before {
             if waiting == 0 && self.document.waiting() == 0 {
                 self.pass_on(now, id, events.to_vec(), tungstenite::Message::Binary(frame));
@@ -377,9 +592,32 @@ impl Room {
         if let Some(member) = self.members.get_mut(&id) {
             member.frames += 1;
             let frames = member.frames;
-            self.owe(id, frames);
+            self.owe(now, id, frames);
             self.pay(now);
         }
+    }
+
+    /// Whether DATA of a member is looked at at all. Somebody who may only read is told so once; a few frames may have
+    /// been under way when they could still write, more show that their program does not listen.
+    fn may_bring(&mut self, now: Instant, id: PeerId) -> bool {
+        let Some(member) = self.members.get_mut(&id) else { return false };
+        if !planted("reader") && (member.peer.rights < Rights::Write || member.refused > 0) {
+            member.refused += 1;
+            if member.refused == 1 {
+                let text = "you may only read here; what you have typed since stays with you".to_owned();
+                member.send(now, text_frame(&ServerControl::Notice { text }));
+            } else if member.refused > IN_FLIGHT {
+                self.dismiss(now, id, Refusal::Forbidden, "you may only read here");
+            }
+            return false;
+        }
+        let Limits { events, bytes, .. } = self.limits;
+        if self.document.event_count() >= events || self.stored_bytes >= bytes {
+            let reason = format!("the document has reached its greatest size, {events} events or {bytes} bytes");
+            self.dismiss(now, id, Refusal::TooLarge, &reason);
+            return false;
+        }
+        true
     }
 
     /// What has come since a version. While events wait for their parents a frame is not just that: some of it may wait
@@ -390,6 +628,7 @@ impl Room {
     }
 
     fn pass_on(&mut self, now: Instant, from: PeerId, events: Vec<u8>, frame: tungstenite::Message) {
+        self.stored_bytes += events.len() as u64;
         self.pieces.push(events);
         self.appended += 1;
         for member in self.members.values_mut() {
@@ -403,8 +642,8 @@ impl Room {
     }
 
     /// So many frames of a member are to be acknowledged when everything up to now is durable.
-    fn owe(&mut self, member: PeerId, frames: u64) {
-        self.owed.push_back(Owed { piece: self.appended, member, frames });
+    fn owe(&mut self, since: Instant, member: PeerId, frames: u64) {
+        self.owed.push_back(Owed { piece: self.appended, member, frames, since });
         if self.storage_failure.is_some() {
             self.owed.clear();
         }
@@ -415,6 +654,9 @@ impl Room {
         let mut due = BTreeMap::new();
         while let Some(owed) = self.owed.front().filter(|owed| owed.piece <= self.durable) {
             due.insert(owed.member, owed.frames);
+            if owed.frames > 0 {
+                self.metrics.acknowledged(now.saturating_duration_since(owed.since));
+            }
             self.owed.pop_front();
         }
         for (id, frames) in due {
@@ -486,14 +728,20 @@ fn binary_frame(message: Message) -> tungstenite::Message {
 mod tests {
     use super::*;
     use crate::presence::Color;
-    use crate::server::outbox::outbox;
-    use cede::{EventSpan, Session};
+    use crate::server::outbox::{Pickup, outbox};
+    use cede::{Chars, EventSpan, Session};
 
-    const LIMITS: Limits = Limits { members: 10, patience: Duration::from_secs(30) };
+    const LIMITS: Limits = Limits { members: 10, patience: Duration::from_secs(30), events: 1 << 30, bytes: u64::MAX };
+
+    fn joining(agent: u128, rights: Rights) -> (Joining, Pickup) {
+        let (outbox, pickup) = outbox(1 << 20);
+        let identity = Identity { name: "Ann".into(), color: Color(1, 2, 3) };
+        let (agent, credential) = (AgentId::new(agent), Credential::Anonymous);
+        (Joining { identity, agent, outbox, credential, rights, pass: None }, pickup)
+    }
 
     fn join(room: &mut Room, now: Instant) -> PeerId {
-        let identity = Identity { name: "Ann".into(), color: Color(1, 2, 3) };
-        room.join(now, identity, AgentId::new(9), outbox(1 << 20).0).unwrap()
+        room.join(now, joining(9, Rights::Write).0).unwrap()
     }
 
     fn send(room: &mut Room, now: Instant, from: PeerId, document: &Document, spans: &[EventSpan]) {
@@ -526,5 +774,132 @@ mod tests {
         let stored = Room::load(&pieces, LIMITS).unwrap();
         assert_eq!(stored.text(), ben.text().to_string());
         assert!(!room.is_empty() && stored.whole().is_some());
+    }
+
+    /// What a member has been sent: control messages as JSON, others by their kind.
+    fn sent(pickup: &mut Pickup) -> Vec<String> {
+        std::iter::from_fn(|| pickup.try_take()).map(|message| message.to_string()).collect()
+    }
+
+    #[test]
+    fn an_agent_that_edits_here_brings_its_own_events_and_nobody_else_does() {
+        let [mut ann, mut forger] = [1, 1].map(|agent| Session::new(AgentId::new(agent)));
+        ann.insert(Chars(0), "mine").unwrap();
+        forger.insert(Chars(0), "mine, says the forger").unwrap();
+        let (mut room, now) = (Room::load(&[], LIMITS).unwrap(), Instant::now());
+        let (own, _own) = joining(1, Rights::Write);
+        let own = room.join(now, own).unwrap();
+        let (other, mut pickup) = joining(2, Rights::Write);
+        let other = room.join(now, other).unwrap();
+        let all: Vec<EventSpan> = ann.document().summary().spans().collect();
+        let forged: Vec<EventSpan> = forger.document().summary().spans().collect();
+
+        send(&mut room, now, other, ann.document(), &all);
+        assert_eq!(room.text(), "mine", "before Ann has said DONE, others may know more of her than the room");
+        room.receive_frame(now, own, Bytes::from(Message::Done.encode()));
+        send(&mut room, now, other, ann.document(), &all);
+        assert_eq!(room.members.len(), 2, "what is known already may come by anybody");
+        send(&mut room, now, other, forger.document(), &forged);
+        assert_eq!(room.text(), "mine");
+        assert!(!room.members.contains_key(&other), "dismissed");
+        assert!(sent(&mut pickup).iter().any(|json| json.contains("\"foreign\"")));
+
+        room.leave(now, own);
+        let (heir, _heir) = joining(3, Rights::Write);
+        let heir = room.join(now, heir).unwrap();
+        send(&mut room, now, heir, forger.document(), &forged);
+        assert_eq!(room.text(), "mine, says the forger", "while nobody edits as the agent, history may be brought");
+    }
+
+    #[test]
+    fn who_comes_back_takes_their_own_place_and_nobody_elses() {
+        let (mut room, now) = (Room::load(&[], LIMITS).unwrap(), Instant::now());
+        let (first, mut pickup) = joining(1, Rights::Write);
+        room.join(now, first).unwrap();
+        let (mut thief, _) = joining(1, Rights::Write);
+        thief.credential = Credential::of(Some(&Token::random().unwrap()));
+        assert_eq!(room.join(now, thief).unwrap_err().0, Refusal::Taken);
+        let (again, _again) = joining(1, Rights::Write);
+        room.join(now, again).unwrap();
+        assert_eq!(room.members.len(), 1);
+        assert!(sent(&mut pickup).iter().any(|json| json.contains("\"taken\"")));
+    }
+
+    #[test]
+    fn a_reader_that_writes_is_not_heard_and_its_frames_are_never_acknowledged() {
+        let mut ann = Session::new(AgentId::new(1));
+        ann.insert(Chars(0), "typed").unwrap();
+        let all: Vec<EventSpan> = ann.document().summary().spans().collect();
+        let (mut room, now) = (Room::load(&[], LIMITS).unwrap(), Instant::now());
+        let (reader, mut pickup) = joining(1, Rights::Read);
+        let reader = room.join(now, reader).unwrap();
+        sent(&mut pickup);
+        send(&mut room, now, reader, ann.document(), &all);
+        assert_eq!((room.text().as_str(), room.take_pieces().len()), ("", 0));
+        assert!(sent(&mut pickup).iter().all(|json| json.contains("only read")));
+        room.allow(now, reader, Ok(Rights::Write));
+        assert!(room.is_empty(), "to bring what was not heard, it has to come back");
+        assert!(sent(&mut pickup).iter().any(|json| json.contains("\"changed\"")));
+
+        let (reader, _pickup) = joining(1, Rights::Read);
+        let reader = room.join(now, reader).unwrap();
+        (0..=IN_FLIGHT).for_each(|_| send(&mut room, now, reader, ann.document(), &all));
+        assert!(room.is_empty(), "who does not listen is dismissed");
+    }
+
+    #[test]
+    fn only_a_host_says_what_others_may_do_and_no_host_of_another() {
+        let (mut room, now) = (Room::load(&[], LIMITS).unwrap(), Instant::now());
+        let mut enter = |agent, rights| {
+            let (joining, pickup) = joining(agent, rights);
+            (room.join(now, joining).unwrap(), pickup)
+        };
+        let (host, _a) = enter(1, Rights::Host);
+        let (second, _b) = enter(2, Rights::Host);
+        let (guest, _c) = enter(3, Rights::Write);
+        let (other, _d) = enter(4, Rights::Write);
+        room.receive_control(now, host, ClientControl::Allow { id: guest, rights: Rights::Host });
+        room.receive_control(now, host, ClientControl::Remove { id: second });
+        let orders = room.take_orders();
+        assert_eq!(
+            orders.iter().map(|order| (order.member, order.to)).collect::<Vec<_>>(),
+            [(guest, Some(Rights::Write))]
+        );
+        room.receive_control(now, guest, ClientControl::Remove { id: other });
+        assert!(room.take_orders().is_empty() && !room.members.contains_key(&guest), "who oversteps is dismissed");
+        assert!(room.members.contains_key(&other));
+    }
+
+    #[test]
+    fn a_room_that_rests_keeps_its_people_and_wakes_as_it_was() {
+        let mut ann = Session::new(AgentId::new(9));
+        ann.insert(Chars(0), "asleep").unwrap();
+        let all: Vec<EventSpan> = ann.document().summary().spans().collect();
+        let (mut room, mut now) = (Room::load(&[], LIMITS).unwrap(), Instant::now());
+        let member = join(&mut room, now);
+        send(&mut room, now, member, ann.document(), &all);
+        let pieces: Vec<Vec<u8>> = room.take_pieces().into_iter().map(|(_, piece)| piece).collect();
+        assert!(!room.rest(), "not before everything is durable");
+        room.stored(now, Stored::Durable(1));
+        now = room.deadline().unwrap();
+        room.tick(now);
+        assert!(room.rest() && room.document.is_new() && !room.is_empty());
+        room.wake(Room::read(&pieces).unwrap());
+        assert_eq!(room.text(), "asleep");
+    }
+
+    #[test]
+    fn a_document_that_is_large_enough_grows_no_further() {
+        let mut ann = Session::new(AgentId::new(9));
+        ann.insert(Chars(0), "12345").unwrap();
+        let all: Vec<EventSpan> = ann.document().summary().spans().collect();
+        let (mut room, now) = (Room::load(&[], Limits { events: 5, ..LIMITS }).unwrap(), Instant::now());
+        let (joining, mut pickup) = joining(9, Rights::Write);
+        let member = room.join(now, joining).unwrap();
+        send(&mut room, now, member, ann.document(), &all);
+        assert_eq!(room.text(), "12345");
+        send(&mut room, now, member, ann.document(), &all);
+        assert!(room.is_empty());
+        assert!(sent(&mut pickup).iter().any(|json| json.contains("\"too_large\"")));
     }
 }

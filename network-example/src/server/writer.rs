@@ -33,6 +33,7 @@ enum Job {
     Load { room: RoomName, reply: oneshot::Sender<Result<Vec<Vec<u8>>, StoreError>> },
     Append { room: RoomName, piece: Vec<u8>, number: u64, reply: mpsc::UnboundedSender<Stored> },
     Replace { room: RoomName, whole: Vec<u8> },
+    Delete { room: RoomName, reply: oneshot::Sender<Result<(), StoreError>> },
 }
 
 /// The thread's end: how the store failed, if it did.
@@ -82,6 +83,15 @@ impl Writer {
     pub(crate) async fn replace(&self, room: RoomName, whole: Vec<u8>) {
         let _ = self.jobs.send(Job::Replace { room, whole }).await;
     }
+
+    /// Forgets a room, after everything that was to be stored before.
+    pub(crate) async fn delete(&self, room: RoomName) -> Result<(), (Refusal, String)> {
+        let (reply, deleted) = oneshot::channel();
+        let sent = self.jobs.send(Job::Delete { room, reply }).await;
+        let deleted = if sent.is_ok() { deleted.await.ok() } else { None };
+        let deleted = deleted.ok_or_else(|| (Refusal::Unavailable, GONE.to_owned()))?;
+        deleted.map_err(|error| (Refusal::Unavailable, error.to_string()))
+    }
 }
 
 /// The thread's own.
@@ -128,6 +138,15 @@ impl<S: Store> Work<S> {
                 {
                     self.failure = Some(error.to_string().into());
                 }
+            }
+            Job::Delete { room, reply } => {
+                self.commit();
+                // A room that stays because it cannot be deleted has lost nothing, so the store is as good as before.
+                let deleted = match &self.failure {
+                    None => self.store.delete(&room),
+                    Some(reason) => Err(StoreError::Write(reason.to_string().into())),
+                };
+                let _ = reply.send(deleted);
             }
         }
     }

@@ -36,6 +36,15 @@ pub trait Store: Send + 'static {
         let _ = (room, whole);
         Ok(())
     }
+
+    /// Forgets a room and all of its pieces. When it returns `Ok`, that is durable.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`], with the pieces as they were; so by default, for a store that cannot.
+    fn delete(&mut self, room: &RoomName) -> Result<(), StoreError> {
+        let _ = room;
+        Err(StoreError::Write("rooms of this store cannot be deleted".into()))
+    }
 }
 
 /// Why a store could not do something; the cause is the store's own error.
@@ -115,6 +124,11 @@ impl Store for MemoryStore {
         self.rooms().insert(room.clone(), vec![whole.to_vec()]);
         Ok(())
     }
+
+    fn delete(&mut self, room: &RoomName) -> Result<(), StoreError> {
+        self.rooms().remove(room);
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -142,6 +156,12 @@ mod tests {
 
         let mut store = open();
         assert_eq!(store.load(&a).unwrap(), [piece("12"), piece("3")]);
+        assert_eq!(store.load(&b).unwrap(), [piece("x")]);
+        store.delete(&a).unwrap();
+        drop(store);
+
+        let mut store = open();
+        assert!(store.load(&a).unwrap().is_empty());
         assert_eq!(store.load(&b).unwrap(), [piece("x")]);
     }
 

@@ -88,6 +88,11 @@ impl Store for RedbStore {
         });
         replaced.map_err(|error| StoreError::Write(error.into()))
     }
+
+    fn delete(&mut self, room: &RoomName) -> Result<(), StoreError> {
+        let deleted = self.write(|table| Ok(table.retain_in(keys(room), |_, _| false)?));
+        deleted.map_err(|error| StoreError::Write(error.into()))
+    }
 }
 
 impl fmt::Debug for RedbStore {

@@ -1,22 +1,25 @@
 //! A server that can be stopped and killed, people with editors, and raw WebSockets for those who misbehave.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use cede::{AgentId, Chars, Session};
 use cede_net::client::{Change, Client, Incoming, Link, Target};
 use cede_net::presence::{Color, Identity};
-use cede_net::server::{self, Config, ServerError};
-use cede_net::store::Store;
+use cede_net::server::{self, Access, Config, ServerError};
+use cede_net::store::{MemoryStore, Store};
 use cede_net::wire::{ClientControl, PROTOCOL, ServerControl};
 use futures_util::future::select_all;
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 /// No wait in a test is longer. Each ends as soon as what it waits for is there.
@@ -43,7 +46,7 @@ impl Server {
     }
 
     pub(crate) async fn start_with(store: impl Store, config: Config, address: &str) -> Self {
-        let listener = TcpListener::bind(address).await.unwrap();
+        let listener = server::listen(address.parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let shutdown = async {
@@ -55,6 +58,12 @@ impl Server {
 
     pub(crate) fn target(&self, room: &str) -> Target {
         Target::parse(&format!("ws://{}/{room}", self.address)).unwrap()
+    }
+
+    /// The same with who may do what.
+    pub(crate) async fn start_for(access: Access) -> Self {
+        let config = Config { access, ..Config::default() };
+        Self::start_with(MemoryStore::default(), config, "127.0.0.1:0").await
     }
 
     pub(crate) async fn stop(self) -> Result<(), ServerError> {
@@ -75,11 +84,15 @@ pub(crate) struct Person {
 
 impl Person {
     pub(crate) fn new(name: &str, target: Target) -> Self {
+        Self::with(name, Client::spawn(target))
+    }
+
+    pub(crate) fn with(name: &str, client: Client) -> Self {
         let agent = name.bytes().fold(7, |bits: u128, byte| bits << 8 | u128::from(byte));
         Self {
             session: Session::new(AgentId::new(agent)),
             link: Link::new(Identity { name: name.to_owned(), color: Color(200, 100, 50) }),
-            client: Client::spawn(target),
+            client,
             notices: Vec::new(),
             ended: false,
         }
@@ -163,6 +176,68 @@ pub(crate) async fn raw_with_small_buffer(target: &Target) -> Raw {
     client_async(target.to_string(), stream).await.unwrap().0
 }
 
+/// A raw WebSocket that came with this header.
+pub(crate) async fn raw_with_token(target: &Target, token: &str) -> Result<Raw, tungstenite::Error> {
+    let stream = TcpStream::connect((target.host(), target.port())).await.unwrap();
+    let mut request = target.to_string().into_client_request().unwrap();
+    request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+    client_async(request, stream).await.map(|(socket, _)| socket)
+}
+
+/// Sends a request by hand and returns the whole answer, up to where the server closes; of a WebSocket, its head.
+pub(crate) async fn request(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let reading = async {
+        while stream.read_buf(&mut answer).await.is_ok_and(|read| read > 0) {
+            if answer.starts_with(b"HTTP/1.1 101") && answer.ends_with(b"\r\n\r\n") {
+                break;
+            }
+        }
+    };
+    soon("an answer", reading).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// The head of a request for a WebSocket, with more headers.
+pub(crate) fn upgrade(path: &str, host: &str, more: &str) -> String {
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{more}\r\n"
+    )
+}
+
+/// A connection on which bytes are written by hand, behind the handshake.
+pub(crate) async fn bytes(target: &Target) -> TcpStream {
+    let mut stream = TcpStream::connect((target.host(), target.port())).await.unwrap();
+    stream.write_all(upgrade(&format!("/{}", target.room()), "127.0.0.1", "").as_bytes()).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(soon("the handshake", stream.read_u8()).await.unwrap());
+    }
+    stream
+}
+
+/// A frame of a client, by hand: the first byte, then the length, a mask of zeros, and the payload.
+pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![first];
+    match payload.len() {
+        length @ 0..126 => bytes.push(0x80 | length as u8),
+        length @ 126..65536 => {
+            bytes.push(0x80 | 126);
+            bytes.extend((length as u16).to_be_bytes());
+        }
+        length => {
+            bytes.push(0x80 | 127);
+            bytes.extend((length as u64).to_be_bytes());
+        }
+    }
+    bytes.extend([0; 4]);
+    bytes.extend(payload);
+    bytes
+}
+
 /// A raw WebSocket that has said hello.
 pub(crate) async fn raw_hello(target: &Target) -> Raw {
     let mut socket = raw(target).await;
@@ -172,7 +247,7 @@ pub(crate) async fn raw_hello(target: &Target) -> Raw {
 
 pub(crate) fn hello(protocol: u32) -> Message {
     let (name, color, agent) = ("raw".to_owned(), Color(0, 0, 0), AgentId::new(99));
-    Message::text(ClientControl::Hello { protocol, name, color, agent }.to_json())
+    Message::text(ClientControl::Hello { protocol, name, color, agent, token: None }.to_json())
 }
 
 /// Reads to the end: the last control message and the close frame.

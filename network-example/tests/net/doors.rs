@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cast::{Person, Raw, Server, hello, raw, raw_hello, read_to_end, soon, until};
+use crate::cast::{Person, Raw, Server, hello, raw, raw_hello, read_to_end, request, soon, until, upgrade};
 use cede::sync::Message as Sync;
 use cede_net::client::State;
 use cede_net::room::RoomName;
@@ -14,18 +14,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
-/// Sends a handshake by hand and returns the whole answer of a server that closes afterwards.
+/// The answer to a request for a WebSocket.
 async fn answer(server: &Server, path: &str, header: &str) -> String {
-    let mut stream = TcpStream::connect(server.address).await.unwrap();
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{header}\r\n",
-        server.address
-    );
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut bytes = vec![0; 4096];
-    let length = soon("an answer", stream.read(&mut bytes)).await.unwrap();
-    String::from_utf8_lossy(&bytes[..length]).into_owned()
+    request(server.address, &upgrade(path, &server.address.to_string(), header)).await
 }
 
 #[tokio::test]
@@ -113,7 +104,7 @@ async fn another_protocol_is_refused_for_good() {
     socket.send(hello(PROTOCOL + 1)).await.unwrap();
     let (code, reason, close) = end_of(&mut socket).await;
     assert_eq!((code, close), (Refusal::Protocol, 1002));
-    assert_eq!(reason, "you speak protocol 2, this server 1");
+    assert_eq!(reason, format!("you speak protocol {}, this server {PROTOCOL}", PROTOCOL + 1));
     assert!(code.is_final());
     server.stop().await.unwrap();
 }

@@ -1,9 +1,6 @@
 //! Servers that stop, die and fail, and readers that do not read: nothing acknowledged is lost, nobody waits for the
 //! slow.
 
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,9 +8,10 @@ use std::time::Duration;
 use crate::cast::{
     Folder, PATIENCE, Person, Server, hello, noise, raw_hello, raw_with_small_buffer, read_to_end, soon, until,
 };
+use crate::program::Program;
 use cede::sync::Message as Sync;
 use cede::{Chars, Document};
-use cede_net::client::{State, Target};
+use cede_net::client::State;
 use cede_net::room::RoomName;
 use cede_net::server::{Config, ServerError};
 use cede_net::store::{MemoryStore, RedbStore, Store, StoreError};
@@ -72,39 +70,27 @@ async fn a_server_that_stops_tells_everybody_to_come_back() {
     assert!(!Refusal::Restart.is_final());
 }
 
-/// The real program.
-struct Program {
-    child: Child,
-    target: Target,
-}
-
-impl Program {
-    fn start(file: &Path, listen: &str) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_cede-server"))
-            .args(["--listen", listen, "--store"])
-            .arg(file)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.trim().strip_prefix("serving ").expect("the program says where it serves");
-        let target = Target::parse(&url.replace("ROOM", "notes")).unwrap();
-        Self { child, target }
-    }
-
-    /// kill -9.
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
+#[tokio::test]
+async fn sigterm_stores_what_has_come_and_asks_everybody_back() {
+    let folder = Folder::new("term");
+    let file = folder.file("rooms.redb");
+    let program = Program::start(&file, "127.0.0.1:0", &[]);
+    let mut ada = Person::new("Ada", program.target.clone());
+    ada.types("kept");
+    until("it to be acknowledged", [&mut ada], |[ada]| ada.is_settled()).await;
+    program.terminate();
+    until("word of it", [&mut ada], |[ada]| is_offline(ada)).await;
+    let State::Offline { reason, .. } = ada.link.state() else { unreachable!() };
+    assert!(reason.contains("it will be back"), "{reason}");
+    let mut store = RedbStore::open(&file).unwrap();
+    assert!(!store.load(&"notes".parse().unwrap()).unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn kill_9_loses_nothing_that_was_acknowledged() {
     let folder = Folder::new("kill");
     let file = folder.file("rooms.redb");
-    let mut program = Program::start(&file, "127.0.0.1:0");
+    let mut program = Program::start(&file, "127.0.0.1:0", &[]);
     let listen = format!("{}:{}", program.target.host(), program.target.port());
     for round in 0..4 {
         let mut ada = Person::new(&format!("Ada {round}"), program.target.clone());
@@ -118,7 +104,7 @@ async fn kill_9_loses_nothing_that_was_acknowledged() {
         program.kill();
         drop(ada);
 
-        program = Program::start(&file, &listen);
+        program = Program::start(&file, &listen, &[]);
         let mut ben = Person::new(&format!("Ben {round}"), program.target.clone());
         until("Ben to be online", [&mut ben], |[ben]| is_online(ben)).await;
         let kept = ben.text().len() - before.len();

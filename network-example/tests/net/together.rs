@@ -1,10 +1,14 @@
 //! People in rooms: typing together, coming late, seeing each other, agreeing.
 
 use crate::cast::{Person, Server, soon, until};
+use cede::sync::Message as Sync;
 use cede::{Bias, Chars};
 use cede_net::client::State;
 use cede_net::presence::{Agreement, Color, Presence};
-use cede_net::store::MemoryStore;
+use cede_net::room::RoomName;
+use cede_net::store::{MemoryStore, Store, StoreError};
+use futures_util::{SinkExt, StreamExt};
+use tokio_tungstenite::tungstenite::Message;
 
 #[tokio::test]
 async fn two_people_type_at_once_and_words_stay_whole() {
@@ -135,5 +139,112 @@ async fn an_empty_room_leaves_memory_and_comes_back() {
     let mut ben = Person::new("Ben", server.target("notes"));
     until("the room to come back", [&mut ben], |[ben]| *ben.link.state() == State::Online).await;
     assert_eq!(ben.text(), "once twice thrice ");
+    server.stop().await.unwrap();
+}
+
+/// A store that takes its time: loading waits until it is let go.
+#[derive(Clone)]
+struct Slow {
+    store: MemoryStore,
+    open: std::sync::Arc<(std::sync::Mutex<bool>, std::sync::Condvar)>,
+    asked: std::sync::Arc<tokio::sync::Notify>,
+}
+
+impl Store for Slow {
+    fn load(&mut self, room: &RoomName) -> Result<Vec<Vec<u8>>, StoreError> {
+        self.asked.notify_one();
+        let closed = self.open.0.lock().unwrap();
+        drop(self.open.1.wait_while(closed, |open| !*open).unwrap());
+        self.store.load(room)
+    }
+
+    fn append(&mut self, batch: &[(RoomName, Vec<u8>)]) -> Result<(), StoreError> {
+        self.store.append(batch)
+    }
+}
+
+/// A store with a text of several chunks, and the text.
+async fn stored() -> (MemoryStore, String) {
+    let store = MemoryStore::default();
+    let server = Server::start(store.clone()).await;
+    let mut ada = Person::new("Ada", server.target("notes"));
+    let text = crate::cast::noise(1, 200_000);
+    ada.session.insert(Chars(0), &text).unwrap();
+    ada.flush();
+    until("it to be stored", [&mut ada], |[ada]| ada.is_settled()).await;
+    server.stop().await.unwrap();
+    (store, text)
+}
+
+/// @y/websocket-server says so of an empty document.
+#[tokio::test]
+async fn nobody_is_told_synced_before_the_room_is_loaded() {
+    let (store, text) = stored().await;
+    let slow = Slow { store, open: Default::default(), asked: Default::default() };
+    let server = Server::start(slow.clone()).await;
+    let mut early = crate::cast::raw_hello(&server.target("notes")).await;
+    let mut ben = Person::new("Ben", server.target("notes"));
+    soon("the store to be asked", slow.asked.notified()).await;
+    // Whatever is said now is said of a room that nobody has read yet.
+    let said = tokio::time::timeout(std::time::Duration::from_millis(200), early.next()).await;
+    assert!(said.is_err(), "{said:?}");
+    *slow.open.0.lock().unwrap() = true;
+    slow.open.1.notify_all();
+    until("Ben to be online", [&mut ben], |[ben]| *ben.link.state() == State::Online).await;
+    assert_eq!(ben.text(), text, "online means that everything is there");
+    server.stop().await.unwrap();
+}
+
+/// Hocuspocus sends it once for the load and once for the join.
+#[tokio::test]
+async fn a_join_that_loads_the_room_is_sent_it_once() {
+    let (store, text) = stored().await;
+    let server = Server::start(store).await;
+    let mut first = crate::cast::raw_hello(&server.target("notes")).await;
+    let meta = Sync::Meta(cede::Summary::new()).encode();
+    first.send(Message::binary(meta)).await.unwrap();
+    let (mut document, mut bytes, mut dones) = (cede::Document::new(), 0, 0);
+    // Until the room has been quiet for a moment and says where it stands.
+    let reading = async {
+        loop {
+            match first.next().await.unwrap().unwrap() {
+                Message::Binary(frame) => match Sync::decode(&frame).unwrap() {
+                    Sync::Data(data) => {
+                        bytes += data.len();
+                        document.import::<Chars>(&data).unwrap();
+                    }
+                    Sync::Done => dones += 1,
+                    Sync::Meta(_) => {}
+                },
+                Message::Text(json) if json.contains("\"version\"") => return,
+                _ => {}
+            }
+        }
+    };
+    soon("the room to be quiet", reading).await;
+    assert_eq!((document.to_string(), dones), (text, 1));
+    let once: usize = document.chunks_since(&cede::Summary::new(), 64 * 1024).iter().map(Vec::len).sum();
+    assert!(bytes <= once + once / 10, "{bytes} bytes were sent of {once}");
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_room_that_nobody_edits_lets_go_of_its_text_and_wakes_for_the_next_key() {
+    let config = cede_net::server::Config { linger: std::time::Duration::from_millis(50), ..Default::default() };
+    let server = Server::start_with(MemoryStore::default(), config, "127.0.0.1:0").await;
+    let mut ada = Person::new("Ada", server.target("notes"));
+    let mut ben = Person::new("Ben", server.target("notes"));
+    for round in 1..=3 {
+        ada.types("key ");
+        until("Ben to have it, and both to agree", [&mut ada, &mut ben], |people| {
+            people.iter().all(|person| person.text() == "key ".repeat(round) && person.link.in_sync(&person.session))
+        })
+        .await;
+        // Longer than the room waits before it rests; nothing that could be waited for tells of it.
+        tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+    }
+    let mut late = Person::new("Cleo", server.target("notes"));
+    until("who comes late to have everything", [&mut late], |[late]| *late.link.state() == State::Online).await;
+    assert_eq!(late.text(), "key ".repeat(3));
     server.stop().await.unwrap();
 }

@@ -10,10 +10,13 @@ use std::time::{Duration, Instant};
 
 use cede::sync::Message;
 use cede::{Bias, Chars, ImportError, Session};
-use cede_net::client::{Change, Incoming, Link, LinkError, State};
+use cede_net::client::{Change, Incoming, Link, LinkError, State, Target};
 use cede_net::presence::{Agreement, PeerId, Presence};
+use cede_net::rights::Rights;
+use cede_net::token::Token;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::keymap::Action;
+use super::keymap::{Action, Chord};
 use super::{App, Effect, MARGIN, Mode, Role};
 use crate::layout::line_column;
 use crate::palette::{Hue, markers};
@@ -28,6 +31,7 @@ pub(super) struct Seat {
     pub(super) marker: char,
     pub(super) caret: Option<Chars>,
     pub(super) selection: Option<Range<Chars>>,
+    pub(super) rights: Rights,
 }
 
 /// See the module.
@@ -68,6 +72,11 @@ impl Company {
 
     pub(super) fn is_online(&self) -> bool {
         self.link.as_ref().is_some_and(|link| *link.state() == State::Online)
+    }
+
+    /// What one may do oneself.
+    pub(super) fn rights(&self) -> Rights {
+        self.link.as_ref().map_or(Rights::Write, Link::rights)
     }
 
     pub(super) fn seats(&self) -> &[Seat] {
@@ -173,6 +182,7 @@ impl Company {
                     marker,
                     caret: caret.and_then(&mut place),
                     selection: selection.filter(|range| range.start < range.end),
+                    rights: peer.rights,
                 }
             })
             .collect();
@@ -237,11 +247,26 @@ impl App {
                 if let Some(link) = &self.company.link
                     && let State::Refused { reason } = link.state()
                 {
-                    let reason = format!("the server refuses: {reason}");
+                    let reason = format!("not let in: {reason}");
                     self.notices.fail(reason);
                 }
             }
+            Change::Rights => match self.company.rights() {
+                Rights::Read => self.warn("the host lets you read only; what has not been sent stays here"),
+                Rights::Write => self.inform("you may write"),
+                Rights::Host => {}
+            },
+            Change::Invitation(rights, token) => self.renew_join_line(rights, token),
             Change::Peers | Change::Durable => {}
+        }
+    }
+
+    /// The join line lets nobody in any more but by this token.
+    fn renew_join_line(&mut self, rights: Rights, token: Token) {
+        let line = if rights == Rights::Read { &mut self.join_to_read } else { &mut self.join };
+        if let Some(target) = line.as_deref().and_then(|line| Target::parse(line).ok()) {
+            *line = Some(target.with_token(Some(token)).join_line());
+            self.inform("the join line is a new one; who is in stays in");
         }
     }
 
@@ -343,6 +368,54 @@ impl App {
         match (action, rows[row]) {
             (Action::Accept, Some(id)) => self.go_to_peer(id),
             (Action::FollowChosen, Some(id)) => self.follow_peer(id),
+            (Action::RestrictChosen | Action::RemoveChosen, _) => self.rule(action, rows[row]),
+            _ => {}
+        }
+    }
+
+    /// A host changes what the chosen person may do.
+    fn rule(&mut self, action: Action, chosen: Option<PeerId>) {
+        self.mode = Mode::Peers { chosen };
+        if self.company.rights() < Rights::Host {
+            return self.warn("that is the host's to do");
+        }
+        let seat = self.company.seats.iter().find(|seat| Some(seat.id) == chosen);
+        match (seat.map(|seat| (seat.id, seat.rights)), action) {
+            (None, _) => self.warn("not to oneself"),
+            (Some((_, Rights::Host)), _) => self.warn("that is a host too"),
+            (Some((id, _)), Action::RemoveChosen) => self.mode = Mode::Removing(id),
+            (Some((id, rights)), _) => {
+                let to = if rights == Rights::Read { Rights::Write } else { Rights::Read };
+                if let Some(link) = &mut self.company.link {
+                    link.allow(id, to);
+                }
+                self.send();
+            }
+        }
+    }
+
+    /// What is asked before somebody is shown out.
+    pub(super) fn removal_question(&self, id: PeerId) -> String {
+        let seat = self.company.seats.iter().find(|seat| seat.id == id);
+        let name = seat.map_or("Somebody who has left", |seat| &seat.name);
+        format!("Show {name} out? They cannot come back by the line they have; what they wrote stays.")
+    }
+
+    pub(super) const REMOVAL_CHOICES: [(&'static str, &'static str); 2] = [("y", "show out"), ("Esc", "let stay")];
+
+    /// A key while that is asked. Whatever else it is, nobody is shown out by it.
+    pub(super) fn answer_removal(&mut self, id: PeerId, chord: Chord) {
+        let escape = Chord::of(&KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE));
+        match chord.typed() {
+            Some('y' | 'Y') => {
+                if let Some(link) = &mut self.company.link {
+                    link.remove(id);
+                }
+                self.send();
+                self.mode = Mode::Text;
+            }
+            Some('n' | 'N') => self.mode = Mode::Peers { chosen: Some(id) },
+            _ if chord == escape => self.mode = Mode::Peers { chosen: Some(id) },
             _ => {}
         }
     }

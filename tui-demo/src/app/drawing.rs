@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use cede::Chars;
+use cede_net::rights::Rights;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
@@ -83,6 +84,10 @@ impl App {
                 note: &prompt.note,
             })),
             Mode::Leaving(concern) => self.with_question(*concern, draw),
+            Mode::Removing(id) => {
+                let text = self.removal_question(*id);
+                draw(Overlay::Question(Question { text: &text, choices: &Self::REMOVAL_CHOICES }));
+            }
             Mode::Help { scroll } => with_help(*scroll, draw),
             Mode::About { scroll } => draw(Overlay::Info(Info { title: ABOUT, text: &self.about(), scroll: *scroll })),
             Mode::Peers { .. } => self.with_peers(draw),
@@ -106,6 +111,7 @@ impl App {
             place: Some(self.place_of(self.caret())),
             following: false,
             own: true,
+            rights: rights_name(self.company.rights()),
         };
         let others = self.company.seats().iter().map(|seat| PeerRow {
             name: &seat.name,
@@ -114,6 +120,7 @@ impl App {
             place: seat.caret.map(|at| self.place_of(at)),
             following: followed == Some(seat.id),
             own: false,
+            rights: rights_name(seat.rights),
         });
         let rows: Vec<PeerRow<'_>> = std::iter::once(own).chain(others).collect();
         let seat = |id| self.company.seats().iter().position(|seat| seat.id == id);
@@ -132,7 +139,7 @@ impl App {
 
     fn role_name(&self) -> &'static str {
         match self.role {
-            _ if self.read_only => "read only",
+            _ if self.may_only_read() => "read only",
             Role::Alone if self.company.has_peers() => "host",
             Role::Alone => "",
             Role::Host => "host",
@@ -185,6 +192,9 @@ impl App {
                 Role::Host => format!("Others join by:\n  cede join {join}"),
                 Role::Alone => format!("Somebody else on this machine joins by:\n  cede join {join}"),
             });
+        }
+        if let Some(join) = &self.join_to_read {
+            lines.push(format!("To read only:\n  cede join {join}"));
         }
         let (connection, ..) = self.connection();
         if !connection.is_empty() {
@@ -246,10 +256,22 @@ impl App {
     fn hint(&self) -> &'static str {
         match self.mode {
             Mode::Text => "F1 keys  ^S save  ^Q quit",
+            Mode::Peers { .. } if self.company.rights() == Rights::Host => {
+                "Enter go there  f follow  r read only  x show out  Esc close"
+            }
             Mode::Peers { .. } => "Enter go there  f follow  Esc close",
             Mode::Help { .. } | Mode::About { .. } => "↑↓ scroll  Esc close",
-            Mode::Leaving(_) | Mode::Prompt(_) => "",
+            Mode::Leaving(_) | Mode::Removing(_) | Mode::Prompt(_) => "",
         }
+    }
+}
+
+/// What the list says of somebody; most may write.
+fn rights_name(rights: Rights) -> &'static str {
+    match rights {
+        Rights::Read => "read only",
+        Rights::Write => "",
+        Rights::Host => "host",
     }
 }
 

@@ -7,6 +7,7 @@ use std::fmt::Display;
 use std::ops::Range;
 
 use cede::{Chars, Patch};
+use cede_net::rights::Rights;
 
 use super::{App, Effect, Mode};
 use crate::motion;
@@ -55,7 +56,7 @@ impl App {
 
     /// The one way by which the person changes the text, undo apart.
     fn replace(&mut self, range: Range<Chars>, text: &str) {
-        if self.read_only {
+        if self.may_only_read() {
             return self.refuse_edit();
         }
         if range.is_empty() && text.is_empty() {
@@ -87,12 +88,20 @@ impl App {
         }
     }
 
+    /// Because of the file, or because the host says so.
+    pub(super) fn may_only_read(&self) -> bool {
+        self.read_only || self.company.rights() < Rights::Write
+    }
+
     pub(super) fn refuse_edit(&mut self) {
-        self.warn("opened for reading only");
+        self.warn(match self.read_only {
+            true => "opened for reading only",
+            false => "the host lets you read only",
+        });
     }
 
     pub(super) fn undo(&mut self) {
-        if self.read_only {
+        if self.may_only_read() {
             return self.refuse_edit();
         }
         match self.session.undo::<Chars>() {
@@ -102,7 +111,7 @@ impl App {
     }
 
     pub(super) fn redo(&mut self) {
-        if self.read_only {
+        if self.may_only_read() {
             return self.refuse_edit();
         }
         match self.session.redo::<Chars>() {

@@ -79,6 +79,10 @@ pub enum Action {
     RowsDown,
     /// Follows the chosen person.
     FollowChosen,
+    /// Lets the chosen person read only, or write again.
+    RestrictChosen,
+    /// Shows the chosen person out.
+    RemoveChosen,
     /// One cluster back in a prompt.
     InputLeft,
     /// One cluster on in a prompt.
@@ -392,6 +396,8 @@ pub const SECTIONS: &[Section] = &[
             row(Action::RowDown, &[key(KeyCode::Down), ctrl('n')], "the one after"),
             row(Action::Accept, &[key(KeyCode::Enter), ctrl('j')], "go there"),
             row(Action::FollowChosen, &[key(KeyCode::Char('f'))], "follow, or stop following"),
+            row(Action::RestrictChosen, &[key(KeyCode::Char('r'))], "host: let read only, or write again"),
+            row(Action::RemoveChosen, &[key(KeyCode::Char('x')), key(KeyCode::Delete)], "host: show out, for good"),
             row(
                 Action::Cancel,
                 &[key(KeyCode::Esc), f(2), alt('p'), key(KeyCode::Char('q')), ctrl('c'), ctrl('q')],

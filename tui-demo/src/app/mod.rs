@@ -96,6 +96,8 @@ pub struct Opening {
     pub home: Home,
     /// How others join.
     pub join: Option<String>,
+    /// How those join who are to read only.
+    pub join_to_read: Option<String>,
     /// Nothing may be changed.
     pub read_only: bool,
     /// Which colours the terminal has.
@@ -170,6 +172,8 @@ enum Mode {
     Peers {
         chosen: Option<PeerId>,
     },
+    /// Whether to show this person out.
+    Removing(PeerId),
 }
 
 /// The editor's state.
@@ -181,6 +185,7 @@ pub struct App {
     name: String,
     role: Role,
     join: Option<String>,
+    join_to_read: Option<String>,
     read_only: bool,
     company: Company,
     keeping: Keeping,
@@ -215,6 +220,7 @@ impl App {
             name: opening.name,
             role: opening.role,
             join: opening.join,
+            join_to_read: opening.join_to_read,
             read_only: opening.read_only,
             palette: opening.palette,
             viewport: Viewport::new(TAB),
@@ -326,6 +332,7 @@ impl App {
     fn press(&mut self, chord: Chord) {
         let place = match self.mode {
             Mode::Leaving(concern) => return self.answer(concern, chord),
+            Mode::Removing(id) => return self.answer_removal(id, chord),
             Mode::Text => {
                 // A save on the way out that came to nothing must not end the editor when a later one succeeds.
                 self.stay();

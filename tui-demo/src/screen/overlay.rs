@@ -205,10 +205,11 @@ fn peer(row: &PeerRow<'_>, selected: bool, columns: u16, palette: Palette) -> Pa
         false => Style::new(),
     };
     let place = row.place.map_or_else(|| "-".to_owned(), |(line, column)| format!("{line}:{column}"));
-    let note = match (row.own, row.following) {
-        (true, _) => "you",
-        (_, true) => "following",
-        _ => "",
+    // What somebody may do matters more than what is being done: the screen shows whom it follows.
+    let note = match (row.own, row.rights, row.following) {
+        (true, ..) => "you",
+        (_, "", true) => "following",
+        (_, rights, _) => rights,
     };
     let room = usize::from(columns).saturating_sub(6);
     let behind = format!("{place:>9}  {note:<9}");

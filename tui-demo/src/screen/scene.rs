@@ -174,6 +174,8 @@ pub struct PeerRow<'a> {
     pub following: bool,
     /// This is oneself.
     pub own: bool,
+    /// What the person may do, when it is not what most may.
+    pub rights: &'a str,
 }
 
 /// A line of text being asked for.

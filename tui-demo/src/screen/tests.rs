@@ -367,7 +367,7 @@ fn a_box_over_wide_characters_leaves_no_halves() {
 #[test]
 fn everybody_is_listed_with_place_and_letter() {
     const fn row(name: &'static str, marker: char, place: Option<(usize, usize)>) -> PeerRow<'static> {
-        PeerRow { name, hue: Hue::new(3), marker, place, following: false, own: false }
+        PeerRow { name, hue: Hue::new(3), marker, place, following: false, own: false, rights: "" }
     }
     const ROWS: [PeerRow<'static>; 3] = [
         PeerRow { own: true, ..row("Ada", 'A', Some((1, 1))) },
@@ -478,8 +478,15 @@ fn any_size_and_any_position_will_do() {
 #[test]
 fn nothing_from_anybody_reaches_the_terminal_raw() {
     const EVIL: &str = "\u{1B}[31m\u{202E}\u{9B}\u{200B}\u{7F}\0\u{AD}\u{2028}\u{E000}\u{2066}";
-    const EVIL_ROWS: [PeerRow<'static>; 1] =
-        [PeerRow { name: EVIL, hue: Hue::new(0), marker: '\u{202E}', place: None, following: true, own: false }];
+    const EVIL_ROWS: [PeerRow<'static>; 1] = [PeerRow {
+        name: EVIL,
+        hue: Hue::new(0),
+        marker: '\u{202E}',
+        place: None,
+        following: true,
+        own: false,
+        rights: "",
+    }];
     static OTHERS: [Remote<'static>; 1] = [remote(EVIL, 0, '\u{1B}', 2)];
     for overlay in [
         Overlay::None,

@@ -17,10 +17,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use cede_net::client::Target;
+use cede_net::rights::Rights;
 use cede_net::room::RoomName;
-use cede_net::server::{self, Config};
+use cede_net::server::{self, Access, Config};
 use cede_net::store::{Store, StoreError};
-use tokio::net::TcpListener;
+use cede_net::tls::Certificate;
+use cede_net::token::Token;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -30,11 +32,24 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Hexadecimal digits of a room's name that nobody guesses: 4 bits each, 128 in all.
 const ROOM_DIGITS: usize = 32;
 
+/// What the server shows of itself.
+#[derive(Clone, Debug, Default)]
+pub struct Doorway {
+    /// For TLS.
+    pub certificate: Option<Certificate>,
+    /// Names that it goes by.
+    pub hosts: Vec<String>,
+}
+
 /// A running server and the way to end it.
 #[derive(Debug)]
 pub struct Host {
     address: SocketAddr,
     room: RoomName,
+    secure: bool,
+    access: Access,
+    /// With host rights.
+    token: Token,
     asked: mpsc::UnboundedReceiver<Asked>,
     stop: oneshot::Sender<()>,
     task: JoinHandle<Result<(), server::ServerError>>,
@@ -50,13 +65,15 @@ pub enum Asked {
 }
 
 impl Host {
-    /// Starts listening at `bind` for guests of `room`.
+    /// Starts listening at `bind` for guests of `room`. On loopback whoever knows the room may write; anywhere else they
+    /// need the token of a join line.
     ///
     /// # Errors
-    /// The system's reason, when it cannot listen there.
-    pub async fn start(bind: SocketAddr, room: RoomName) -> io::Result<Self> {
-        let listener = TcpListener::bind(bind).await?;
+    /// The system's reason, when it cannot listen there or has no randomness.
+    pub async fn start(bind: SocketAddr, room: RoomName, door: Doorway) -> io::Result<Self> {
+        let listener = server::listen(bind)?;
         let address = listener.local_addr()?;
+        let (access, token) = Access::hosted(&room, !address.ip().is_loopback()).map_err(io::Error::other)?;
         let (ask, asked) = mpsc::unbounded_channel();
         let (stop, stopped) = oneshot::channel();
         let store = Lent { room: room.clone(), ask };
@@ -64,8 +81,15 @@ impl Host {
             // Told to, or the editor is gone: the same to the server.
             let _ = stopped.await;
         };
-        let task = tokio::spawn(server::run(listener, Config::default(), store, shutdown));
-        Ok(Self { address, room, asked, stop, task })
+        let secure = door.certificate.is_some();
+        let config = Config {
+            access: access.clone(),
+            certificate: door.certificate,
+            allowed_hosts: door.hosts,
+            ..Config::default()
+        };
+        let task = tokio::spawn(server::run(listener, config, store, shutdown));
+        Ok(Self { address, room, secure, access, token, asked, stop, task })
     }
 
     /// What the server wants next; `None` when it has ended.
@@ -73,29 +97,33 @@ impl Host {
         self.asked.recv().await
     }
 
-    /// Where this process and this machine join.
+    /// Where the person at this editor joins, as the host. The server takes those who come from its own machine without
+    /// TLS.
     #[must_use]
     pub fn here(&self) -> Target {
         let ip = match self.address.ip() {
             ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
             ip => ip,
         };
-        self.target(ip)
+        Target::new(ip.to_string(), self.address.port(), self.room.clone()).with_token(Some(self.token.clone()))
     }
 
-    /// Where others join: the address that was bound, or when that is every address of this
-    /// machine, the one that its traffic leaves by.
+    /// Where others join who may do this: the address that was bound, or when that is every address of this machine, the
+    /// one that its traffic leaves by. `None` when there is no such way in. `named`: go by this name instead.
     #[must_use]
-    pub fn elsewhere(&self) -> Target {
+    pub fn elsewhere(&self, rights: Rights, named: Option<&str>) -> Option<Target> {
         let ip = match self.address.ip() {
             ip if ip.is_unspecified() => outward().unwrap_or(ip),
             ip => ip,
         };
-        self.target(ip)
-    }
-
-    fn target(&self, ip: IpAddr) -> Target {
-        Target::new(ip.to_string(), self.address.port(), self.room.clone())
+        let host = named.map_or_else(|| ip.to_string(), str::to_owned);
+        let target = Target::new(host, self.address.port(), self.room.clone()).secured(self.secure);
+        let invitations = self.access.invitations();
+        if invitations.is_empty() {
+            return (rights == Rights::Write).then_some(target);
+        }
+        let invitation = invitations.into_iter().find(|invitation| invitation.rights == rights)?;
+        Some(target.with_token(Some(invitation.token)))
     }
 
     /// Tells the guests that the server goes, and ends it.
@@ -199,7 +227,7 @@ mod tests {
             Self {
                 session: Session::new(AgentId::new(2)),
                 link: Link::new(identity),
-                client: Client::spawn(host.here()),
+                client: Client::spawn(host.elsewhere(Rights::Write, None).expect("a way in")),
             }
         }
 
@@ -218,7 +246,8 @@ mod tests {
 
     async fn host() -> Host {
         let bind = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0);
-        Host::start(bind, unguessable_room().expect("randomness")).await.expect("a free port")
+        let room = unguessable_room().expect("randomness");
+        Host::start(bind, room, Doorway::default()).await.expect("a free port")
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

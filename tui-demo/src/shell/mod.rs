@@ -3,7 +3,7 @@
 //! [`crate::app`] decides, this room does. In the order of one editing session: [`open`] finds
 //! out what there is and asks what to do about it, [`run`] brings events and carries out
 //! effects, [`host`] is the server inside, [`terminal`] is taken over and given back, [`serve`]
-//! is a server without an editor.
+//! is a server without an editor, [`tokens`] says who may do what there.
 
 use std::fmt;
 use std::io;
@@ -13,6 +13,8 @@ use std::path::PathBuf;
 use cede_net::client::TargetError;
 use cede_net::server::ServerError;
 use cede_net::store::StoreError;
+use cede_net::tls::TlsError;
+use cede_net::tokens::TokensError;
 
 use crate::files::history::HistoryError;
 use crate::files::text::TextError;
@@ -24,6 +26,7 @@ mod question;
 pub mod run;
 pub mod serve;
 pub mod terminal;
+pub mod tokens;
 
 /// Why an editor could not be opened, or a server not be run.
 #[derive(Debug)]
@@ -65,6 +68,15 @@ pub enum ShellError {
     },
     /// No randomness, which every session's identity is made of.
     Random(getrandom::Error),
+    /// The file that says who may do what.
+    Tokens {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: TokensError,
+    },
+    /// The certificate of a server.
+    Tls(TlsError),
     /// The store of a server.
     Store(StoreError),
     /// A server ended otherwise than told.
@@ -108,6 +120,8 @@ impl fmt::Display for ShellError {
             Self::Target { url, source } => write!(f, "cannot join {url}: {source}"),
             Self::Bind { address, source } => write!(f, "cannot listen at {address}: {source}"),
             Self::Random(error) => write!(f, "the system gives no randomness: {error}"),
+            Self::Tokens { path, source } => write!(f, "{}: {source}", path.display()),
+            Self::Tls(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Server(error) => error.fmt(f),
             Self::Signals(error) => write!(f, "cannot listen to signals: {error}"),
@@ -126,6 +140,8 @@ impl std::error::Error for ShellError {
             Self::History(error) => Some(error),
             Self::Target { source, .. } => Some(source),
             Self::Random(error) => Some(error),
+            Self::Tokens { source, .. } => Some(source),
+            Self::Tls(error) => Some(error),
             Self::Store(error) => Some(error),
             Self::Server(error) => Some(error),
         }

@@ -11,14 +11,16 @@ use std::path::Path;
 use cede::{AgentId, Document, Session};
 use cede_net::client::{Client, Link, Target};
 use cede_net::presence::{Color, Identity};
+use cede_net::rights::Rights;
 use cede_net::room::RoomName;
+use cede_net::tls::{Certificate, Trust};
 use tokio::sync::mpsc;
 
 use super::ShellError;
-use super::host::{Host, unguessable_room};
+use super::host::{Doorway, Host, unguessable_room};
 use super::question::{choose, say};
 use crate::app::{Home, Role};
-use crate::cli::{Company, Edit};
+use crate::cli::{Company, Door, Edit};
 use crate::files::history::{self, History, HistoryError, Loaded, Report};
 use crate::files::instance::{Instance, Posted};
 use crate::files::text::{self, Form, Snapshot};
@@ -48,6 +50,8 @@ pub(super) struct Connected {
     pub(super) client: Client,
     /// How others join.
     pub(super) join: String,
+    /// How those join who are to read only.
+    pub(super) join_to_read: Option<String>,
     pub(super) host: Option<Host>,
     pub(super) posted: Option<Posted>,
 }
@@ -81,8 +85,12 @@ enum Way {
 pub(super) async fn open(edit: Edit, reports: &mpsc::UnboundedSender<Report>) -> Result<Option<Ready>, ShellError> {
     let name = edit.name.filter(|name| !name.trim().is_empty()).unwrap_or_else(own_name);
     let joining = match &edit.company {
-        Company::Join { url } => Some(target(url)?),
+        Company::Join { url, .. } => Some(target(url)?),
         _ => None,
+    };
+    let trust = match &edit.company {
+        Company::Join { ca: Some(file), .. } => Trust::File(file.clone()),
+        _ => Trust::Machine,
     };
     if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
         return Err(ShellError::NoTerminal);
@@ -91,13 +99,13 @@ pub(super) async fn open(edit: Edit, reports: &mpsc::UnboundedSender<Report>) ->
     let Some(file) = edit.file.map(|file| text::follow_links(&file)) else {
         let guest = joining.map(|target| (target, Home::Nameless));
         return Ok(Some(match guest {
-            Some((target, home)) => guest_of(target, home, name)?,
+            Some((target, home)) => guest_of(target, trust, home, name)?,
             None => nameless(name)?,
         }));
     };
     let kept = match find(&file, joining.as_ref(), reports)? {
         Way::Leave => return Ok(None),
-        Way::Join(target) => return guest_of(target, Home::Elsewhere(file), name).map(Some),
+        Way::Join(target) => return guest_of(target, trust, Home::Elsewhere(file), name).map(Some),
         Way::Open(kept) => *kept,
     };
     let mut ready = begin(kept, name)?;
@@ -106,11 +114,11 @@ pub(super) async fn open(edit: Edit, reports: &mpsc::UnboundedSender<Report>) ->
         (_, Some(target)) => {
             ready.role = Role::Guest;
             let posted = post(&file, &target);
-            ready.connected = Some(Connected { posted, ..connect(&ready.name, target) });
+            ready.connected = Some(Connected { posted, ..connect(&ready.name, target, trust) });
         }
-        (Company::Share { bind, room }, None) => {
+        (Company::Share { bind, room, door }, None) => {
             ready.role = Role::Host;
-            ready.connected = Some(share(&file, &ready.name, bind, room).await?);
+            ready.connected = Some(share(&file, &ready.name, bind, room, door).await?);
         }
         (_, None) => match listen(&file, &ready.name).await {
             Ok(connected) => ready.connected = Some(connected),
@@ -126,10 +134,10 @@ fn nameless(name: String) -> Result<Ready, ShellError> {
 }
 
 /// Somebody else's text, kept by somebody else.
-fn guest_of(target: Target, home: Home, name: String) -> Result<Ready, ShellError> {
+fn guest_of(target: Target, trust: Trust, home: Home, name: String) -> Result<Ready, ShellError> {
     let mut ready = begin(Kept::empty(home), name)?;
     ready.role = Role::Guest;
-    ready.connected = Some(connect(&ready.name, target));
+    ready.connected = Some(connect(&ready.name, target, trust));
     Ok(ready)
 }
 
@@ -305,16 +313,29 @@ async fn share(
     name: &str,
     bind: Option<SocketAddr>,
     room: Option<RoomName>,
+    door: Door,
 ) -> Result<Connected, ShellError> {
     let address = bind.unwrap_or(LOOPBACK);
     let room = match room {
         Some(room) => room,
         None => unguessable_room().map_err(ShellError::Random)?,
     };
-    let host = Host::start(address, room).await.map_err(|source| ShellError::Bind { address, source })?;
-    let join = host.elsewhere().to_string();
+    let certificate = door.certificate.as_ref().map(|(certificate, key)| Certificate::read(certificate, key));
+    let certificate = certificate.transpose().map_err(ShellError::Tls)?;
+    let is_open_to_listeners = certificate.is_none() && !address.ip().is_loopback();
+    let named = door.hosts.first().cloned();
+    let doorway = Doorway { certificate, hosts: door.hosts };
+    let host = Host::start(address, room, doorway).await.map_err(|source| ShellError::Bind { address, source })?;
+    let line = |rights| host.elsewhere(rights, named.as_deref()).map(|target| target.join_line());
+    let (join, join_to_read) = (line(Rights::Write).unwrap_or_default(), line(Rights::Read));
     say(&format!("Others join by:  cede join {join}"));
-    Ok(Connected { join, ..welcome(file, name, host) })
+    if let Some(join) = &join_to_read {
+        say(&format!("To read only:    cede join {join}"));
+    }
+    if is_open_to_listeners {
+        say("Nothing is encrypted, so whoever is in between can read along; see --cert.");
+    }
+    Ok(Connected { join, join_to_read, ..welcome(file, name, host) })
 }
 
 /// Any free port of this machine, for this machine alone.
@@ -323,28 +344,31 @@ const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)
 /// Listens on loopback for a second editor on this machine. Editing goes on without.
 pub(super) async fn listen(file: &Path, name: &str) -> io::Result<Connected> {
     let room = unguessable_room().map_err(io::Error::other)?;
-    let host = Host::start(LOOPBACK, room).await?;
+    let host = Host::start(LOOPBACK, room, Doorway::default()).await?;
     Ok(welcome(file, name, host))
 }
 
 /// Joins one's own server, as everybody does.
 fn welcome(file: &Path, name: &str, host: Host) -> Connected {
     let here = host.here();
-    Connected { posted: post(file, &here), host: Some(host), ..connect(name, here) }
+    let join = host.elsewhere(Rights::Write, None).map(|target| target.join_line()).unwrap_or_default();
+    Connected { posted: post(file, &here), join, host: Some(host), ..connect(name, here, Trust::Machine) }
 }
 
 /// A note that cannot be left only means that a second editor is told less.
 fn post(file: &Path, join: &Target) -> Option<Posted> {
-    let instance = Instance { pid: std::process::id(), join: join.to_string() };
+    let instance = Instance { pid: std::process::id(), join: join.join_line() };
     Posted::post(&instance_path(file), instance).ok()
 }
 
-fn connect(name: &str, target: Target) -> Connected {
+fn connect(name: &str, target: Target, trust: Trust) -> Connected {
     let identity = Identity { name: name.into(), color: color(Hue::of(name)) };
     Connected {
         link: Link::new(identity),
+        // Somebody else's token is nobody's to hand on.
         join: target.to_string(),
-        client: Client::spawn(target),
+        join_to_read: None,
+        client: Client::spawn_trusting(target, trust),
         host: None,
         posted: None,
     }
@@ -362,7 +386,12 @@ fn color(hue: Hue) -> Color {
 }
 
 fn target(url: &str) -> Result<Target, ShellError> {
-    Target::parse(url).map_err(|source| ShellError::Target { url: url.into(), source })
+    Target::parse(url).map_err(|source| ShellError::Target { url: without_token(url), source })
+}
+
+/// A URL as it may be shown in an error.
+fn without_token(url: &str) -> String {
+    url.split_once('#').map_or(url, |(url, _)| url).into()
 }
 
 /// What others see, unless told otherwise.

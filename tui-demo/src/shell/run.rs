@@ -114,11 +114,11 @@ impl Shell {
             }
             _ => None,
         };
-        let (link, join, client, host, posted) = match ready.connected {
-            Some(Connected { link, client, join, host, posted }) => {
-                (Some(link), Some(join), Some(client), host, posted)
+        let (link, join, join_to_read, client, host, posted) = match ready.connected {
+            Some(Connected { link, client, join, join_to_read, host, posted }) => {
+                (Some(link), Some(join), join_to_read, Some(client), host, posted)
             }
-            None => (None, None, None, None, None),
+            None => (None, None, None, None, None, None),
         };
         let opening = Opening {
             session: ready.session,
@@ -127,6 +127,7 @@ impl Shell {
             role: ready.role,
             home: ready.home,
             join,
+            join_to_read,
             read_only: ready.read_only,
             palette: Palette::detect(|variable| std::env::var(variable).ok()),
             size,

@@ -6,6 +6,7 @@ use cede::sync::Message;
 use cede::{AgentId, Anchor, Chars, Session, Summary};
 use cede_net::client::{Frame, Incoming, Link};
 use cede_net::presence::{Agreement, Color, Identity, Peer, PeerId, Presence};
+use cede_net::rights::Rights;
 use cede_net::wire::{ClientControl, ServerControl};
 
 use super::{Desk, ME, OTHER, opening};
@@ -21,11 +22,15 @@ fn among(text: &str, people: &[&str], role: Role) -> Desk {
     let mut desk = Desk::opened(opening);
     let peers = people.iter().zip(1..).map(|(name, id)| peer(id, name)).collect();
     desk.hear(Incoming::Opened { connection: 1 });
-    desk.hear(Incoming::Control(ServerControl::Welcome { you: PeerId(0), peers }));
+    desk.hear(Incoming::Control(welcome(peers, Rights::Write)));
     desk.hear(Incoming::Sync(Message::Meta(Summary::new())));
     desk.hear(Incoming::Sync(Message::Done));
     desk.effects.clear();
     desk
+}
+
+fn welcome(peers: Vec<Peer>, rights: Rights) -> ServerControl {
+    ServerControl::Welcome { you: PeerId(0), peers, rights, pass: None }
 }
 
 fn peer(id: u64, name: &str) -> Peer {
@@ -36,6 +41,7 @@ fn peer(id: u64, name: &str) -> Peer {
         agent: AgentId::new(50 + u128::from(id)),
         presence: Presence::default(),
         agreement: Agreement::default(),
+        rights: Rights::Write,
     }
 }
 
@@ -51,6 +57,11 @@ impl Desk {
         let presence = Presence { caret: Some(caret), selection: None };
         let id = PeerId(id);
         self.hear(Incoming::Control(ServerControl::Presence { id, presence }))
+    }
+
+    /// The person with this number may do this from here on.
+    fn rights(&mut self, id: u64, rights: Rights) -> &mut Self {
+        self.hear(Incoming::Control(ServerControl::Rights { id: PeerId(id), rights }))
     }
 
     /// What has been sent and not looked at yet.
@@ -88,6 +99,69 @@ fn the_list_goes_to_a_person_and_follows() {
     assert_eq!(desk.app.caret(), Chars(1));
     desk.peer_at(2, 400);
     assert!(!desk.shows("line 50"), "a key of one's own ends following");
+}
+
+#[test]
+fn a_host_lets_somebody_read_only_and_write_again_from_the_list() {
+    let mut desk = among("", &["Ada", "Ben"], Role::Host);
+    desk.rights(0, Rights::Host);
+    desk.keys("<F2><Down><Down>r");
+    assert_eq!(desk.sent(), [Frame::Control(ClientControl::Allow { id: PeerId(2), rights: Rights::Read })]);
+    desk.rights(2, Rights::Read);
+    desk.assert_shows("read only");
+    desk.keys("r");
+    assert_eq!(desk.sent(), [Frame::Control(ClientControl::Allow { id: PeerId(2), rights: Rights::Write })]);
+    desk.keys("<Up><Up>r").assert_shows("not to oneself");
+    desk.rights(1, Rights::Host);
+    desk.keys("<Down>x").assert_shows("a host too");
+    assert_eq!(desk.sent(), []);
+}
+
+#[test]
+fn a_host_is_asked_before_somebody_is_shown_out() {
+    let mut desk = among("", &["Ada", "Ben"], Role::Host);
+    desk.rights(0, Rights::Host);
+    desk.keys("<F2>x").assert_shows("Show Ada out?");
+    desk.keys("<Enter> x<Esc>");
+    assert_eq!(desk.sent(), [], "only the answer that is named does it");
+    desk.keys("xy");
+    assert_eq!(desk.sent(), [Frame::Control(ClientControl::Remove { id: PeerId(1) })]);
+}
+
+#[test]
+fn a_guest_says_nothing_about_others_rights() {
+    let mut desk = among("", &["Ada", "Ben"], Role::Guest);
+    desk.keys("<F2><Down>r").assert_shows("that is the host's to do");
+    desk.keys("x");
+    assert_eq!(desk.sent(), []);
+}
+
+#[test]
+fn who_may_only_read_types_nothing_until_they_may_write() {
+    let mut desk = among("abc", &["Ada"], Role::Guest);
+    desk.rights(0, Rights::Read).assert_shows("lets you read only");
+    for keys in ["x", "<Del>", "<C-z>", "<C-y>", "<C-v>"] {
+        desk.keys(keys);
+        assert_eq!(desk.text(), "abc", "{keys}");
+    }
+    desk.assert_shows("read only");
+    desk.rights(0, Rights::Write).assert_shows("you may write");
+    desk.keys("x");
+    assert_eq!(desk.text(), "xabc");
+}
+
+#[test]
+fn a_join_line_that_is_made_anew_is_shown() {
+    let mut opening = opening(Session::new(ME));
+    opening.role = Role::Host;
+    opening.size = (100, 12);
+    opening.join = Some("ws://192.0.2.1:7/r#0123456789abcdef".into());
+    opening.link = Some(Link::new(Identity { name: "Me".into(), color: Color(1, 2, 3) }));
+    let mut desk = Desk::opened(opening);
+    let token = "fedcba9876543210".parse().expect("a token");
+    desk.hear(Incoming::Control(ServerControl::Invitation { rights: Rights::Write, token }));
+    desk.assert_shows("the join line is a new one");
+    desk.keys("<F5>").assert_shows("cede join ws://192.0.2.1:7/r#fedcba9876543210");
 }
 
 #[test]

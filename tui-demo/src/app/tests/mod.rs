@@ -38,6 +38,7 @@ fn opening(session: Session) -> Opening {
         role: Role::Alone,
         home: Home::Named { path: "/somewhere/notes.md".into(), form: Form::default(), versions: Vec::new() },
         join: None,
+        join_to_read: None,
         read_only: false,
         palette: Palette::plain(),
         size: (60, 12),

@@ -1,0 +1,98 @@
+//! The bytes below a WebSocket: a TCP connection, bare or within TLS, read no further than allowed.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsStream;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    carrier: Carrier,
+    /// How many more bytes may be read; `None` when it does not matter any more.
+    allowance: Option<usize>,
+}
+
+#[derive(Debug)]
+enum Carrier {
+    Plain(TcpStream),
+    /// Large, and rare beside the other.
+    Secure(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    pub(crate) fn plain(stream: TcpStream) -> Self {
+        Self { carrier: Carrier::Plain(stream), allowance: None }
+    }
+
+    pub(crate) fn secure(stream: impl Into<TlsStream<TcpStream>>) -> Self {
+        Self { carrier: Carrier::Secure(Box::new(stream.into())), allowance: None }
+    }
+
+    /// From here on so many bytes may be read; then reading fails with [`io::ErrorKind::FileTooLarge`]. A stranger who
+    /// has not said who they are cannot make anybody hold more.
+    pub(crate) fn allow(&mut self, bytes: usize) {
+        self.allowance = Some(bytes);
+    }
+
+    /// From here on it does not matter.
+    pub(crate) fn allow_all(&mut self) {
+        self.allowance = None;
+    }
+
+    fn poll_carrier(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match &mut self.carrier {
+            Carrier::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Carrier::Secure(stream) => Pin::new(&mut **stream).poll_read(context, buffer),
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Some(allowance) = self.allowance else {
+            return self.poll_carrier(context, buffer);
+        };
+        if allowance == 0 {
+            return Poll::Ready(Err(io::ErrorKind::FileTooLarge.into()));
+        }
+        let mut part = buffer.take(allowance);
+        let polled = self.poll_carrier(context, &mut part);
+        let read = part.filled().len();
+        // What a part has filled is initialised; copying it once more is cheaper than saying so by unsafe code.
+        let bytes = part.filled().to_vec();
+        buffer.put_slice(&bytes);
+        self.allowance = Some(allowance - read);
+        polled
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.carrier {
+            Carrier::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Carrier::Secure(stream) => Pin::new(&mut **stream).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.carrier {
+            Carrier::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Carrier::Secure(stream) => Pin::new(&mut **stream).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.carrier {
+            Carrier::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Carrier::Secure(stream) => Pin::new(&mut **stream).poll_shutdown(context),
+        }
+    }
+}
