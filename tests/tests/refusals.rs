@@ -381,6 +381,15 @@ fn unknown_parents_wait_and_nothing_else_does() {
     assert_eq!((document.text(), document.waiting()), (whole.text(), 0));
 }
 
+/// Adding its distance to where the run of its agent starts was more than 32 bits hold, and a panic: found by `cede-fuzz`.
+#[test]
+fn a_parent_behind_all_clocks_is_waited_for() {
+    let mut document = Document::decode(&update(&good())).expect("a good update");
+    let far = piece(7, 9, Some(&[(BEN, u64::from(u32::MAX))]), &[Op::Insert(0, "?")]);
+    assert_eq!(document.import::<Chars>(&update(&[far])), Ok(vec![]));
+    assert_eq!(document.missing(), [id(BEN, u32::MAX)]);
+}
+
 /// What waited and turns out to break a rule was somebody else's: the message that lets it in is taken all the same.
 #[test]
 fn a_bad_piece_that_waited_is_dropped_and_good_ones_are_let_in() {

@@ -215,8 +215,10 @@ impl Graph {
         let rest = &agent.runs[known..agent.runs.len().min(known + step)];
         let after = known + rest.partition_point(starts_before);
         let number = *agent.runs[..after].last()? as usize;
-        let event = self.runs[number].start + (clock.0 - self.runs[number].clock);
-        (event < self.run_end(number)).then_some(event)
+        let GroupRun { start, clock: first, .. } = self.runs[number];
+        // A stranger may ask for any clock, and adding it to the start could be too much.
+        let offset = clock.0 - first;
+        (offset < self.run_end(number) - start).then(|| start + offset)
     }
 
     /// The last event of an agent.
