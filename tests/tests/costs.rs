@@ -218,7 +218,7 @@ fn parents(roots: u128, children: u128) -> Vec<u8> {
 /// Events whose parents never come, from one sender in as many messages as it takes.
 fn events_that_wait_for_nothing() {
     // In pieces of one they are 16,384 that wait long before; `EVENTS=1000000` takes half a minute.
-    let events = std::env::var("EVENTS").map_or(100_000, |count| count.parse().expect("EVENTS is a number"));
+    let events = std::env::var("EVENTS").map_or(100_000u64, |count| count.parse().expect("EVENTS is a number"));
     for (name, each) in
         [("in pieces of one", 1u64), ("in pieces of a hundred", 100), ("in runs of ten thousand", 10_000)]
     {
