@@ -2,7 +2,7 @@
 //! million events that can never be let in add at most 16 MiB.
 //!
 //! The inputs are the worst that we could think of, made by hand; bytes changed at random are in `refusals`. The
-//! allocator counts, so everything is one test, on one thread. Planted bugs that it catches:
+//! allocator counts, so everything is one test, on one thread. Bugs to plant (not tried yet):
 //!
 //! - `allowance` in `engine/src/codec/columns.rs` grants `64 << 20` instead of `14 << 20`: "endless columns" take 24 MiB
 //!   and more;

@@ -3,7 +3,7 @@
 //!
 //! The predicate is said from the origins of the characters alone, not from a tree that was built. It is checked on the
 //! order of all characters, which the oracle gives; the engine has to show just those of them that are alive, by name,
-//! in that order. `HISTORIES=n` checks that many states. Planted bugs that it catches:
+//! in that order. `HISTORIES=n` checks that many states. Bugs to plant (not tried yet):
 //!
 //! - `sequence/spots.rs` and `sequence/short.rs` take the larger one in T first, or `sequence/mod.rs` does;
 //! - in the oracle, `siblings.sort_by_key` of right children without the distance to the end, which is Fugue instead of

@@ -536,8 +536,6 @@ fn a_packed_update_cannot_claim_endless_memory() {
 
 /// Each byte of twenty files is flipped, as it is and with the checksum made right again: an error that leaves the document
 /// alone, or a whole history.
-///
-/// A bug that it catches: in `Reading::parent` (`engine/src/log/packed.rs`) the offset is not compared with the length.
 #[test]
 fn each_byte_of_twenty_files_is_flipped() {
     let base = Document::decode(&update(&good())).expect("a good update");

@@ -272,6 +272,8 @@ fn any_summary_is_answered() {
 
 /// Two sessions by one name, as when somebody restores a copy: whatever each of them has written, the one that holds more
 /// of that agent's events refuses the other's META, and neither takes anything in.
+///
+/// A planted bug that it catches: `Contents::tell` of operations leaves out the position of a deletion.
 #[test]
 fn other_events_under_the_same_names_are_found_by_meta_alone() {
     let shared = typing(1, "shared ");
