@@ -58,7 +58,7 @@ pub use codec::DecodeError;
 pub use document::{AuthorError, Authored, Document, ImportError, Saved, SavedError, Stats, Step};
 pub use graph::{Frontier, Group, Summary};
 pub use id::{AgentId, Clock, EventId, EventSpan, ParseIdError};
-pub use log::{Full, Refusal, Rule, VersionError};
+pub use log::{Full, Refusal, Rule, Sender, VersionError};
 pub use replay::patch::Patch;
 pub use session::{EditError, Session};
 pub use text::buffer::Buffer;

@@ -325,14 +325,17 @@ fn to_json(message: &impl Serialize) -> String {
 /// A META that fits [`MAX_MESSAGE`]. A summary of very many groups (about 60,000) does not; then part of it is left
 /// out, and the other end sends again what this one holds: slower, never wrong.
 pub(crate) fn bounded_meta(summary: Summary) -> Message {
-    /// The most that one span can cost: an agent and three numbers of up to five bytes.
-    const SPAN: usize = 16 + 3 * 5;
-    let fits = summary.spans().count() < MAX_MESSAGE / SPAN || summary.encode().len() < MAX_MESSAGE - 64;
-    if fits {
-        return Message::Meta(summary);
+    /// The most that one span can cost: an agent and its fingerprint, and four numbers of up to five bytes.
+    const SPAN: usize = 16 + 16 + 4 * 5;
+    let count = summary.spans().count();
+    let meta = Message::Meta(summary);
+    if count < MAX_MESSAGE / SPAN || meta.encode().len() < MAX_MESSAGE - 64 {
+        return meta;
     }
     let mut part = Summary::new();
-    summary.spans().take(MAX_MESSAGE / SPAN - 64).for_each(|span| part.insert(span));
+    if let Message::Meta(summary) = meta {
+        summary.spans().take(MAX_MESSAGE / SPAN - 64).for_each(|span| part.insert(span));
+    }
     Message::Meta(part)
 }
 

@@ -194,6 +194,75 @@ fn stored(bytes: &mut Vec<u8>, column: &[u8]) {
     bytes.extend(column);
 }
 
+/// Bytes as one zstd frame (RFC 8878): stretches of one byte as RLE blocks, which take four bytes for 128 KiB, all else as
+/// it is. No bytes: no frame.
+pub fn repeated(bytes: &[u8]) -> Vec<u8> {
+    const LONGEST: usize = 128 << 10;
+    if bytes.is_empty() {
+        return Vec::new();
+    }
+    // One segment, and its size in four bytes.
+    let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0xa0];
+    frame.extend((bytes.len() as u32).to_le_bytes());
+    let mut rest = bytes;
+    while let Some(&first) = rest.first() {
+        let same = |bytes: &[u8]| bytes.iter().take_while(|&&byte| byte == bytes[0]).count();
+        let (is_same, count) = match same(rest) {
+            count @ 8.. => (true, count.min(LONGEST)),
+            _ => (
+                false,
+                (1..rest.len().min(LONGEST)).find(|&at| same(&rest[at..]) >= 8).unwrap_or(rest.len().min(LONGEST)),
+            ),
+        };
+        let (block, after) = rest.split_at(count);
+        let head = u32::from(after.is_empty()) | u32::from(is_same) << 1 | (count as u32) << 3;
+        frame.extend(&head.to_le_bytes()[..3]);
+        if is_same {
+            frame.push(first)
+        } else {
+            frame.extend(block)
+        }
+        rest = after;
+    }
+    frame
+}
+
+/// The same packed update with each of its columns, which are left as they are, in a frame ([`repeated`]).
+///
+/// # Panics
+/// When it is none of [`packed`].
+pub fn compressed(update: &[u8]) -> Vec<u8> {
+    let body = &update[..update.len() - 4];
+    // Behind the magic and the version.
+    let mut at = 5;
+    let read = |bytes: &mut usize| {
+        let (mut value, mut shift) = (0usize, 0);
+        loop {
+            let byte = body[*bytes];
+            *bytes += 1;
+            value |= usize::from(byte & 0x7f) << shift;
+            shift += 7;
+            if byte < 0x80 {
+                return value;
+            }
+        }
+    };
+    let agents = read(&mut at);
+    at += 16 * agents;
+    let mut bytes = body[..at].to_vec();
+    for _ in 0..10 {
+        let len = read(&mut at);
+        assert_eq!(read(&mut at), 0, "a column that is compressed already");
+        let column = &body[at..at + len];
+        at += len;
+        number(&mut bytes, len as u64);
+        let frame = repeated(column);
+        number(&mut bytes, frame.len() as u64);
+        bytes.extend(frame);
+    }
+    sealed(bytes)
+}
+
 fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
 }

@@ -381,6 +381,15 @@ fn unknown_parents_wait_and_nothing_else_does() {
     assert_eq!((document.text(), document.waiting()), (whole.text(), 0));
 }
 
+/// Adding its distance to where the run of its agent starts was more than 32 bits hold, and a panic: found by `cede-fuzz`.
+#[test]
+fn a_parent_behind_all_clocks_is_waited_for() {
+    let mut document = Document::decode(&update(&good())).expect("a good update");
+    let far = piece(7, 9, Some(&[(BEN, u64::from(u32::MAX))]), &[Op::Insert(0, "?")]);
+    assert_eq!(document.import::<Chars>(&update(&[far])), Ok(vec![]));
+    assert_eq!(document.missing(), [id(BEN, u32::MAX)]);
+}
+
 /// What waited and turns out to break a rule was somebody else's: the message that lets it in is taken all the same.
 #[test]
 fn a_bad_piece_that_waited_is_dropped_and_good_ones_are_let_in() {
@@ -525,6 +534,43 @@ fn a_packed_update_cannot_claim_endless_memory() {
     }
 }
 
+/// Each byte of twenty files is flipped, as it is and with the checksum made right again: an error that leaves the document
+/// alone, or a whole history.
+#[test]
+fn each_byte_of_twenty_files_is_flipped() {
+    let base = Document::decode(&update(&good())).expect("a good update");
+    let untouched = seen(&base);
+    let (mut bytes_flipped, mut taken) = (0, 0);
+    for seed in 0..20 {
+        let document = typed_at_random(seed, 20 + 15 * seed as usize);
+        let file = if seed % 2 == 0 { document.encode() } else { document.save() };
+        for at in 0..file.len() {
+            let mut flipped = file.clone();
+            flipped[at] = !flipped[at];
+            bytes_flipped += 1;
+            if seed % 2 == 1 {
+                let saved = cede::Saved::open(&flipped[..]).and_then(|mut saved| saved.document());
+                assert!(saved.is_err(), "byte {at} of saved document {seed}");
+                continue;
+            }
+            assert!(base.clone().import::<Chars>(&flipped).is_err(), "byte {at} of file {seed}");
+            if at + 4 >= file.len() {
+                continue;
+            }
+            let mut document = base.clone();
+            match document.import::<Chars>(&sealed(flipped[..file.len() - 4].to_vec())) {
+                Err(_) => assert_eq!(seen(&document), untouched, "byte {at} of file {seed}"),
+                Ok(_) => {
+                    taken += 1;
+                    let again = Document::decode(&document.encode()).expect("what was encoded");
+                    assert_eq!((again.text(), again.groups()), (document.text(), document.groups()), "byte {at}");
+                }
+            }
+        }
+    }
+    tell(format_args!("{bytes_flipped} bytes flipped, {taken} files with a right checksum were another history"));
+}
+
 fn refused_at_once(what: &str, bytes: &[u8]) {
     let mut document = Document::decode(&update(&good())).expect("a good update");
     let before = seen(&document);
@@ -582,7 +628,8 @@ fn mutated(random: &mut Random, source: &[u8], others: &[Vec<u8>]) -> Vec<u8> {
         // Half of the time behind the names of the agents, where the numbers are.
         let from = if random.percent(50) { 5 } else { body.len().min(5 + 1 + 16 * 3) };
         let at = random.between(from.min(body.len() - 1), body.len() - 1);
-        match random.below(6) {
+        match random.below(7) {
+            6 => body.truncate(at),
             0 => body[at] ^= 1 << random.below(8),
             1 => body[at] = random.bits() as u8,
             2 => body[at] = body[at].wrapping_add(1),

@@ -11,6 +11,9 @@
 //! the bytes that came: each column says how many bytes of memory one of its bytes becomes at most (its *weight*), and a
 //! writer leaves columns as they are rather than exceed what a reader will grant.
 
+// Bytes of strangers are read here.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+
 use super::{DecodeError, Reader, Writer};
 use std::borrow::Cow;
 use structured_zstd::decoding::FrameDecoder;
@@ -77,9 +80,9 @@ impl Columns {
             if cost <= allowance(self.columns.iter().zip(&packed).map(written).sum()) {
                 break;
             }
-            let costly = (0..packed.len()).filter(|&number| packed[number].is_some());
-            let Some(costly) = costly.max_by_key(|&number| self.columns[number].bytes.len()) else { break };
-            packed[costly] = None;
+            let both = self.columns.iter().zip(&mut packed).filter(|(_, packed)| packed.is_some());
+            let Some((_, costly)) = both.max_by_key(|(column, _)| column.bytes.len()) else { break };
+            *costly = None;
         }
         for (column, packed) in self.columns.iter().zip(&packed) {
             writer.number(column.bytes.len() as u64);

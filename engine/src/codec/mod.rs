@@ -4,6 +4,9 @@
 //! Knows nothing of what the bytes mean. A reader never trusts a length: what is claimed must be there. `columns` packs
 //! many numbers of a kind.
 
+// Bytes of strangers are read here.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+
 mod columns;
 
 pub(crate) use columns::{ColumnReader, Columns, Packing};
@@ -100,10 +103,10 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn raw(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
-        let end = self.at.checked_add(count).filter(|&end| end <= self.bytes.len());
-        let end = end.ok_or(DecodeError::Truncated { offset: self.at })?;
-        let bytes = &self.bytes[self.at..end];
-        self.at = end;
+        let end = self.at.checked_add(count);
+        let bytes = end.and_then(|end| self.bytes.get(self.at..end));
+        let bytes = bytes.ok_or(DecodeError::Truncated { offset: self.at })?;
+        self.at += count;
         Ok(bytes)
     }
 

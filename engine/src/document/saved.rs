@@ -12,6 +12,9 @@
 //! The text is a result that was kept, so it is believed only as long as nothing is built on it: when the history is
 //! read it is replayed, and has to give the same text at the same version.
 
+// Bytes of strangers are read here.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+
 use super::{Document, ImportError};
 use crate::codec::{ColumnReader, Columns, DecodeError, Packing, Reader, Writer};
 use crate::graph::Frontier;
@@ -159,7 +162,7 @@ fn read_frontier(reader: &mut Reader<'_>) -> Result<Frontier, DecodeError> {
     for _ in 0..reader.count()? {
         ids.push(EventId::new(AgentId::new(reader.wide()?), Clock(reader.u32()?)));
     }
-    if ids.windows(2).all(|pair| pair[0] < pair[1]) {
+    if ids.is_sorted_by(|a, b| a < b) {
         Ok(Frontier::from_ids(ids))
     } else {
         Err(reader.invalid("the events of a version must ascend"))

@@ -24,6 +24,7 @@ mod whole;
 
 pub use frontier::Frontier;
 pub use order::Group;
+pub(crate) use summary::Fingerprint;
 pub use summary::Summary;
 pub(crate) use whole::Whole;
 
@@ -113,6 +114,8 @@ pub(crate) struct RunView<'a> {
     pub(crate) parents: &'a [Local],
     /// Whether its agent had seen everything that stands before it in the log.
     pub(crate) saw_all: bool,
+    /// Whether its first event is the first one of a group.
+    pub(crate) starts_group: bool,
 }
 
 impl Graph {
@@ -155,7 +158,7 @@ impl Graph {
         self.agents.len()
     }
 
-    fn agent_indexes(&self) -> impl Iterator<Item = AgentIndex> {
+    pub(crate) fn agent_indexes(&self) -> impl Iterator<Item = AgentIndex> {
         (0..self.agents.len() as u32).map(AgentIndex)
     }
 
@@ -212,8 +215,10 @@ impl Graph {
         let rest = &agent.runs[known..agent.runs.len().min(known + step)];
         let after = known + rest.partition_point(starts_before);
         let number = *agent.runs[..after].last()? as usize;
-        let event = self.runs[number].start + (clock.0 - self.runs[number].clock);
-        (event < self.run_end(number)).then_some(event)
+        let GroupRun { start, clock: first, .. } = self.runs[number];
+        // A stranger may ask for any clock, and adding it to the start could be too much.
+        let offset = clock.0 - first;
+        (offset < self.run_end(number) - start).then(|| start + offset)
     }
 
     /// The last event of an agent.
@@ -237,6 +242,13 @@ impl Graph {
     pub(crate) fn runs_in(&self, span: Span) -> impl Iterator<Item = RunView<'_>> {
         let first = if span.is_empty() { self.runs.len() } else { self.run_number(span.start) };
         (first..self.runs.len()).map(|number| self.run(number)).take_while(move |run| run.span.start < span.end)
+    }
+
+    /// The runs of an agent from the one around `from` on, or behind it.
+    pub(crate) fn runs_of(&self, agent: AgentIndex, from: Local) -> impl Iterator<Item = RunView<'_>> {
+        let runs = &self.agents[agent.number()].runs;
+        let first = runs.partition_point(|&run| self.run_end(run as usize) <= from);
+        runs[first..].iter().map(|&run| self.run(run as usize))
     }
 
     /// Whether an event goes on with the group of the event before it, which then is its only parent.
@@ -453,6 +465,7 @@ impl Graph {
             clock: run.clock,
             parents: &self.parents[run.parents as usize..parents_end],
             saw_all: run.saw_all,
+            starts_group: run.clock == run.first,
         }
     }
 

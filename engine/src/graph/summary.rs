@@ -1,5 +1,8 @@
 //! Version summaries: what a replica holds, by agents and ranges of clocks.
 
+// Bytes of strangers are read here.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+
 use super::Graph;
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::id::{AgentId, Clock, EventId, EventSpan};
@@ -7,10 +10,37 @@ use crate::rle::RangeSet;
 use std::collections::BTreeMap;
 
 /// Per agent, the ranges of clocks held. This is what META carries; it is as long as there are groups.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+///
+/// One that is made for META ([`Document::meta`](crate::Document::meta)) says besides, for each agent, *what* the events up to
+/// one of them are, as a fingerprint. Adding names to it leaves that true. Summaries are equal when they name the same
+/// events; whether these are the same is for [`Document::check_meta`](crate::Document::check_meta) to say.
+#[derive(Clone, Debug, Default)]
 pub struct Summary {
     held: BTreeMap<AgentId, RangeSet>,
+    /// Of the events of an agent up to this one, which is held.
+    fingerprints: BTreeMap<AgentId, (Clock, Fingerprint)>,
 }
+
+/// The first half of a SHA-256: an agent who wants two replicas to take different events for the same has to find a
+/// collision of 128 bits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Fingerprint([u8; 16]);
+
+impl Fingerprint {
+    pub(crate) fn of(hash: &[u8]) -> Self {
+        let mut half = [0; 16];
+        half.iter_mut().zip(hash).for_each(|(byte, &from)| *byte = from);
+        Self(half)
+    }
+}
+
+impl PartialEq for Summary {
+    fn eq(&self, other: &Self) -> bool {
+        self.held == other.held
+    }
+}
+
+impl Eq for Summary {}
 
 impl Summary {
     /// Nothing is held.
@@ -43,6 +73,21 @@ impl Summary {
     /// Adds everything that `other` holds.
     pub fn merge(&mut self, other: &Summary) {
         other.spans().for_each(|span| self.insert(span));
+    }
+
+    /// Says what the events of an agent up to this one are; it is held.
+    pub(crate) fn vouch(&mut self, event: EventId, fingerprint: Fingerprint) {
+        self.fingerprints.insert(event.agent, (event.clock, fingerprint));
+    }
+
+    /// Whether it says of any agent what the events are.
+    pub(crate) fn vouches(&self) -> bool {
+        !self.fingerprints.is_empty()
+    }
+
+    /// What the events of agents are, up to one of each.
+    pub(crate) fn fingerprints(&self) -> impl Iterator<Item = (EventId, Fingerprint)> + '_ {
+        self.fingerprints.iter().map(|(&agent, &(clock, fingerprint))| (EventId::new(agent, clock), fingerprint))
     }
 
     /// What is held, by agents ascending, then clocks.
@@ -91,6 +136,40 @@ impl Summary {
         Ok(summary)
     }
 
+    /// As bytes, fingerprints included.
+    pub(crate) fn encode_vouched(&self) -> Vec<u8> {
+        let mut writer = Writer::new();
+        self.write(&mut writer);
+        for agent in self.held.keys() {
+            match self.fingerprints.get(agent) {
+                Some((clock, Fingerprint(half))) => {
+                    writer.number(u64::from(clock.0) + 1);
+                    writer.raw(half);
+                }
+                None => writer.number(0),
+            }
+        }
+        writer.checksum();
+        writer.finish()
+    }
+
+    /// Back from bytes, fingerprints included.
+    pub(crate) fn decode_vouched(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::checked(bytes)?;
+        let mut summary = Self::read(&mut reader)?;
+        for (&agent, held) in &summary.held {
+            let Some(clock) = reader.bounded(1 << 32)?.checked_sub(1) else { continue };
+            let clock = clock as u32;
+            if !held.contains(clock) {
+                return Err(reader.invalid("a fingerprint up to an event that is not held"));
+            }
+            let fingerprint = Fingerprint::of(reader.raw(16)?);
+            summary.fingerprints.insert(agent, (Clock(clock), fingerprint));
+        }
+        reader.end()?;
+        Ok(summary)
+    }
+
     fn write(&self, writer: &mut Writer) {
         writer.number(self.held.len() as u64);
         for (agent, ranges) in &self.held {
@@ -114,7 +193,7 @@ impl Summary {
             }
             held.insert(agent, read_ranges(reader)?);
         }
-        Ok(Self { held })
+        Ok(Self { held, fingerprints: BTreeMap::new() })
     }
 }
 
@@ -139,7 +218,8 @@ fn read_ranges(reader: &mut Reader<'_>) -> Result<RangeSet, DecodeError> {
 impl Graph {
     /// Everything held. O(groups).
     pub(crate) fn summary(&self) -> Summary {
-        Summary { held: self.agent_indexes().map(|agent| (self.agent(agent), self.held(agent))).collect() }
+        let held = self.agent_indexes().map(|agent| (self.agent(agent), self.held(agent))).collect();
+        Summary { held, fingerprints: BTreeMap::new() }
     }
 
     /// The events held here that `summary` lacks, by agents.

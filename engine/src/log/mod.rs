@@ -6,21 +6,25 @@
 //! Everything that an update claims is checked against the rules (`ARCHITECTURE.md`) before it is appended; a refused
 //! update leaves no trace ([`Log::take_back`] takes back what stood before the refused piece).
 
+mod chain;
 mod packed;
 mod pending;
 mod update;
 mod whole;
 
 pub(crate) use packed::{Part, Share};
-pub(crate) use pending::Pending;
+pub use pending::Sender;
+pub(crate) use pending::{Pending, Waiting};
 pub(crate) use update::{Piece, Update};
 pub(crate) use whole::{Block, Past};
 
 use crate::codec::{ColumnReader, Columns, DecodeError, Reader, Writer};
 use crate::graph::{AgentIndex, Frontier, Graph, Heads, Summary};
 use crate::id::{AgentId, Clock, EventId, EventSpan, Local, Span};
+use chain::Chains;
 use std::fmt;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 /// A group may name at most this many parents.
 pub(crate) const MAX_PARENTS: usize = 4096;
@@ -46,6 +50,11 @@ pub(crate) trait Contents: Clone + fmt::Debug + Default {
         shares: &[Share],
         authors: usize,
     ) -> Result<(Self, Vec<u32>), DecodeError>;
+    /// Tells what these events did in bytes that are the same however the contents came to be, event by event: two
+    /// sequences of events that start groups at the same places tell the same bytes only where they did the same.
+    /// `previous` is the event that the first of them goes on from, if any. The first event of a group never begins with
+    /// the byte 0xff.
+    fn tell(&self, events: Range<u32>, previous: Option<u32>, tell: &mut dyn FnMut(&[u8]));
     /// About how many bytes they take.
     fn memory(&self) -> usize;
 }
@@ -55,6 +64,8 @@ pub(crate) trait Contents: Clone + fmt::Debug + Default {
 pub(crate) struct Log<C> {
     graph: Graph,
     contents: C,
+    /// What has been hashed of each agent's events, once somebody has asked.
+    chains: OnceLock<Chains>,
 }
 
 /// What is to be done with a piece.
@@ -149,8 +160,8 @@ impl<C: Contents> Log<C> {
         // What waited for these events may let in more, so they are gone through as they come.
         while at < self.len() {
             let end = self.graph.run_at(at).span.end;
-            for (piece, contents) in waiting.release(self.graph.event_span(Span::new(at, end))) {
-                self.place(&piece, &contents, waiting)?;
+            for released in waiting.release(self.graph.event_span(Span::new(at, end))) {
+                self.place(&released.piece, &released.contents, waiting)?;
             }
             at = end;
         }
@@ -161,7 +172,7 @@ impl<C: Contents> Log<C> {
     fn place(&mut self, piece: &Piece, contents: &C, waiting: &mut Pending<C>) -> Result<(), Refusal> {
         match self.admit(piece, contents)? {
             Admission::Known => {}
-            Admission::Waits(missing) => waiting.add(missing, piece, contents),
+            Admission::Waits(missing) => waiting.add(missing, piece, contents, Sender::default()),
             Admission::Fits { held, parents } => {
                 self.check_room(piece.span.len()).map_err(|full| Refusal::new(piece, Rule::Full(full)))?;
                 let events = piece.contents.start + held..piece.contents.end;
@@ -283,6 +294,7 @@ impl<C: Contents> Log<C> {
 
     /// What comes from here on can be taken back. Returns where that is.
     pub(crate) fn mark(&mut self) -> Local {
+        self.settle_chains();
         self.graph.mark();
         self.len()
     }
@@ -436,6 +448,9 @@ pub enum Rule {
     },
     /// One id names one event: this one is held with other contents or parents.
     Differs,
+    /// One id names one event: by its META, the other end holds other events under the names of this agent up to this
+    /// one.
+    Forked,
     /// An index is within the document at the parents.
     IndexWithinDocument {
         /// The index, in chars.
@@ -459,6 +474,7 @@ impl fmt::Display for Refusal {
             Rule::NothingAdopted { last } => write!(f, "a new group that has adopted nothing besides {last}"),
             Rule::OwnPastUnseen { last } => write!(f, "it has not seen {last} of its own agent"),
             Rule::Differs => f.write_str("the event of that id that is held here is another one"),
+            Rule::Forked => f.write_str("the other end holds another history of its agent up to there"),
             Rule::IndexWithinDocument { index, len } => {
                 write!(f, "index {index} in a document of {len} chars")
             }

@@ -14,6 +14,9 @@
 //! names     the clock where it is written; agent and clock of each parent that is not in this update
 //! ```
 
+// Bytes of strangers are read here.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+
 use super::update::{AgentNumbers, Entry, Parent, Update, read_agent};
 use super::{Contents, Log, MAX_PARENTS};
 use crate::codec::{ColumnReader, Columns, DecodeError, Reader, Writer};
@@ -98,6 +101,7 @@ impl Head {
 }
 
 /// All heads by their codes: dividing takes longer than looking up.
+#[allow(clippy::indexing_slicing, reason = "a panic here would be one of the compiler's")]
 static HEADS: [Option<Head>; 256] = {
     let (mut heads, mut code) = ([None; 256], 0);
     while code < heads.len() {
@@ -175,6 +179,7 @@ struct Writing {
 }
 
 impl Writing {
+    #[allow(clippy::indexing_slicing, reason = "what is written is our own")]
     /// Writes what there is to say of a piece, and returns its author.
     fn piece<C: Contents>(&mut self, log: &Log<C>, spans: &[Span], number: usize, agents: &mut AgentNumbers) -> u32 {
         let (graph, span) = (log.graph(), spans[number]);
@@ -310,9 +315,16 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     fn piece(&mut self, head: u8, author: u32, len: u32) -> Result<(), DecodeError> {
-        let head = HEADS[usize::from(head)].ok_or_else(|| self.names.invalid("no such head of a piece"))?;
-        let last = self.last[author as usize].replace(self.pieces.len() as u32);
-        let last_clock = last.map(|last| self.last_clock(last));
+        let head = HEADS
+            .get(usize::from(head))
+            .copied()
+            .flatten()
+            .ok_or_else(|| self.names.invalid("no such head of a piece"))?;
+        let number = self.pieces.len() as u32;
+        let last =
+            self.last.get_mut(author as usize).ok_or_else(|| self.names.invalid("an author that is no agent"))?;
+        let last = last.replace(number);
+        let last_clock = last.map(|last| self.last_event(last).map(|(_, clock)| clock)).transpose()?;
         self.parents.clear();
         let written = if head.clock_is_written { Some(self.names.u32()?) } else { None };
         let (follows, goes_on) = match head.parents {
@@ -339,8 +351,9 @@ impl Reading<'_> {
         let mut latest = None;
         if let Some(last) = own {
             let piece = last.ok_or_else(|| self.steps.invalid("an author's last event, and there is none"))?;
-            latest = Some(self.last_clock(piece));
-            self.parents.push(Parent::Inside { piece, event: self.pieces[piece as usize].end - 1 });
+            let (event, clock) = self.last_event(piece)?;
+            latest = Some(clock);
+            self.parents.push(Parent::Inside { piece, event });
         }
         let mut others = usize::from(others);
         if others == usize::from(MANY) {
@@ -364,7 +377,7 @@ impl Reading<'_> {
         }
         let piece = (self.pieces.len() as u64).checked_sub(back);
         let piece = piece.ok_or_else(|| self.steps.invalid("a parent before the first piece"))? as usize;
-        let Entry { clock, start, end, .. } = self.pieces[piece];
+        let Entry { clock, start, end, .. } = self.piece_read(piece)?;
         let offset = self.offsets.number()?;
         if offset >= u64::from(end - start) {
             return Err(self.offsets.invalid("a parent before the start of its piece"));
@@ -373,9 +386,14 @@ impl Reading<'_> {
         Ok((Parent::Inside { piece: piece as u32, event }, clock + (event - start)))
     }
 
-    fn last_clock(&self, piece: u32) -> u32 {
-        let Entry { clock, start, end, .. } = self.pieces[piece as usize];
-        clock + (end - 1 - start)
+    /// The last event of a piece, and its clock.
+    fn last_event(&self, piece: u32) -> Result<(u32, u32), DecodeError> {
+        let Entry { clock, start, end, .. } = self.piece_read(piece as usize)?;
+        Ok((end - 1, clock + (end - 1 - start)))
+    }
+
+    fn piece_read(&self, number: usize) -> Result<Entry, DecodeError> {
+        self.pieces.get(number).copied().ok_or_else(|| self.steps.invalid("a piece that has not been read yet"))
     }
 }
 

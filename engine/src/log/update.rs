@@ -15,6 +15,9 @@
 //! All numbers are varints. Every length is checked against the bytes that are there before anything is reserved for
 //! it, and the checksum before anything is read.
 
+// Bytes of strangers are read here.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+
 use super::{Contents, Log, MAX_PARENTS, packed};
 use crate::codec::{DecodeError, Packing, Reader, Writer};
 use crate::id::{AgentId, Clock, EventId, EventSpan, Local, Span};
@@ -122,6 +125,7 @@ impl<C: Contents> Update<C> {
     }
 
     /// A piece by itself.
+    #[allow(clippy::indexing_slicing, reason = "the pieces and agents of an update are its own: see its invariant")]
     pub(crate) fn piece(&self, number: usize) -> Piece {
         let parents = || self.parents_of(number).iter().map(|&parent| self.id(parent)).collect();
         Piece {
@@ -131,22 +135,26 @@ impl<C: Contents> Update<C> {
         }
     }
 
+    #[allow(clippy::indexing_slicing, reason = "the pieces and agents of an update are its own: see its invariant")]
     fn span(&self, number: usize) -> EventSpan {
         let Entry { author, clock, start, end, .. } = self.pieces[number];
         EventSpan { agent: self.agents[author as usize], start: Clock(clock), end: Clock(clock + (end - start)) }
     }
 
     /// Where the events of a piece stand in the contents.
+    #[allow(clippy::indexing_slicing, reason = "the pieces and agents of an update are its own: see its invariant")]
     pub(super) fn events(&self, number: usize) -> Range<u32> {
         let Entry { start, end, .. } = self.pieces[number];
         start..end
     }
 
+    #[allow(clippy::indexing_slicing, reason = "the pieces and agents of an update are its own: see its invariant")]
     pub(super) fn parents_of(&self, number: usize) -> &[Parent] {
         let start = number.checked_sub(1).map_or(0, |before| self.pieces[before].parents_end);
         &self.parents[start as usize..self.pieces[number].parents_end as usize]
     }
 
+    #[allow(clippy::indexing_slicing, reason = "the pieces and agents of an update are its own: see its invariant")]
     fn id(&self, parent: Parent) -> EventId {
         let (author, clock) = match parent {
             Parent::Outside { author, clock } => (author, clock),
@@ -189,9 +197,9 @@ impl<C: Contents> Update<C> {
             let author = read_agent(reader, self.agents.len())?;
             self.parents.push(Parent::Outside { author, clock: reader.u32()? });
         }
-        let mut ids: ParentIds = self.parents[first..].iter().map(|&parent| self.id(parent)).collect();
+        let mut ids: ParentIds = self.parents.iter().skip(first).map(|&parent| self.id(parent)).collect();
         ids.sort_unstable();
-        if ids.windows(2).any(|pair| pair[0] == pair[1]) {
+        if ids.iter().zip(ids.iter().skip(1)).any(|(a, b)| a == b) {
             return Err(reader.invalid("a parent is named twice"));
         }
         Ok(())

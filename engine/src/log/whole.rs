@@ -5,6 +5,9 @@
 //! says at once what has seen what, because an agent's events are a chain. When anything is amiss there is no graph, and
 //! the pieces are taken in one by one to find out what.
 
+// Bytes of strangers are read here.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+
 use super::update::{self, Entry, Parent, Update};
 use super::{Contents, Log, packed};
 use crate::graph::{Graph, Whole};
@@ -30,7 +33,7 @@ impl<C: Contents> Log<C> {
         let (pieces, contents) = read.ok()??;
         reader.end().ok()?;
         let (graph, past) = building?.finish(&pieces)?;
-        Some((Self { graph, contents }, past))
+        Some((Self { graph, contents, ..Self::default() }, past))
     }
 }
 
@@ -45,6 +48,7 @@ pub(crate) struct Past {
 impl Past {
     /// What the first event of a run has seen of each agent: how many events up to the last one seen, counted from the
     /// start of the log.
+    #[allow(clippy::indexing_slicing, reason = "there is a block for each run of the log that it was made with")]
     pub(crate) fn of_run(&self, number: usize) -> Block {
         self.counts[number]
     }
@@ -69,7 +73,7 @@ impl<C: Contents> Update<C> {
     pub(super) fn graph(&self) -> Option<Graph> {
         let count = self.pieces.len();
         let mut building = Building::new(&self.agents, count)?;
-        (0..count).try_for_each(|number| building.piece(&self.pieces[..=number], self.parents_of(number)))?;
+        (0..count).try_for_each(|number| building.piece(self.pieces.get(..=number)?, self.parents_of(number)))?;
         building.finish(&self.pieces).map(|(graph, _)| graph)
     }
 }
@@ -107,12 +111,11 @@ impl Building {
 
     /// Adds the last one of these pieces. `None` when it breaks a rule.
     fn piece(&mut self, pieces: &[Entry], parents: &[Parent]) -> Option<()> {
-        let number = pieces.len() - 1;
-        let Entry { author, clock, start, end, goes_on, .. } = pieces[number];
-        let (count, last) = (end - start, self.last[author as usize]);
+        let (&Entry { author, clock, start, end, goes_on, .. }, before) = pieces.split_last()?;
+        let (count, last) = (end - start, *self.last.get(author as usize)?);
         let first = if goes_on {
             let last = last.filter(|last| last.clock + 1 == clock)?;
-            self.seen.add_going_on(last.piece, author, last.event);
+            self.seen.add_going_on(last.piece, author, last.event)?;
             self.graph.extend(author, clock, last.first, last.event, count)?;
             last.first
         } else {
@@ -140,8 +143,8 @@ impl Building {
             }
             clock
         };
-        let last = Last { piece: number as u32, event: Local(end - 1), clock: clock + (count - 1), first };
-        self.last[author as usize] = Some(last);
+        let last = Last { piece: before.len() as u32, event: Local(end - 1), clock: clock + (count - 1), first };
+        *self.last.get_mut(author as usize)? = Some(last);
         Some(())
     }
 
@@ -157,7 +160,7 @@ impl Building {
         count: u32,
     ) -> Option<()> {
         let known = known.as_ref();
-        if known.windows(2).any(|pair| pair[0].piece == pair[1].piece) {
+        if known.iter().zip(known.iter().skip(1)).any(|(a, b)| a.piece == b.piece) {
             return None;
         }
         self.seen.add(known)?;
@@ -182,12 +185,14 @@ impl Building {
         if word >= self.cuts.len() {
             self.cuts.resize(word + 1, 0);
         }
-        self.cuts[word] |= 1 << bit;
+        if let Some(word) = self.cuts.get_mut(word) {
+            *word |= 1 << bit;
+        }
     }
 
     fn finish(self, pieces: &[Entry]) -> Option<(Graph, Option<Past>)> {
         let graph = if pieces.last()?.end < Local::LIMIT { self.graph.finish()? } else { return None };
-        let past = (self.seen.width == 1).then(|| Past { counts: self.seen.counts, cuts: self.cuts });
+        let past = (self.seen.width == 1).then_some(Past { counts: self.seen.counts, cuts: self.cuts });
         Some((graph, past))
     }
 }
@@ -215,7 +220,7 @@ impl Known {
     /// A parent of the last of these pieces.
     fn find(pieces: &[Entry], parent: Parent) -> Option<Self> {
         let Parent::Inside { piece, event } = parent else { return None };
-        let Entry { author, clock, start, end, .. } = pieces[piece as usize];
+        let &Entry { author, clock, start, end, .. } = pieces.get(piece as usize)?;
         Some(Self { piece, author, event: Local(event), clock: clock + (event - start), is_last: event + 1 == end })
     }
 }
@@ -231,10 +236,12 @@ impl Seen {
     }
 
     /// Adds a piece that goes on with the group of `piece`, whose last event is `event`.
-    fn add_going_on(&mut self, piece: u32, author: u32, event: Local) {
+    fn add_going_on(&mut self, piece: u32, author: u32, event: Local) -> Option<()> {
         let (start, row) = (self.counts.len(), piece as usize * self.width);
+        // Cannot panic: there is a row for each piece before this one.
         self.counts.extend_from_within(row..row + self.width);
-        *count_of(&mut self.counts[start..], author) = event.0 as i32 + 1;
+        *count_of(self.counts.get_mut(start..)?, author)? = event.0 as i32 + 1;
+        Some(())
     }
 
     /// Adds a piece with these parents, of which no two are of one piece. `None` when one of them is in the past of
@@ -244,7 +251,7 @@ impl Seen {
             // As below, and the only block stays in registers.
             let mut block = Block::default();
             for parent in parents {
-                let seen = &self.counts[parent.piece as usize];
+                let seen = self.counts.get(parent.piece as usize)?;
                 block.iter_mut().zip(seen).for_each(|(count, &seen)| *count = seen.max(*count));
             }
             let row = std::slice::from_mut(&mut block);
@@ -256,7 +263,7 @@ impl Seen {
         self.counts.resize(start + self.width, Block::default());
         let (before, row) = self.counts.split_at_mut(start);
         for parent in parents {
-            let seen = &before[parent.piece as usize * self.width..][..self.width];
+            let seen = before.get(parent.piece as usize * self.width..)?;
             for (block, seen) in row.iter_mut().zip(seen) {
                 block.iter_mut().zip(seen).for_each(|(count, &seen)| *count = seen.max(*count));
             }
@@ -267,23 +274,27 @@ impl Seen {
     /// Whether the piece added last has seen this event of an author.
     fn by_last(&mut self, author: u32, event: Local) -> bool {
         let start = self.counts.len() - self.width;
-        *count_of(&mut self.counts[start..], author) > event.0 as i32
+        let row = self.counts.get_mut(start..);
+        row.and_then(|row| count_of(row, author)).is_some_and(|count| *count > event.0 as i32)
     }
 }
 
 /// Adds the parents themselves to what they have seen. `None` when one of them is in the past of another.
 fn add_parents(row: &mut [Block], parents: &[Known]) -> Option<()> {
     for parent in parents {
-        if *count_of(row, parent.author) > parent.event.0 as i32 {
+        if *count_of(row, parent.author)? > parent.event.0 as i32 {
             return None;
         }
     }
-    parents.iter().for_each(|parent| *count_of(row, parent.author) = parent.event.0 as i32 + 1);
+    for parent in parents {
+        *count_of(row, parent.author)? = parent.event.0 as i32 + 1;
+    }
     Some(())
 }
 
-fn count_of(row: &mut [Block], author: u32) -> &mut i32 {
-    &mut row[author as usize / MOST_SEEN_EACH][author as usize % MOST_SEEN_EACH]
+#[inline]
+fn count_of(row: &mut [Block], author: u32) -> Option<&mut i32> {
+    row.get_mut(author as usize / MOST_SEEN_EACH)?.get_mut(author as usize % MOST_SEEN_EACH)
 }
 
 #[cfg(test)]
@@ -354,6 +365,9 @@ mod tests {
         ) -> Result<(Self, Vec<u32>), DecodeError> {
             Ok((Self(columns.next(1)?.into_owned()), shares.iter().map(|share| share.runs).collect()))
         }
+        fn tell(&self, events: Range<u32>, _: Option<u32>, tell: &mut dyn FnMut(&[u8])) {
+            self.0[events.start as usize..events.end as usize].iter().for_each(|&letter| tell(&[0, letter]));
+        }
         fn memory(&self) -> usize {
             self.0.len()
         }
@@ -414,7 +428,7 @@ mod tests {
     fn in_one_go(bytes: &[u8]) -> Option<Log<Letters>> {
         let update = Update::decode(bytes).expect("what was written can be read");
         let graph = update.graph()?;
-        Some(Log { graph, contents: update.contents })
+        Some(Log { graph, contents: update.contents, ..Log::default() })
     }
 
     #[test]
@@ -469,7 +483,7 @@ mod tests {
             }
             match (whole, one_by_one) {
                 (Some(graph), Some(log)) => {
-                    assert_same(&Log { graph, contents: update.take_contents() }, &log);
+                    assert_same(&Log { graph, contents: update.take_contents(), ..Log::default() }, &log);
                     good += 1;
                 }
                 (None, None) => bad += 1,

@@ -18,7 +18,7 @@ mod undoing;
 use crate::document::{Document, ImportError};
 use crate::graph::Frontier;
 use crate::id::{AgentId, Clock, EventId, EventSpan};
-use crate::log::{Full, Refusal, Rule, Update};
+use crate::log::{Full, Refusal, Rule, Sender, Update};
 use crate::replay::patch::Patch;
 use crate::text::buffer::Buffer;
 use crate::text::unit::{Chars, PositionError, Unit, UnitKind, count_chars};
@@ -182,12 +182,20 @@ impl Session {
     /// # Errors
     /// Bytes that are no update, or an event that breaks a rule; then nothing has changed.
     pub fn merge<U: Unit>(&mut self, bytes: &[u8]) -> Result<Vec<Patch<U>>, ImportError> {
+        self.merge_from(Sender::default(), bytes)
+    }
+
+    /// The same for one of several senders, as [`Document::import_from`].
+    ///
+    /// # Errors
+    /// As [`merge`](Self::merge).
+    pub fn merge_from<U: Unit>(&mut self, sender: Sender, bytes: &[u8]) -> Result<Vec<Patch<U>>, ImportError> {
         let update = Update::decode(bytes)?;
         if let Some(span) = update.spans().find(|&span| self.is_foreign_claim(span)) {
             return Err(Refusal { event: EventId::new(span.agent, span.start), rule: Rule::OwnAgent }.into());
         }
         let was_new = self.document.is_new();
-        let changes = self.document.receive(update)?;
+        let changes = self.document.receive(update, sender)?;
         let run = &mut self.ledger.open().run;
         Ok(self.document.apply_all(changes, was_new, |change| run.see(change)))
     }

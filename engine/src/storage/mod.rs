@@ -12,6 +12,9 @@
 //! end of the file with bytes that never got to the disk. Such a tail is dropped with a notice. Anything else that does
 //! not fit is damage, an error with its offset, and nothing is written to a damaged file.
 
+// Bytes of strangers are read here.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+
 mod outline;
 
 pub use outline::Outline;
@@ -26,6 +29,8 @@ const MAGIC: &[u8; 7] = b"CEDElog";
 const VERSIONS: std::ops::RangeInclusive<u8> = 1..=2;
 const START: u64 = 8;
 const HEAD: usize = 9;
+/// How often each byte of a torn tail is looked at before it is taken for damage.
+const MOST_LOOKED_AT: usize = 16;
 
 /// What a record holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -278,7 +283,7 @@ pub fn file_bytes(records: &[Record]) -> Result<Vec<u8>, usize> {
 
 fn header() -> [u8; START as usize] {
     let mut header = [*VERSIONS.end(); START as usize];
-    header[..MAGIC.len()].copy_from_slice(MAGIC);
+    header.iter_mut().zip(MAGIC).for_each(|(byte, &magic)| *byte = magic);
     header
 }
 
@@ -319,9 +324,9 @@ fn read(bytes: &[u8], path: &Path) -> Result<Contents, StorageError> {
     }
     version_of(bytes, path)?;
     let (mut records, mut at) = (Vec::new(), START as usize);
-    while at < bytes.len() {
-        let Some(record) = read_record(&bytes[at..]) else {
-            if is_torn(&bytes[at..]) {
+    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        let Some(record) = read_record(rest) else {
+            if is_torn(rest) {
                 return Ok(Contents { records, len: at as u64, torn: Some(torn(at)) });
             }
             return Err(StorageError::Damaged { path: path.to_owned(), offset: at as u64, readable: records.len() });
@@ -345,12 +350,10 @@ fn version_of(bytes: &[u8], path: &Path) -> Result<u8, StorageError> {
 }
 
 fn read_record(bytes: &[u8]) -> Option<Record> {
-    let (head, rest) = bytes.split_at_checked(HEAD)?;
-    let (&kind, sizes) = head.split_first()?;
-    let (length, crc) = sizes.split_first_chunk::<4>()?;
-    let payload = rest.get(..u32::from_le_bytes(*length) as usize)?;
-    let expected = u32::from_le_bytes(crc.try_into().ok()?);
-    if checksum(&head[..5], payload) != expected {
+    let (&[kind, a, b, c, d, ref crc @ ..], rest) = bytes.split_first_chunk::<HEAD>()?;
+    let payload = rest.get(..u32::from_le_bytes([a, b, c, d]) as usize)?;
+    let expected = u32::from_le_bytes(*crc);
+    if checksum(&[kind, a, b, c, d], payload) != expected {
         return None;
     }
     Some(Record { kind: Kind::from_code(kind)?, payload: payload.to_vec() })
@@ -358,20 +361,37 @@ fn read_record(bytes: &[u8]) -> Option<Record> {
 
 /// Whether what does not read as a record can be the end of an interrupted append: nothing whole follows it.
 fn is_torn(bytes: &[u8]) -> bool {
-    let Some((head, rest)) = bytes.split_at_checked(HEAD) else { return true };
-    let length = u32::from_le_bytes([head[1], head[2], head[3], head[4]]) as usize;
+    let Some((&[kind, a, b, c, d, ..], rest)) = bytes.split_first_chunk::<HEAD>() else { return true };
+    let length = u32::from_le_bytes([a, b, c, d]) as usize;
     // Records are appended one at a time, so an unfinished one reaches to the end of the file. Blocks that were
     // allocated but never written read as zeros.
     if bytes.iter().all(|&byte| byte == 0) {
         return true;
     }
-    Kind::from_code(head[0]).is_some() && length >= rest.len() && !holds_record(rest)
+    Kind::from_code(kind).is_some() && length >= rest.len() && !holds_record(rest)
 }
 
 /// Whether a whole record starts somewhere here: then a damaged length, not an interruption, made the one before it
 /// reach beyond the end.
+///
+/// What looks like the start of a record at every few bytes would take a checksum of the rest for each; nothing that was
+/// written does, so it is damage when that becomes too much.
 fn holds_record(bytes: &[u8]) -> bool {
-    (0..bytes.len()).any(|at| Kind::from_code(bytes[at]).is_some() && read_record(&bytes[at..]).is_some())
+    let mut budget = MOST_LOOKED_AT * bytes.len() + (1 << 20);
+    for (at, &kind) in bytes.iter().enumerate() {
+        let Some(rest) = bytes.get(at..).filter(|_| Kind::from_code(kind).is_some()) else { continue };
+        let Some((&[_, a, b, c, d, ..], behind)) = rest.split_first_chunk::<HEAD>() else { break };
+        let len = u32::from_le_bytes([a, b, c, d]) as usize;
+        if len > behind.len() {
+            continue;
+        }
+        let Some(left) = budget.checked_sub(len) else { return true };
+        budget = left;
+        if read_record(rest).is_some() {
+            return true;
+        }
+    }
+    false
 }
 
 /// What is wrong with a log file.

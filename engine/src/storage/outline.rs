@@ -1,5 +1,8 @@
 //! Which records a log file has, without reading what they hold.
 
+// Bytes of strangers are read here.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+
 use super::{HEAD, Kind, START, StorageError, version_of};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Take};

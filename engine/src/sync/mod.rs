@@ -12,21 +12,37 @@
 //! DATA as it is made ──────────▶ ◀─────────── DATA as it is made
 //! ```
 //!
+//! META says besides, in a few bytes for each agent, what the events are. So two replicas that hold different events under
+//! the same names find out, though neither sends them again: whoever holds more of that agent's refuses the other.
+//!
 //! What lies outside the other's ranges is sent without comparing a single event. A message may come twice, late or not
 //! at all: events are taken in once, in whatever order, and a new META asks for what is missing.
+
+// Bytes of strangers are read here.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
 
 use crate::codec::DecodeError;
 use crate::graph::Summary;
 use crate::id::EventSpan;
+use crate::log::Refusal;
 
 const META: u8 = 1;
 const DATA: u8 = 2;
 const DONE: u8 = 3;
+/// META that says what the events are; the first one named them only, and is read and answered still.
+const META_WITH_FINGERPRINTS: u8 = 4;
 
 /// What the exchange needs of whoever holds the events.
 pub trait Replica {
     /// What is held.
     fn summary(&self) -> Summary;
+    /// The same for META: what each agent's events are is said as well.
+    fn meta(&self) -> Summary;
+    /// Whether somebody with this META holds the same events under the same names.
+    ///
+    /// # Errors
+    /// An event up to which its agent's events differ.
+    fn check_meta(&self, theirs: &Summary) -> Result<(), Refusal>;
     /// How many events are held; it grows with every event.
     fn event_count(&self) -> u64;
     /// What somebody with `summary` lacks, parents first, in updates of about `max_bytes`.
@@ -48,6 +64,7 @@ impl Message {
     /// As bytes: one for the kind, then the body.
     pub fn encode(&self) -> Vec<u8> {
         match self {
+            Self::Meta(summary) if summary.vouches() => tagged(META_WITH_FINGERPRINTS, &summary.encode_vouched()),
             Self::Meta(summary) => tagged(META, &summary.encode()),
             Self::Data(update) => tagged(DATA, update),
             Self::Done => vec![DONE],
@@ -61,6 +78,7 @@ impl Message {
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         match bytes.split_first() {
             Some((&META, body)) => Summary::decode(body).map(Self::Meta),
+            Some((&META_WITH_FINGERPRINTS, body)) => Summary::decode_vouched(body).map(Self::Meta),
             Some((&DATA, body)) => Ok(Self::Data(body.to_vec())),
             Some((&DONE, [])) => Ok(Self::Done),
             Some((&DONE, rest)) => Err(DecodeError::TrailingBytes { offset: 1, extra: rest.len() }),
@@ -84,6 +102,9 @@ pub enum Action {
     Send(Message),
     /// Take these events in. If they are refused, the connection has nothing more to say.
     Import(Vec<u8>),
+    /// The other end holds other events under the same names. Say so and close the connection: nothing more is sent, and
+    /// nothing more that comes is to be taken in.
+    Refuse(Refusal),
 }
 
 /// One end of one connection.
@@ -103,6 +124,7 @@ pub enum Action {
 ///         match action {
 ///             Action::Send(message) => wire.insert(0, (1 - to, message)),
 ///             Action::Import(events) => drop(replicas[to].merge::<Chars>(&events).unwrap()),
+///             Action::Refuse(refusal) => panic!("{refusal}"),
 ///         }
 ///     }
 /// }
@@ -115,6 +137,8 @@ pub struct Exchange {
     max_bytes: usize,
     /// What the other end holds, or will hold once everything sent has arrived; `None` before its META.
     theirs: Option<Summary>,
+    /// Whether their META said that they hold other events than we do.
+    refused: Option<Refusal>,
     we_are_done: bool,
     they_are_done: bool,
     /// How many events we held when we last looked for something to send.
@@ -124,16 +148,23 @@ pub struct Exchange {
 impl Exchange {
     /// `max_bytes`: about how large one DATA may be.
     pub fn new(max_bytes: usize) -> Self {
-        Self { max_bytes, theirs: None, we_are_done: false, they_are_done: false, looked_at: 0 }
+        Self { max_bytes, theirs: None, refused: None, we_are_done: false, they_are_done: false, looked_at: 0 }
     }
 
     /// The opening META.
     pub fn start(&mut self, replica: &impl Replica) -> Message {
-        Message::Meta(replica.summary())
+        Message::Meta(replica.meta())
     }
 
     /// What to do about a message from the other end.
     pub fn receive(&mut self, replica: &impl Replica, message: Message) -> Vec<Action> {
+        if let Message::Meta(summary) = &message {
+            self.refused = replica.check_meta(summary).err();
+        }
+        if let Some(refusal) = &self.refused {
+            self.theirs = None;
+            return vec![Action::Refuse(refusal.clone())];
+        }
         match message {
             Message::Meta(summary) => {
                 // A second META asks again for what got lost on the way.

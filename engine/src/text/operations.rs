@@ -23,6 +23,13 @@ use std::ops::Range;
 /// Chars of a run that is not ASCII: about what a look-up among a million runs costs to scan.
 const SCANNED: u32 = 256;
 
+/// What [`Contents::tell`] begins with: an insertion at a position, a deletion at a position, one more there, one more
+/// before it.
+const TOLD_INSERT: u8 = 0xfe;
+const TOLD_DELETE: u8 = 0xfd;
+const TOLD_HERE: u8 = 0xfc;
+const TOLD_BACK: u8 = 0xfb;
+
 /// Bytes that are copied at once: more than people mostly type in one go.
 const SHORT: usize = 16;
 
@@ -468,6 +475,52 @@ impl Contents for Operations {
         authors: usize,
     ) -> Result<(Self, Vec<u32>), DecodeError> {
         Self::read_columns(columns, shares, authors)
+    }
+
+    /// An insertion behind the last one tells its char; a deletion at the place of the last one, or just before it, one
+    /// byte; everything else its kind and position as well. UTF-8 has none of these bytes, so nothing is told twice.
+    fn tell(&self, events: Range<u32>, previous: Option<u32>, tell: &mut dyn FnMut(&[u8])) {
+        let mut last = previous.and_then(|event| self.of(Span::new(Local(event), Local(event + 1))).next());
+        for operation in self.of(Span::new(Local(events.start), Local(events.end))) {
+            let before = last.map(|operation| single(operation));
+            let (at, mut rest) = match operation.action {
+                Action::Insert { at, text } => {
+                    if !matches!(before, Some(Action::Insert { at: last, .. }) if last + 1 == at) {
+                        tell(&[TOLD_INSERT]);
+                        tell(&at.to_le_bytes());
+                    }
+                    tell(text.as_bytes());
+                    let count = operation.events.len();
+                    let end = Span::new(operation.events.end - 1, operation.events.end);
+                    last = Some(Operation { events: end, action: Action::Insert { at: at + (count - 1), text: "" } });
+                    continue;
+                }
+                Action::Delete { at } => (at, TOLD_HERE),
+                Action::Backspace { at } => (at, TOLD_BACK),
+            };
+            let count = operation.events.len();
+            match before {
+                Some(Action::Delete { at: last }) if last == at => tell(&[TOLD_HERE]),
+                Some(Action::Delete { at: last }) if last == at + 1 => tell(&[TOLD_BACK]),
+                _ => {
+                    tell(&[TOLD_DELETE]);
+                    tell(&at.to_le_bytes());
+                }
+            }
+            // A single deletion goes neither way.
+            if count == 1 {
+                rest = TOLD_HERE;
+            }
+            let (mut left, block) = (count - 1, [rest; 64]);
+            while left > 0 {
+                let now = left.min(block.len() as u32);
+                tell(&block[..now as usize]);
+                left -= now;
+            }
+            let back = if rest == TOLD_BACK { count - 1 } else { 0 };
+            let end = Span::new(operation.events.end - 1, operation.events.end);
+            last = Some(Operation { events: end, action: Action::Delete { at: at - back } });
+        }
     }
 
     fn memory(&self) -> usize {

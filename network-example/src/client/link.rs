@@ -286,7 +286,7 @@ impl Link {
             }
             ServerControl::Ack { frames } => self.acknowledged(frames),
             ServerControl::Resync => {
-                self.send(Frame::Sync(bounded_meta(session.document().summary())));
+                self.send(Frame::Sync(bounded_meta(session.document().meta())));
                 Vec::new()
             }
             ServerControl::Version { mark, equal, differs } => self.server_stands(session, mark, &equal, &differs),
@@ -347,6 +347,9 @@ impl Link {
     fn sync(&mut self, session: &mut Session, message: Message) -> Result<Vec<Change>, LinkError> {
         match message {
             Message::Meta(theirs) => {
+                if let Err(forked) = session.document().check_meta(&theirs) {
+                    return Err(self.abandon(forked.into()));
+                }
                 self.learn(session.document(), theirs);
                 Ok(Vec::new())
             }
@@ -363,7 +366,7 @@ impl Link {
         let Some(connection) = &mut self.connection else {
             return;
         };
-        connection.outbox.push(Frame::Sync(bounded_meta(document.summary())));
+        connection.outbox.push(Frame::Sync(bounded_meta(document.meta())));
         // What the server holds may not be on its disk yet; an ack of at least 0 will say that it is.
         let frames = connection.frames;
         connection.unacknowledged.push_back(Batch { frames, spans: theirs.spans().collect() });
@@ -389,11 +392,17 @@ impl Link {
                 }
                 Ok(vec![Change::Patches(patches)])
             }
-            Err(error) => {
-                connection.outbox = vec![Frame::Abandon(format!("the server sent what cannot be merged: {error}"))];
-                Err(LinkError::Import(error))
-            }
+            Err(error) => Err(self.abandon(error)),
         }
+    }
+
+    /// Nothing of this server's can be merged.
+    fn abandon(&mut self, error: ImportError) -> LinkError {
+        let error = LinkError::Import(error);
+        if let Some(connection) = &mut self.connection {
+            connection.outbox = vec![Frame::Abandon(error.to_string())];
+        }
+        error
     }
 
     fn send(&mut self, frame: Frame) {
@@ -448,7 +457,7 @@ fn with_bounded_name(mut peer: Peer) -> Peer {
 /// Why a link gave up a connection.
 #[derive(Debug)]
 pub enum LinkError {
-    /// The server sent DATA that the engine refuses.
+    /// The server sent DATA, or a META, that the engine refuses.
     Import(ImportError),
 }
 

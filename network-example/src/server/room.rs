@@ -265,7 +265,7 @@ impl Room {
         };
         let welcome = ServerControl::Welcome { you: id, peers: self.others(id), rights, pass };
         member.outbox.greet(text_frame(&welcome));
-        member.outbox.greet(binary_frame(Message::Meta(self.document.summary())));
+        member.outbox.greet(binary_frame(Message::Meta(self.document.meta())));
         if let Some(reason) = &self.storage_failure {
             member.outbox.push(text_frame(&storage_notice(reason)));
         }
@@ -534,6 +534,9 @@ impl Room {
     fn catch_up(&mut self, now: Instant, id: PeerId, theirs: &Summary) {
         if self.members.get(&id).is_none_or(|member| member.flow != Flow::Greeted) {
             return;
+        }
+        if let Err(forked) = self.document.check_meta(theirs) {
+            return self.dismiss(now, id, Refusal::Invalid, &forked.to_string());
         }
         let mut chunks = self.document.chunks_since(theirs, CHUNK);
         if planted("twice") {

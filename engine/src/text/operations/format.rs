@@ -13,6 +13,9 @@
 //!
 //! Runs are built again by our own rules, whatever the writer's were: the same operations make the same runs.
 
+// Bytes of strangers are read here.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+
 use super::{Action, Kind, Operations, SCANNED};
 use crate::codec::{ColumnReader, Columns, DecodeError, Reader, Writer};
 use crate::id::{Local, Span};
@@ -64,12 +67,14 @@ impl Head {
             _ => return None,
         };
         let step = (code % STEP_CODES) as usize;
+        #[allow(clippy::indexing_slicing, reason = "just compared")]
         let step = if step < STEPS.len() { Some(STEPS[step]) } else { None };
         Some(Self { kind, step, length })
     }
 }
 
 /// All heads by their codes: dividing takes longer than looking up.
+#[allow(clippy::indexing_slicing, reason = "a panic here would be one of the compiler's")]
 static HEADS: [Option<Head>; 256] = {
     let (mut heads, mut code) = ([None; 256], 0);
     while code < heads.len() {
@@ -104,6 +109,7 @@ impl Kind {
 
 /// One after the other.
 impl Operations {
+    #[allow(clippy::indexing_slicing, reason = "what is written is our own")]
     pub(super) fn write_plain(&self, events: &[Range<u32>], writer: &mut Writer) {
         let mut parts = Self::default();
         events.iter().for_each(|range| Contents::append(&mut parts, self, range.clone()));
@@ -151,6 +157,7 @@ impl Operations {
 
 /// In columns.
 impl Operations {
+    #[allow(clippy::indexing_slicing, reason = "what is written is our own")]
     pub(super) fn columns_of(&self, parts: &[Part]) -> (Vec<u32>, Columns) {
         let (mut heads, mut lengths, mut positions, mut text) =
             (Writer::new(), Writer::new(), Writer::new(), Writer::new());
@@ -210,7 +217,9 @@ impl Operations {
         reading.building.operations.runs.reserve_exact(heads.len());
         let (mut counts, mut carets) = (Vec::with_capacity(shares.len()), vec![0; authors]);
         for share in shares {
-            counts.push(reading.share(share.runs, &mut carets[share.author as usize])?);
+            let caret = carets.get_mut(share.author as usize);
+            let caret = caret.ok_or_else(|| reading.heads.invalid("an author that is no agent"))?;
+            counts.push(reading.share(share.runs, caret)?);
         }
         [&reading.heads, &reading.lengths, &reading.positions].into_iter().try_for_each(Reader::end)?;
         Ok((reading.building.finish(&reading.heads)?, counts))
@@ -232,7 +241,7 @@ impl Reading<'_> {
         // Copies, so that they stay in registers.
         let (mut lengths, mut positions, mut at) = (self.lengths.clone(), self.positions.clone(), *caret);
         for &code in codes {
-            let Some(head) = HEADS[usize::from(code)] else {
+            let Some(head) = HEADS.get(usize::from(code)).copied().flatten() else {
                 return Err(self.heads.invalid("no such head of an operation"));
             };
             let written = positions.signed_if(head.step.is_none())?;
@@ -343,7 +352,7 @@ impl Building {
     fn add_foreign(&mut self, mut at: u32, mut count: u32) -> Option<()> {
         while count > 0 {
             let part = count.min(SCANNED);
-            let rest = &self.text[self.at..];
+            let rest = self.text.get(self.at..)?;
             let mut ends = rest.char_indices().map(|(end, _)| end).chain([rest.len()]);
             let bytes = ends.nth(part as usize)?;
             self.operations.insert_run(at, part, self.at, bytes);
@@ -373,10 +382,10 @@ fn differ(reader: &Reader<'_>) -> DecodeError {
 /// Where the first byte from `start` on stands that is not ASCII.
 fn ascii_end(text: &str, start: usize) -> usize {
     const BLOCK: usize = 64;
-    let bytes = &text.as_bytes()[start..];
+    let bytes = text.as_bytes().get(start..).unwrap_or_default();
     // Whole blocks are looked at at once.
     let blocks = bytes.chunks(BLOCK).take_while(|block| block.is_ascii()).map(<[u8]>::len).sum::<usize>();
-    start + blocks + bytes[blocks..].iter().take_while(|byte| byte.is_ascii()).count()
+    start + blocks + bytes.iter().skip(blocks).take_while(|byte| byte.is_ascii()).count()
 }
 
 #[cfg(test)]
