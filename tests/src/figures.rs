@@ -31,7 +31,7 @@ pub fn measure(figure: Figure, recording: &Recording, report: &mut Report) {
             let bytes = history(trace).save();
             let reopen = |()| {
                 let saved = reopened(&bytes);
-                let text = saved.text().to_string();
+                let text = String::from(saved.text());
                 (saved, text)
             };
             report.time("cede", recording, || (), reopen, |(_, text)| Answer::Text(text.clone()));
@@ -143,7 +143,7 @@ fn reopened(bytes: &[u8]) -> Saved<&[u8]> {
 }
 
 fn with_text(document: Document) -> (Document, String) {
-    let text = document.text().to_string();
+    let text = String::from(document.text());
     (document, text)
 }
 

@@ -447,6 +447,15 @@ impl From<&str> for Buffer {
     }
 }
 
+impl From<&Buffer> for String {
+    /// The text in one piece. O(n); unlike [`to_string`](ToString::to_string) it makes room for all of it at once.
+    fn from(buffer: &Buffer) -> Self {
+        let mut text = Self::with_capacity(buffer.len::<Bytes>().0);
+        buffer.chunks().for_each(|chunk| text.push_str(chunk));
+        text
+    }
+}
+
 impl Display for Buffer {
     /// The text itself.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -128,6 +128,7 @@ fn check_whole(buffer: &Buffer, plain: &Plain) {
     buffer.assert_invariants();
     let text = plain.text();
     assert_eq!(buffer.to_string(), text);
+    assert_eq!(String::from(buffer), text);
     assert_eq!(*buffer, text.as_str());
     assert_eq!(*buffer, Buffer::from(text.as_str()));
     assert_eq!(buffer.hash64(), Buffer::from(text.as_str()).hash64());
