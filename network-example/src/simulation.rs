@@ -27,10 +27,15 @@ use crate::wire::{ClientControl, ServerControl};
 const LIMITS: Limits = Limits { members: 10, patience: Duration::from_secs(30), events: 1 << 30, bytes: u64::MAX };
 
 /// xorshift64*: small, and the same everywhere.
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    fn below(&mut self, limit: usize) -> usize {
+    /// Seeds that lie close together give numbers that have nothing in common.
+    pub(crate) fn from_seed(seed: u64) -> Self {
+        Self(seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -74,7 +79,7 @@ impl World {
             wire: None,
         };
         Self {
-            random: Random(seed.wrapping_mul(2).wrapping_add(1)),
+            random: Random::from_seed(seed),
             now: Instant::now(),
             people: (1..=people).map(person).collect(),
             room: Room::load(&[], LIMITS).unwrap(),

@@ -30,7 +30,7 @@ const TIME: Duration = Duration::from_millis(250);
 /// one. That is not held to anything yet.
 fn time_of(name: &str) -> Duration {
     match name {
-        "Bridges" | "CombAtTheEnd" => 40 * TIME,
+        "Bridges" => 40 * TIME,
         _ => TIME,
     }
 }

@@ -136,19 +136,7 @@ mod tests {
 
     use super::super::disk::{Disk, Fault};
     use super::*;
-
-    /// SplitMix64 (Steele, Lea & Flood 2014).
-    struct Random(u64);
-
-    impl Random {
-        fn below(&mut self, bound: usize) -> usize {
-            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = self.0;
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            ((z ^ (z >> 31)) % bound as u64) as usize
-        }
-    }
+    use crate::simulation::Random;
 
     const ROOMS: usize = 3;
 
@@ -215,13 +203,13 @@ mod tests {
         let (disk, mut model) = (Disk::new(empty.image(|_| 0), fault), Model::default());
         if let Ok(mut store) = RedbStore::on(disk.clone()) {
             // It fails where the fault is; what counts is what it had said by then.
-            let _ = model.live(&mut store, &mut Random(seed), calls);
+            let _ = model.live(&mut store, &mut Random::from_seed(seed), calls);
         }
         (model, disk)
     }
 
     fn after_power_cut(seed: u64, fault: Fault) -> Result<(), String> {
-        let random = &mut Random(seed);
+        let random = &mut Random::from_seed(seed);
         let calls = 4 + random.below(12);
         let (_, whole) = lived(seed, calls, None);
         let cut = 1 + random.below(whole.calls() as usize) as u64;
@@ -267,7 +255,7 @@ mod tests {
         for fault in [Fault::Error, Fault::Full, Fault::ShortWrite, Fault::SyncFails] {
             for at in 1..=whole.calls() {
                 let (model, disk) = lived(7, calls, Some((at, fault)));
-                let random = &mut Random(at);
+                let random = &mut Random::from_seed(at);
                 let image = disk.image(|bound| random.below(bound));
                 let told = format!("{fault:?} at call {at}");
                 let mut store = RedbStore::on(Disk::new(image, None)).unwrap_or_else(|error| panic!("{told}: {error}"));
