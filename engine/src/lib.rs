@@ -41,6 +41,7 @@ mod id;
 mod graph;
 mod log;
 
+mod json;
 mod sequence;
 mod text;
 
@@ -55,10 +56,14 @@ mod undo;
 
 pub use anchor::{Anchor, Bias};
 pub use codec::DecodeError;
-pub use document::{AuthorError, Authored, Document, ImportError, Saved, SavedError, Stats, Step};
+pub use document::{AuthorError, Authored, Document, Saved, SavedError, Stats, Step};
 pub use graph::{Frontier, Group, Summary};
 pub use id::{AgentId, Clock, EventId, EventSpan, ParseIdError};
-pub use log::{Full, Refusal, Rule, Sender, VersionError};
+pub use json::{
+    Conflict, Cursor, Deed, Editor, Json, JsonAuthored, JsonError, JsonPatch, Mutation, PatchOp, PathStep, Place,
+    Step as JsonStep, parse_object,
+};
+pub use log::{Full, ImportError, Refusal, Rule, Sender, VersionError};
 pub use replay::patch::Patch;
 pub use session::{EditError, Session};
 pub use text::buffer::Buffer;

@@ -6,7 +6,7 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-use cede_tests::oracle::{graph_case, session_case};
+use cede_tests::oracle::{graph_case, json_case, session_case};
 use serde::Serialize;
 
 /// So many cases of each kind: enough that every rule of deferral is met, few enough to read.
@@ -17,7 +17,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(&folder)?;
     write_lines(&folder.join("graphs.jsonl"), (0..CASES).map(graph_case))?;
     write_lines(&folder.join("sessions.jsonl"), (0..CASES).map(session_case))?;
-    println!("wrote {CASES} graphs and {CASES} sessions to {}", folder.display());
+    write_lines(&folder.join("json.jsonl"), (0..CASES).map(json_case))?;
+    println!("wrote {CASES} graphs, {CASES} sessions and {CASES} JSON documents to {}", folder.display());
     Ok(())
 }
 

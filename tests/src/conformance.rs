@@ -1,7 +1,13 @@
 //! The conformance cases: where they are, and how they read.
 //!
-//! Knows the format of `graphs.jsonl` and `sessions.jsonl`, one JSON object a line, and which folder holds them. Does
+//! Knows the format of `graphs.jsonl`, `sessions.jsonl` and `json.jsonl`, one JSON object a line, and which folder holds them. Does
 //! not know what the cases mean; ids are `[agent, clock]`, positions count Unicode scalar values.
+
+mod json;
+
+pub use json::{
+    ContainerCase, DeedCase, JsonCase, JsonGroupCase, JsonOpCase, JsonVersionCase, KeyCase, StepCase as JsonStepCase,
+};
 
 use std::error::Error;
 use std::ffi::OsStr;
@@ -27,6 +33,8 @@ pub struct Conformance {
     pub graphs: Vec<GraphCase>,
     /// Live sessions, step by step.
     pub sessions: Vec<SessionCase>,
+    /// JSON documents and their results.
+    pub documents: Vec<JsonCase>,
 }
 
 impl Conformance {
@@ -50,14 +58,19 @@ impl Conformance {
             folder: folder.to_owned(),
             graphs: read_lines(&folder.join("graphs.jsonl"))?,
             sessions: read_lines(&folder.join("sessions.jsonl"))?,
+            documents: read_lines(&folder.join("json.jsonl"))?,
         })
     }
 }
 
 impl fmt::Display for Conformance {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (graphs, sessions) = (self.graphs.len(), self.sessions.len());
-        write!(formatter, "{graphs} graphs and {sessions} sessions in {}", self.folder.display())
+        let (graphs, sessions, documents) = (self.graphs.len(), self.sessions.len(), self.documents.len());
+        write!(
+            formatter,
+            "{graphs} graphs, {sessions} sessions and {documents} JSON documents in {}",
+            self.folder.display()
+        )
     }
 }
 

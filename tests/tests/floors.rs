@@ -10,7 +10,7 @@ const ROOMS: &[&[&str]] = &[
     &["graph"],
     &["log"],
     &["sequence"],
-    &["text"],
+    &["text", "json", "dict"],
     &["replay", "sync", "storage"],
     &["anchor", "undo", "document"],
     &["session"],

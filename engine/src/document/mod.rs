@@ -10,10 +10,9 @@ mod saved;
 pub use history::{AuthorError, Authored, Step};
 pub use saved::{Saved, SavedError};
 
-use crate::codec::{DecodeError, Packing};
 use crate::graph::{Frontier, Group, Summary};
 use crate::id::{AgentId, Clock, EventId, EventSpan, Local, Span};
-use crate::log::{Pending, Refusal, Rule, Sender, Update, VersionError, Waiting};
+use crate::log::{ImportError, Pending, Refusal, Rule, Sender, Update, VersionError, Waiting};
 use crate::replay::merge::Replay;
 use crate::replay::patch::{self, Patch};
 use crate::replay::{Misplaced, TextLog, checkout};
@@ -217,44 +216,22 @@ impl Document {
     /// Everything, as bytes to be kept: as few as can be. Where time matters more,
     /// [`encode_since`](Self::encode_since) the start takes a tenth of it, for a tenth more bytes.
     pub fn encode(&self) -> Vec<u8> {
-        self.log.encode(&self.log.spans_since(&Summary::new()), Packing::Thorough)
+        self.log.encode_all()
     }
 
     /// What somebody with `summary` lacks, as bytes; `None` when nothing. O(groups + what is sent).
     pub fn encode_since(&self, summary: &Summary) -> Option<Vec<u8>> {
-        let spans = self.log.spans_since(summary);
-        (!spans.is_empty()).then(|| self.log.encode(&spans, Packing::Quick))
+        self.log.encode_since(summary)
     }
 
     /// The same in messages of about `max_bytes`, parents first, so that each can be taken in as it comes.
     pub fn chunks_since(&self, summary: &Summary, max_bytes: usize) -> Vec<Vec<u8>> {
-        let spans = self.log.spans_since(summary);
-        // A char takes at most four bytes, a piece with its parents rarely more than sixteen.
-        let most_events = (max_bytes / 4).clamp(1, Local::LIMIT as usize) as u32;
-        let most_spans = (max_bytes / 32).max(1);
-        let (mut chunks, mut chunk, mut events) = (Vec::new(), Vec::new(), 0);
-        for mut span in spans {
-            while !span.is_empty() {
-                if events >= most_events || chunk.len() >= most_spans {
-                    chunks.push(self.log.encode(&chunk, Packing::Quick));
-                    (chunk, events) = (Vec::new(), 0);
-                }
-                let cut = (span.start + (most_events - events)).min(span.end);
-                chunk.push(Span::new(span.start, cut));
-                events += cut - span.start;
-                span.start = cut;
-            }
-        }
-        if !chunk.is_empty() {
-            chunks.push(self.log.encode(&chunk, Packing::Quick));
-        }
-        chunks
+        self.log.chunks_since(summary, max_bytes)
     }
 
     /// The known ones of these events, as bytes, in the order of this log; `None` when none is known.
     pub fn encode_spans(&self, spans: &[EventSpan]) -> Option<Vec<u8>> {
-        let spans = self.log.local_spans(spans);
-        (!spans.is_empty()).then(|| self.log.encode(&spans, Packing::Quick))
+        self.log.encode_spans(spans)
     }
 }
 
@@ -575,44 +552,5 @@ fn whole_text(log: &TextLog) -> Buffer {
 impl fmt::Display for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.text.fmt(f)
-    }
-}
-
-/// An update that was not taken in. The document is as it was.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum ImportError {
-    /// The bytes are no update, or damaged.
-    Decode(DecodeError),
-    /// An event breaks a rule.
-    Refused(Refusal),
-}
-
-impl From<DecodeError> for ImportError {
-    fn from(error: DecodeError) -> Self {
-        Self::Decode(error)
-    }
-}
-
-impl From<Refusal> for ImportError {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
-}
-
-impl fmt::Display for ImportError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Decode(error) => write!(f, "not an update: {error}"),
-            Self::Refused(refusal) => refusal.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for ImportError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Decode(error) => Some(error),
-            Self::Refused(refusal) => Some(refusal),
-        }
     }
 }

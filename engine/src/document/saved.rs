@@ -15,10 +15,11 @@
 // Bytes of strangers are read here.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
 
-use super::{Document, ImportError};
+use super::Document;
 use crate::codec::{ColumnReader, Columns, DecodeError, Packing, Reader, Writer};
 use crate::graph::Frontier;
 use crate::id::{AgentId, Clock, EventId};
+use crate::log::ImportError;
 use crate::text::buffer::Buffer;
 use crate::text::unit::Chars;
 use std::fmt;

@@ -7,11 +7,13 @@
 //! update leaves no trace ([`Log::take_back`] takes back what stood before the refused piece).
 
 mod chain;
+mod holding;
 mod packed;
 mod pending;
 mod update;
 mod whole;
 
+pub(crate) use holding::{Holding, Values};
 pub(crate) use packed::{Part, Share};
 pub use pending::Sender;
 pub(crate) use pending::{Pending, Waiting};
@@ -31,6 +33,10 @@ pub(crate) const MAX_PARENTS: usize = 4096;
 
 /// What the events of a log did, one after the other.
 pub(crate) trait Contents: Clone + fmt::Debug + Default {
+    /// What an update of this kind of document begins with.
+    const MAGIC: &[u8; 4];
+    /// What such an update is called.
+    const UPDATE: &str;
     fn len(&self) -> u32;
     /// Adds a copy of `events` of another log's contents.
     fn append(&mut self, other: &Self, events: Range<u32>);
@@ -55,6 +61,8 @@ pub(crate) trait Contents: Clone + fmt::Debug + Default {
     /// `previous` is the event that the first of them goes on from, if any. The first event of a group never begins with
     /// the byte 0xff.
     fn tell(&self, events: Range<u32>, previous: Option<u32>, tell: &mut dyn FnMut(&[u8]));
+    /// How many of these events fit into a message with so much room, and about how many bytes they take there.
+    fn fitting(&self, events: Range<u32>, max_bytes: usize) -> (u32, usize);
     /// About how many bytes they take.
     fn memory(&self) -> usize;
 }
@@ -458,6 +466,11 @@ pub enum Rule {
         /// The length of the document there, in chars.
         len: u32,
     },
+    /// An element that an operation names was inserted into that list in its past.
+    NoSuchElement {
+        /// The element.
+        element: EventId,
+    },
     /// Nobody else makes events of this session's own agent.
     OwnAgent,
     /// There is room in the log.
@@ -478,6 +491,9 @@ impl fmt::Display for Refusal {
             Rule::IndexWithinDocument { index, len } => {
                 write!(f, "index {index} in a document of {len} chars")
             }
+            Rule::NoSuchElement { element } => {
+                write!(f, "it names element {element}, which was not inserted into that list before it")
+            }
             Rule::OwnAgent => f.write_str("somebody else made it in the name of this session's agent"),
             Rule::Full(full) => full.fmt(f),
         }
@@ -485,3 +501,42 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+/// An update that was not taken in. The document is as it was.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ImportError {
+    /// The bytes are no update, or damaged.
+    Decode(DecodeError),
+    /// An event breaks a rule.
+    Refused(Refusal),
+}
+
+impl From<DecodeError> for ImportError {
+    fn from(error: DecodeError) -> Self {
+        Self::Decode(error)
+    }
+}
+
+impl From<Refusal> for ImportError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl fmt::Display for ImportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Decode(error) => write!(f, "not an update: {error}"),
+            Self::Refused(refusal) => refusal.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ImportError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Decode(error) => Some(error),
+            Self::Refused(refusal) => Some(refusal),
+        }
+    }
+}

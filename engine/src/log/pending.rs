@@ -158,6 +158,8 @@ mod tests {
     struct Numbered(u32);
 
     impl Contents for Numbered {
+        const MAGIC: &[u8; 4] = b"TEST";
+        const UPDATE: &str = "an update of a test";
         fn len(&self) -> u32 {
             self.0
         }
@@ -183,6 +185,9 @@ mod tests {
         }
         fn tell(&self, events: Range<u32>, _: Option<u32>, tell: &mut dyn FnMut(&[u8])) {
             events.for_each(|_| tell(&[0]));
+        }
+        fn fitting(&self, events: Range<u32>, _: usize) -> (u32, usize) {
+            (events.len() as u32, 0)
         }
         fn memory(&self) -> usize {
             size_of::<Self>()

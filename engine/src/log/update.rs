@@ -25,7 +25,6 @@ use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::ops::Range;
 
-const MAGIC: &[u8; 4] = b"CEDu";
 const PLAIN: u8 = 1;
 const PACKED: u8 = 2;
 
@@ -86,8 +85,8 @@ pub(super) enum Parent {
 
 impl<C: Contents> Update<C> {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let Some(rest) = bytes.strip_prefix(MAGIC) else {
-            return Err(DecodeError::Magic { expected: "an update of Cede" });
+        let Some(rest) = bytes.strip_prefix(C::MAGIC) else {
+            return Err(DecodeError::Magic { expected: C::UPDATE });
         };
         let version = match rest.first() {
             Some(&version @ (PLAIN | PACKED)) => version,
@@ -95,7 +94,7 @@ impl<C: Contents> Update<C> {
             None => return Err(DecodeError::Truncated { offset: bytes.len() }),
         };
         let mut reader = Reader::checked(bytes)?;
-        reader.raw(MAGIC.len() + 1)?;
+        reader.raw(C::MAGIC.len() + 1)?;
         let mut update = Self { agents: read_agents(&mut reader)?, ..Self::default() };
         if version == PACKED {
             update.unpack(&mut reader)?;
@@ -207,13 +206,13 @@ impl<C: Contents> Update<C> {
 }
 
 /// The agents of a packed update, and the reader of what comes behind them; `None` when it is not one.
-pub(super) fn begin_packed(bytes: &[u8]) -> Option<(Agents, Reader<'_>)> {
-    let is_packed = bytes.strip_prefix(MAGIC).is_some_and(|rest| rest.first() == Some(&PACKED));
+pub(super) fn begin_packed<'a>(bytes: &'a [u8], magic: &[u8; 4]) -> Option<(Agents, Reader<'a>)> {
+    let is_packed = bytes.strip_prefix(magic).is_some_and(|rest| rest.first() == Some(&PACKED));
     if !is_packed {
         return None;
     }
     let mut reader = Reader::checked(bytes).ok()?;
-    reader.raw(MAGIC.len() + 1).ok()?;
+    reader.raw(magic.len() + 1).ok()?;
     Some((read_agents(&mut reader).ok()?, reader))
 }
 
@@ -243,7 +242,7 @@ impl<C: Contents> Log<C> {
     pub(crate) fn encode_packed(&self, spans: &[Span], packing: Packing) -> Vec<u8> {
         let mut agents = AgentNumbers::default();
         let columns = packed::columns_of(self, spans, &mut agents);
-        let mut writer = begin(PACKED, &agents);
+        let mut writer = begin(C::MAGIC, PACKED, &agents);
         columns.write(packing, &mut writer);
         writer.checksum();
         writer.finish()
@@ -269,7 +268,7 @@ impl<C: Contents> Log<C> {
                 pieces.number(u64::from(parent.clock.0));
             }
         }
-        let mut writer = begin(PLAIN, &agents);
+        let mut writer = begin(C::MAGIC, PLAIN, &agents);
         writer.raw(&pieces.finish());
         let events: SmallVec<[Range<u32>; 1]> = spans.iter().map(|span| span.numbers()).collect();
         self.contents().write(&events, &mut writer);
@@ -278,9 +277,9 @@ impl<C: Contents> Log<C> {
     }
 }
 
-fn begin(version: u8, agents: &AgentNumbers) -> Writer {
+fn begin(magic: &[u8; 4], version: u8, agents: &AgentNumbers) -> Writer {
     let mut writer = Writer::new();
-    writer.raw(MAGIC);
+    writer.raw(magic);
     writer.byte(version);
     writer.number(agents.agents.len() as u64);
     agents.agents.iter().for_each(|agent| writer.wide(agent.get()));

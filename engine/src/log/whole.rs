@@ -22,7 +22,7 @@ impl<C: Contents> Log<C> {
     /// The log of a packed update that brings everything it builds on and keeps all rules; each piece is entered as soon
     /// as it is read. And what was found out on the way, if agents are few.
     pub(crate) fn whole(bytes: &[u8]) -> Option<(Self, Option<Past>)> {
-        let (agents, mut reader) = update::begin_packed(bytes)?;
+        let (agents, mut reader) = update::begin_packed(bytes, C::MAGIC)?;
         let mut building = None;
         let read = packed::read_columns(&mut reader, agents.len(), |count, pieces, parents| {
             if pieces.len() == 1 {
@@ -332,6 +332,8 @@ mod tests {
     struct Letters(Vec<u8>);
 
     impl Contents for Letters {
+        const MAGIC: &[u8; 4] = b"TEST";
+        const UPDATE: &str = "an update of a test";
         fn len(&self) -> u32 {
             self.0.len() as u32
         }
@@ -367,6 +369,9 @@ mod tests {
         }
         fn tell(&self, events: Range<u32>, _: Option<u32>, tell: &mut dyn FnMut(&[u8])) {
             self.0[events.start as usize..events.end as usize].iter().for_each(|&letter| tell(&[0, letter]));
+        }
+        fn fitting(&self, events: Range<u32>, _: usize) -> (u32, usize) {
+            (events.len() as u32, 0)
         }
         fn memory(&self) -> usize {
             self.0.len()

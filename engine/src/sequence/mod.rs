@@ -98,6 +98,8 @@ const FEW_CHILDREN: usize = if cfg!(test) { 2 } else { 8 };
 type Count = u32;
 const NOT_YET: Count = 0;
 const VISIBLE: Count = 1;
+/// Deleted once.
+const HIDDEN: Count = 2;
 
 /// A run of elements: each but the first has the one before it as its left origin, all have the same right origin.
 #[derive(Clone, Copy, Debug, Default)]
@@ -320,6 +322,84 @@ impl Sequence {
         let inserted = self.put(place, elements);
         self.enter_row(&elements);
         Ok(inserted)
+    }
+
+    /// Inserts the element of an event behind one that is here, or at the start. `has_seen` tells which events of
+    /// elements the event has seen: of a run of elements with consecutive events, whoever has seen one has seen those
+    /// before it. Costs a look at each run that it has not seen between its neighbours.
+    ///
+    /// For those who name the neighbour instead of counting: they need no current version, and never retreat.
+    pub(crate) fn insert_behind(
+        &mut self,
+        left: Option<Local>,
+        event: Local,
+        has_seen: impl Fn(Local) -> bool,
+        order: impl Fn(Local, Local) -> Ordering,
+    ) {
+        let mut elements = Elements { id: ElementId::of(event), len: 1, count: VISIBLE, ..Elements::default() };
+        let start = match left {
+            None => self.tree.first(),
+            Some(left) => self.place_behind(ElementId::of(left), &mut elements),
+        };
+        let (mut right, mut concurrent) = (start, false);
+        while let Some(run) = self.run_at(right)
+            && run.id.event().is_some_and(|event| !has_seen(event))
+        {
+            (right, concurrent) = (self.tree.after(right), true);
+        }
+        let right = self.run_at(right).map(|run| run.id).zip(Some(right));
+        elements.right = right.map_or(Origin::default(), |(id, _)| Origin::of(id));
+        let place = match concurrent {
+            true => self.integrate(start, right.map(|(_, place)| place), &elements, order),
+            false => start,
+        };
+        self.put(place, elements);
+        self.enter_row(&elements);
+    }
+
+    /// The place behind an element, which becomes the left origin of a new one: what stands behind it in its run is cut
+    /// off.
+    fn place_behind(&mut self, left: ElementId, new: &mut Elements) -> Place {
+        let place = self.place_of(left);
+        let run = *self.elements(place);
+        let offset = left.0 - run.id.0;
+        new.left = Origin::of(left);
+        new.depth = run.depth + offset + 1;
+        if offset + 1 == run.len {
+            return self.tree.after(place);
+        }
+        self.carve(place, 0, offset + 1, |_| {});
+        self.tree.after(self.place_of(left))
+    }
+
+    /// Shows or hides the element that an event inserted, for those who know themselves what is visible.
+    pub(crate) fn show(&mut self, event: Local, is_visible: bool) {
+        let id = ElementId::of(event);
+        let place = self.place_of(id);
+        let start = id.0 - self.elements(place).id.0;
+        self.carve(place, start, 1, |run| run.count = if is_visible { VISIBLE } else { HIDDEN });
+    }
+
+    /// The event that inserted the visible element at an index of the current version.
+    pub(crate) fn shown_at(&self, index: u32) -> Option<Local> {
+        let found = self.tree.find(index, |width| width.current)?;
+        self.elements(found.place).id.plus(found.offset).event()
+    }
+
+    /// How many visible elements of the current version stand before the one that an event inserted.
+    pub(crate) fn shown_before(&self, event: Local) -> u32 {
+        let id = ElementId::of(event);
+        let place = self.place_of(id);
+        let run = self.elements(place);
+        let inside = if run.count == VISIBLE { id.0 - run.id.0 } else { 0 };
+        self.tree.before(place).current + inside
+    }
+
+    /// The events of all visible elements of the current version, from left to right.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = Local> {
+        let runs = self.tree.iter().map(|stand| &self.runs[stand.run.0 as usize]);
+        let shown = runs.filter(|run| run.count == VISIBLE);
+        shown.flat_map(|run| (0..run.len).filter_map(|at| run.id.plus(at).event()))
     }
 
     /// Removes the visible elements at `index`, … by one event each: forwards they all stand at `index` in turn,

@@ -15,9 +15,10 @@ mod lookout;
 mod tests;
 mod undoing;
 
-use crate::document::{Document, ImportError};
+use crate::document::Document;
 use crate::graph::Frontier;
 use crate::id::{AgentId, Clock, EventId, EventSpan};
+use crate::log::ImportError;
 use crate::log::{Full, Refusal, Rule, Sender, Update};
 use crate::replay::patch::Patch;
 use crate::text::buffer::Buffer;

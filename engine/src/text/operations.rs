@@ -408,6 +408,9 @@ fn chars(text: &str, range: Range<u32>, ascii: bool) -> &str {
 }
 
 impl Contents for Operations {
+    const MAGIC: &[u8; 4] = b"CEDu";
+    const UPDATE: &str = "an update of a Cede text";
+
     fn len(&self) -> u32 {
         self.len
     }
@@ -521,6 +524,12 @@ impl Contents for Operations {
             let end = Span::new(operation.events.end - 1, operation.events.end);
             last = Some(Operation { events: end, action: Action::Delete { at: at - back } });
         }
+    }
+
+    fn fitting(&self, events: Range<u32>, max_bytes: usize) -> (u32, usize) {
+        // A char takes at most four bytes.
+        let count = (events.len()).min(max_bytes / 4);
+        (count as u32, count * 4)
     }
 
     fn memory(&self) -> usize {

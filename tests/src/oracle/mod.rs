@@ -19,12 +19,13 @@
 //! ```
 //!
 //! Reading order: [`Event`] here, then `graph` (clocks, total order), `replay` (the text), `session` (the caret),
-//! `history` and `scatter` (random ones), `cases` (histories as conformance cases).
+//! `history` and `scatter` (random ones), `cases` (histories as conformance cases); `json` is an oracle of its own.
 
 mod cases;
 mod event_set;
 mod graph;
 mod history;
+mod json;
 mod replay;
 mod scatter;
 mod session;
@@ -32,6 +33,7 @@ mod session;
 pub use cases::{graph_case, session_case};
 pub use graph::{Added, Graph, Refusal, UnknownEvent};
 pub use history::{Action, AgentChoice, History, Made, Outcome, Shape, Step};
+pub use json::{Documents, json_case};
 pub use replay::Shown;
 pub use scatter::scattered_graph;
 pub use session::{BeyondText, Session};

@@ -1,0 +1,234 @@
+//! A log, what waits to enter it, and the values that it makes: what every document is that takes events in as they
+//! come and never goes back.
+//!
+//! Knows that events are checked before any of them changes a value, and that a refused update leaves no trace. Does not
+//! know what values are ([`Values`]). A text is held by other means: what its events mean is found out by replaying them.
+
+use super::{Contents, ImportError, Log, Pending, Refusal, Sender, Update, VersionError, Waiting};
+use crate::codec::Packing;
+use crate::graph::{Frontier, Summary};
+use crate::id::{AgentId, Clock, EventId, EventSpan, Local, Span};
+
+/// After so many pieces that waited and broke a rule, all others that the same message lets in are dropped with them
+/// and asked for again: taking one back costs a walk over the log, and a stranger may have left thousands.
+const MOST_REFUSED: u32 = 8;
+
+/// What the events of a log make.
+pub(crate) trait Values: Clone + Default {
+    /// What the events did.
+    type Contents: Contents;
+    /// What is told of changes.
+    type Changes;
+
+    /// Whether these events, which are in the log, keep the rules that need more than names and parents.
+    fn check(log: &Log<Self::Contents>, events: Span) -> Result<(), Refusal>;
+
+    /// Makes what these events, which were checked, make. Those before them were applied.
+    fn apply(&mut self, log: &Log<Self::Contents>, events: Span, changes: &mut Self::Changes);
+}
+
+/// Invariant: the values are those of all events of the log.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Holding<V: Values> {
+    log: Log<V::Contents>,
+    waiting: Pending<V::Contents>,
+    values: V,
+}
+
+impl<V: Values> Holding<V> {
+    pub(crate) fn log(&self) -> &Log<V::Contents> {
+        &self.log
+    }
+
+    pub(crate) fn values(&self) -> &V {
+        &self.values
+    }
+
+    pub(crate) fn frontier(&self) -> Frontier {
+        self.log.graph().frontier(&self.log.graph().heads())
+    }
+
+    pub(crate) fn missing(&self) -> Vec<EventId> {
+        self.waiting.missing()
+    }
+
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.event_count()
+    }
+
+    /// Takes an update in. On an error nothing has changed.
+    pub(crate) fn import(&mut self, sender: Sender, bytes: &[u8], changes: &mut V::Changes) -> Result<(), ImportError> {
+        let update = Update::decode(bytes)?;
+        self.receive(update, sender, changes)
+    }
+
+    /// The same if `admits` says yes to the agent of each piece that brings something; else nothing is taken in, and the
+    /// answer is false.
+    pub(crate) fn absorb(
+        &mut self,
+        sender: Sender,
+        bytes: &[u8],
+        mut admits: impl FnMut(AgentId) -> bool,
+        changes: &mut V::Changes,
+    ) -> Result<bool, ImportError> {
+        let update = Update::decode(bytes)?;
+        // An agent's events are taken in order, so whoever holds the last of a piece holds all of it.
+        let last = |span: EventSpan| EventId::new(span.agent, Clock(span.end.0.saturating_sub(1)));
+        let brings = |span: EventSpan| self.log.graph().local(last(span)).is_none();
+        if update.spans().any(|span| !admits(span.agent) && brings(span)) {
+            return Ok(false);
+        }
+        self.receive(update, sender, changes)?;
+        Ok(true)
+    }
+
+    fn receive(
+        &mut self,
+        update: Update<V::Contents>,
+        sender: Sender,
+        changes: &mut V::Changes,
+    ) -> Result<(), ImportError> {
+        let from = self.log.mark();
+        let taken = self.log.take_in(update);
+        let taken = taken.and_then(|waiting| V::check(&self.log, self.since(from)).map(|()| waiting));
+        match taken {
+            Ok(waiting) => self.waiting.extend(waiting, sender),
+            Err(refusal) => {
+                self.take_back(from);
+                return Err(refusal.into());
+            }
+        }
+        self.values.apply(&self.log, Span::new(from, self.log.len()), changes);
+        self.release_from(from, changes);
+        Ok(())
+    }
+
+    /// Lets in what has waited for the events from `from` on. What turns out to break a rule is dropped: its sender was
+    /// somebody else than the one whose message is being taken in.
+    fn release_from(&mut self, from: Local, changes: &mut V::Changes) {
+        let (mut at, mut refused) = (from, 0);
+        while at < self.log.len() {
+            let end = self.log.graph().run_at(at).span.end;
+            let released = self.waiting.release(self.log.graph().event_span(Span::new(at, end)));
+            for waited in released {
+                if refused < MOST_REFUSED && !self.let_in(&waited, changes) {
+                    refused += 1;
+                }
+            }
+            at = end;
+        }
+    }
+
+    /// Takes in a piece that has waited, unless it breaks a rule.
+    fn let_in(&mut self, waited: &Waiting<V::Contents>, changes: &mut V::Changes) -> bool {
+        let from = self.log.mark();
+        let mut waiting = Pending::default();
+        let taken = self.log.take_piece(&waited.piece, &waited.contents, &mut waiting);
+        match taken.and_then(|()| V::check(&self.log, self.since(from))) {
+            Ok(()) => {
+                self.waiting.extend(waiting, waited.sender);
+                self.values.apply(&self.log, Span::new(from, self.log.len()), changes);
+                true
+            }
+            Err(_) => {
+                self.take_back(from);
+                false
+            }
+        }
+    }
+
+    fn since(&self, from: Local) -> Span {
+        Span::new(from, self.log.len())
+    }
+
+    fn take_back(&mut self, from: Local) {
+        if from < self.log.len() {
+            self.log.take_back();
+        }
+    }
+
+    /// Records one local event that has seen everything. The caller has seen that there is room, and vouches for what it
+    /// does.
+    pub(crate) fn make(
+        &mut self,
+        agent: AgentId,
+        record: impl FnOnce(&mut V::Contents),
+        changes: &mut V::Changes,
+    ) -> EventId {
+        let heads = self.log.graph().heads();
+        self.make_at(agent, &heads, record, changes)
+    }
+
+    /// The same for an event that has seen just this, its agent's last event included.
+    pub(crate) fn make_at(
+        &mut self,
+        agent: AgentId,
+        parents: &[Local],
+        record: impl FnOnce(&mut V::Contents),
+        changes: &mut V::Changes,
+    ) -> EventId {
+        let (from, graph) = (self.log.len(), self.log.graph());
+        let last = graph.agent_index(agent).map(|index| graph.last_of(index));
+        let goes_on = last.is_some_and(|last| parents == [last]);
+        let clock = self.log.append(agent, (!goes_on).then_some(parents), 1, record);
+        self.values.apply(&self.log, self.since(from), changes);
+        EventId::new(agent, clock)
+    }
+
+    /// What there was at a version. O(its history).
+    pub(crate) fn at(&self, version: &Frontier, changes: &mut V::Changes) -> Result<Self, VersionError> {
+        let heads = self.log.heads_of(version)?;
+        let mut past = self.log.graph().diff(&heads, &[]).only_a;
+        past.reverse();
+        let mut then = Self { log: self.log.subset(&past), ..Self::default() };
+        then.values.apply(&then.log, Span::new(Local(0), then.log.len()), changes);
+        Ok(then)
+    }
+}
+
+/// Out, for all kinds of documents.
+impl<C: Contents> Log<C> {
+    /// Everything, in as few bytes as can be.
+    pub(crate) fn encode_all(&self) -> Vec<u8> {
+        self.encode(&self.spans_since(&Summary::new()), Packing::Thorough)
+    }
+
+    /// What somebody with `summary` lacks; `None` when nothing.
+    pub(crate) fn encode_since(&self, summary: &Summary) -> Option<Vec<u8>> {
+        let spans = self.spans_since(summary);
+        (!spans.is_empty()).then(|| self.encode(&spans, Packing::Quick))
+    }
+
+    /// The known ones of these events; `None` when none is known.
+    pub(crate) fn encode_spans(&self, spans: &[EventSpan]) -> Option<Vec<u8>> {
+        let spans = self.local_spans(spans);
+        (!spans.is_empty()).then(|| self.encode(&spans, Packing::Quick))
+    }
+
+    /// What somebody with `summary` lacks in messages of about `max_bytes`, parents first, so that each can be taken in as
+    /// it comes. An event that is larger has a message of its own.
+    pub(crate) fn chunks_since(&self, summary: &Summary, max_bytes: usize) -> Vec<Vec<u8>> {
+        // A piece with its parents rarely takes more than this.
+        const PIECE: usize = 32;
+        let (mut chunks, mut chunk, mut bytes) = (Vec::new(), Vec::new(), 0);
+        for mut span in self.spans_since(summary) {
+            while !span.is_empty() {
+                let room = max_bytes.saturating_sub(bytes + PIECE);
+                let (count, taken) = self.contents().fitting(span.numbers(), room);
+                if count == 0 && !chunk.is_empty() {
+                    chunks.push(self.encode(&std::mem::take(&mut chunk), Packing::Quick));
+                    bytes = 0;
+                    continue;
+                }
+                let cut = span.start + count.clamp(1, span.len());
+                chunk.push(Span::new(span.start, cut));
+                bytes += PIECE + taken;
+                span.start = cut;
+            }
+        }
+        if !chunk.is_empty() {
+            chunks.push(self.encode(&chunk, Packing::Quick));
+        }
+        chunks
+    }
+}
