@@ -43,6 +43,8 @@ mod log;
 
 mod json;
 mod sequence;
+
+mod dict;
 mod text;
 
 mod replay;
@@ -56,7 +58,8 @@ mod undo;
 
 pub use anchor::{Anchor, Bias};
 pub use codec::DecodeError;
-pub use document::{AuthorError, Authored, Document, Saved, SavedError, Stats, Step};
+pub use dict::{Dict, DictError, Entry};
+pub use document::{AnyDocument, AuthorError, Authored, Document, DocumentKind, Saved, SavedError, Stats, Step};
 pub use graph::{Frontier, Group, Summary};
 pub use id::{AgentId, Clock, EventId, EventSpan, ParseIdError};
 pub use json::{

@@ -4,9 +4,11 @@
 //! version. Does not know who is typing: that is a session's. `history` writes at old versions and reads what was
 //! written; `saved` keeps a document so that its text can be read without its history.
 
+mod any;
 mod history;
 mod saved;
 
+pub use any::{AnyDocument, DocumentKind};
 pub use history::{AuthorError, Authored, Step};
 pub use saved::{Saved, SavedError};
 
@@ -16,7 +18,6 @@ use crate::log::{ImportError, Pending, Refusal, Rule, Sender, Update, VersionErr
 use crate::replay::merge::Replay;
 use crate::replay::patch::{self, Patch};
 use crate::replay::{Misplaced, TextLog, checkout};
-use crate::sync::Replica;
 use crate::text::buffer::Buffer;
 use crate::text::operations::Operations;
 use crate::text::tracker::{Change, Tracker};
@@ -232,28 +233,6 @@ impl Document {
     /// The known ones of these events, as bytes, in the order of this log; `None` when none is known.
     pub fn encode_spans(&self, spans: &[EventSpan]) -> Option<Vec<u8>> {
         self.log.encode_spans(spans)
-    }
-}
-
-impl Replica for Document {
-    fn summary(&self) -> Summary {
-        self.summary()
-    }
-
-    fn meta(&self) -> Summary {
-        self.meta()
-    }
-
-    fn check_meta(&self, theirs: &Summary) -> Result<(), Refusal> {
-        self.check_meta(theirs)
-    }
-
-    fn event_count(&self) -> u64 {
-        self.event_count()
-    }
-
-    fn chunks_since(&self, summary: &Summary, max_bytes: usize) -> Vec<Vec<u8>> {
-        self.chunks_since(summary, max_bytes)
     }
 }
 

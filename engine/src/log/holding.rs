@@ -36,6 +36,13 @@ pub(crate) struct Holding<V: Values> {
 }
 
 impl<V: Values> Holding<V> {
+    /// What a log makes whose events were all checked.
+    pub(crate) fn of(log: Log<V::Contents>, changes: &mut V::Changes) -> Self {
+        let mut holding = Self { log, ..Self::default() };
+        holding.values.apply(&holding.log, Span::new(Local(0), holding.log.len()), changes);
+        holding
+    }
+
     pub(crate) fn log(&self) -> &Log<V::Contents> {
         &self.log
     }
@@ -180,9 +187,7 @@ impl<V: Values> Holding<V> {
         let heads = self.log.heads_of(version)?;
         let mut past = self.log.graph().diff(&heads, &[]).only_a;
         past.reverse();
-        let mut then = Self { log: self.log.subset(&past), ..Self::default() };
-        then.values.apply(&then.log, Span::new(Local(0), then.log.len()), changes);
-        Ok(then)
+        Ok(Self::of(self.log.subset(&past), changes))
     }
 }
 

@@ -313,6 +313,12 @@ impl<C: Contents> Log<C> {
         self.contents.truncate(self.graph.len().0);
     }
 
+    /// The same events with other contents, as many.
+    pub(crate) fn with_contents(&self, contents: C) -> Self {
+        assert_eq!(contents.len(), self.len().0, "graph and contents have gone apart");
+        Self { graph: self.graph.clone(), contents, chains: OnceLock::new() }
+    }
+
     /// A log of just these events, which must contain the past of each (ascending spans).
     pub(crate) fn subset(&self, spans: &[Span]) -> Self {
         let mut subset = Self::default();

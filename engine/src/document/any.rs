@@ -1,0 +1,231 @@
+//! A document of whatever kind, for whoever keeps, exchanges and merges documents without looking into them.
+//!
+//! Knows which kinds there are and how bytes tell them apart. An update says its kind in its first bytes, so a log file,
+//! a message and a room need not.
+
+use super::Document;
+use crate::dict::Dict;
+use crate::graph::{Frontier, Group, Summary};
+use crate::id::{AgentId, EventId, EventSpan};
+use crate::json::Json;
+use crate::log::{Contents, ImportError, Refusal, Sender};
+use crate::sync::Replica;
+use crate::text::operations::Operations;
+use std::fmt;
+
+/// The kinds of documents.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum DocumentKind {
+    /// [`Document`].
+    Text,
+    /// [`Json`].
+    Json,
+    /// [`Dict`].
+    Dict,
+}
+
+impl DocumentKind {
+    /// The kind of document that an update is of, by its first bytes; `None` when it is no update.
+    pub fn of_update(bytes: &[u8]) -> Option<Self> {
+        match () {
+            () if bytes.starts_with(Operations::MAGIC) => Some(Self::Text),
+            () if Json::is_update(bytes) => Some(Self::Json),
+            () if Dict::is_update(bytes) => Some(Self::Dict),
+            () => None,
+        }
+    }
+}
+
+impl fmt::Display for DocumentKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text => "text",
+            Self::Json => "JSON document",
+            Self::Dict => "dictionary",
+        })
+    }
+}
+
+/// A document of one of the kinds.
+#[derive(Clone, Debug)]
+pub enum AnyDocument {
+    /// A text.
+    Text(Box<Document>),
+    /// A JSON document.
+    Json(Box<Json>),
+    /// A dictionary.
+    Dict(Box<Dict>),
+}
+
+/// The same thing done to whichever it is.
+macro_rules! whichever {
+    ($any:expr, $document:ident => $what:expr) => {
+        match $any {
+            AnyDocument::Text($document) => $what,
+            AnyDocument::Json($document) => $what,
+            AnyDocument::Dict($document) => $what,
+        }
+    };
+}
+
+impl AnyDocument {
+    /// An empty document. `agent` edits it, if it is of a kind that is edited without a session.
+    pub fn new(kind: DocumentKind, agent: AgentId) -> Self {
+        match kind {
+            DocumentKind::Text => Self::Text(Box::default()),
+            DocumentKind::Json => Self::Json(Box::new(Json::new(agent))),
+            DocumentKind::Dict => Self::Dict(Box::new(Dict::new(agent))),
+        }
+    }
+
+    /// A document from an update, of the kind that the update is of.
+    ///
+    /// # Errors
+    /// Bytes that are no update of any kind, or an event that breaks a rule.
+    pub fn decode(agent: AgentId, bytes: &[u8]) -> Result<Self, ImportError> {
+        let kind = DocumentKind::of_update(bytes).unwrap_or(DocumentKind::Text);
+        let mut document = Self::new(kind, agent);
+        document.merge(bytes)?;
+        Ok(document)
+    }
+
+    /// Which kind it is.
+    pub fn kind(&self) -> DocumentKind {
+        match self {
+            Self::Text(_) => DocumentKind::Text,
+            Self::Json(_) => DocumentKind::Json,
+            Self::Dict(_) => DocumentKind::Dict,
+        }
+    }
+
+    /// Takes in events.
+    ///
+    /// # Errors
+    /// Bytes that are no update of this kind of document, or an event that breaks a rule; then nothing has changed.
+    pub fn merge(&mut self, bytes: &[u8]) -> Result<(), ImportError> {
+        match self {
+            // The whole of a history is read in the best order.
+            Self::Text(document) if document.is_new() && document.waiting() == 0 => {
+                **document = Document::decode(bytes)?;
+                Ok(())
+            }
+            _ => self.absorb(Sender::default(), bytes, |_| true).map(drop),
+        }
+    }
+
+    /// The same if `admits` says yes to the agent of each piece that brings something; else nothing is taken in, and the
+    /// answer is false.
+    ///
+    /// # Errors
+    /// As [`merge`](Self::merge).
+    pub fn absorb(
+        &mut self,
+        sender: Sender,
+        bytes: &[u8],
+        admits: impl FnMut(AgentId) -> bool,
+    ) -> Result<bool, ImportError> {
+        match self {
+            Self::Text(document) => document.absorb(bytes, admits),
+            Self::Json(json) => json.absorb(sender, bytes, admits),
+            Self::Dict(dict) => dict.absorb(sender, bytes, admits),
+        }
+    }
+
+    /// Whether there is no event at all.
+    pub fn is_new(&self) -> bool {
+        whichever!(self, document => document.is_new())
+    }
+
+    /// The version of everything known.
+    pub fn frontier(&self) -> Frontier {
+        whichever!(self, document => document.frontier())
+    }
+
+    /// Whether an event is known.
+    pub fn contains(&self, id: EventId) -> bool {
+        whichever!(self, document => document.contains(id))
+    }
+
+    /// The groups in the total order T.
+    pub fn groups(&self) -> Vec<Group> {
+        whichever!(self, document => document.groups())
+    }
+
+    /// Everything, as bytes to be kept: as few as can be.
+    pub fn encode(&self) -> Vec<u8> {
+        whichever!(self, document => document.encode())
+    }
+
+    /// What somebody with `summary` lacks, as bytes; `None` when nothing.
+    pub fn encode_since(&self, summary: &Summary) -> Option<Vec<u8>> {
+        whichever!(self, document => document.encode_since(summary))
+    }
+
+    /// The known ones of these events, as bytes; `None` when none is known.
+    pub fn encode_spans(&self, spans: &[EventSpan]) -> Option<Vec<u8>> {
+        whichever!(self, document => document.encode_spans(spans))
+    }
+
+    /// The events that are waited for.
+    pub fn missing(&self) -> Vec<EventId> {
+        whichever!(self, document => document.missing())
+    }
+
+    /// How many events wait for their parents.
+    pub fn waiting(&self) -> usize {
+        whichever!(self, document => document.waiting())
+    }
+}
+
+impl Replica for AnyDocument {
+    fn summary(&self) -> Summary {
+        whichever!(self, document => document.summary())
+    }
+
+    fn meta(&self) -> Summary {
+        whichever!(self, document => document.meta())
+    }
+
+    fn check_meta(&self, theirs: &Summary) -> Result<(), Refusal> {
+        whichever!(self, document => document.check_meta(theirs))
+    }
+
+    fn event_count(&self) -> u64 {
+        whichever!(self, document => document.event_count())
+    }
+
+    fn chunks_since(&self, summary: &Summary, max_bytes: usize) -> Vec<Vec<u8>> {
+        whichever!(self, document => document.chunks_since(summary, max_bytes))
+    }
+}
+
+/// The exchange needs the same of every kind.
+macro_rules! replica {
+    ($document:ty) => {
+        impl Replica for $document {
+            fn summary(&self) -> Summary {
+                self.summary()
+            }
+
+            fn meta(&self) -> Summary {
+                self.meta()
+            }
+
+            fn check_meta(&self, theirs: &Summary) -> Result<(), Refusal> {
+                self.check_meta(theirs)
+            }
+
+            fn event_count(&self) -> u64 {
+                self.event_count()
+            }
+
+            fn chunks_since(&self, summary: &Summary, max_bytes: usize) -> Vec<Vec<u8>> {
+                self.chunks_since(summary, max_bytes)
+            }
+        }
+    };
+}
+
+replica!(Document);
+replica!(Json);
+replica!(Dict);
