@@ -1,10 +1,14 @@
 //! Our figures on a recorded session, measured with what the peers are measured with: see `peers/README.md` for what
 //! each of them is.
 
+mod documents;
+
 use cede::{AgentId, Buffer, Chars, Clock, Document, EventSpan, Patch, Saved, Session};
 use cede_measuring::figures::Figure;
+use cede_measuring::json;
 use cede_measuring::report::{Answer, Report};
 use cede_measuring::trace::{Edit, Recording, Trace};
+use documents::Documents;
 use std::collections::HashMap;
 
 /// Measures one figure and prints its line.
@@ -37,6 +41,9 @@ pub fn measure(figure: Figure, recording: &Recording, report: &mut Report) {
             report.time("cede", recording, || (), reopen, |(_, text)| Answer::Text(text.clone()));
         }
         Figure::Size => report.size("cede", recording, history(trace).encode().len()),
+        Figure::JsonEdit | Figure::JsonOpen | Figure::JsonSize | Figure::JsonLive => {
+            json::measure::<Documents>("cede", figure, recording, report);
+        }
         Figure::Memory => {
             let document = history(trace);
             let (bytes, saved) = (document.encode(), document.save());

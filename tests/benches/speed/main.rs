@@ -12,6 +12,7 @@ mod ours;
 mod programs;
 mod table;
 
+use cede_measuring::figures::JSON;
 use cede_tests::growth::{Costs, SHAPES, Shape};
 use programs::{Line, Programs};
 use std::path::PathBuf;
@@ -32,6 +33,14 @@ fn main() -> ExitCode {
     let mut table = Table::begin();
     for figure in ["open", "snapshot", "typing", "live", "size", "memory"] {
         if let Err(failed) = compare(figure, &traces, &programs, &mut table) {
+            eprintln!("{failed}");
+            return ExitCode::FAILURE;
+        }
+    }
+    let scripts = if measuring { ["random-100000", "todo-5000"] } else { ["random-200", "todo-100"] };
+    let scripts = scripts.map(PathBuf::from);
+    for figure in JSON {
+        if let Err(failed) = compare(figure.name(), &scripts, &programs, &mut table) {
             eprintln!("{failed}");
             return ExitCode::FAILURE;
         }

@@ -1,5 +1,6 @@
 //! What can be measured, and the program around it: `measure FIGURE TRACE…`, the same for every package of peers.
 
+use crate::json;
 use crate::report::Report;
 use crate::trace::{Recording, Trace};
 use std::process::ExitCode;
@@ -23,7 +24,18 @@ pub enum Figure {
     Size,
     /// What opening holds at most, and what it leaves behind: bytes. Only programs with a counting allocator can tell.
     Memory,
+    /// Every edit of a script on a JSON document: nanoseconds for all of them.
+    JsonEdit,
+    /// From the bytes of a JSON document's full history to the document: nanoseconds.
+    JsonOpen,
+    /// The full history of a JSON document: bytes.
+    JsonSize,
+    /// A replica that receives the edits of a JSON document one at a time: nanoseconds an edit, and the bytes of all messages.
+    JsonLive,
 }
+
+/// The figures of JSON documents.
+pub const JSON: [Figure; 4] = [Figure::JsonEdit, Figure::JsonOpen, Figure::JsonSize, Figure::JsonLive];
 
 impl Figure {
     /// Its name in commands and lines.
@@ -35,6 +47,10 @@ impl Figure {
             Self::Live => "live",
             Self::Size => "size",
             Self::Memory => "memory",
+            Self::JsonEdit => "json-edit",
+            Self::JsonOpen => "json-open",
+            Self::JsonSize => "json-size",
+            Self::JsonLive => "json-live",
         }
     }
 
@@ -44,6 +60,7 @@ impl Figure {
             Self::Typing => trace.is_linear(),
             Self::Live => !trace.is_linear() && trace.transactions.len() <= MOST_TRANSACTIONS_LIVE,
             Self::Open | Self::Snapshot | Self::Size | Self::Memory => true,
+            Self::JsonEdit | Self::JsonOpen | Self::JsonSize | Self::JsonLive => false,
         }
     }
 }
@@ -53,12 +70,14 @@ impl FromStr for Figure {
 
     fn from_str(name: &str) -> Result<Self, String> {
         let all = [Self::Open, Self::Snapshot, Self::Typing, Self::Live, Self::Size, Self::Memory];
-        let found = all.into_iter().find(|figure| figure.name() == name);
-        found.ok_or_else(|| format!("no figure \"{name}\"; there are {}", all.map(Self::name).join(", ")))
+        let all = [&all[..], &JSON[..]].concat();
+        let found = all.iter().copied().find(|figure| figure.name() == name);
+        let names = || all.iter().map(|figure| figure.name()).collect::<Vec<_>>().join(", ");
+        found.ok_or_else(|| format!("no figure \"{name}\"; there are {}", names()))
     }
 }
 
-/// A program that measures one of `figures` on the traces that its arguments name, by `measure`; fails when an answer was wrong.
+/// A program that measures one of `figures` on the traces, or scripts ([`json`]), that its arguments name, by `measure`; fails when an answer was wrong.
 pub fn run(figures: &[Figure], measure: impl Fn(Figure, &Recording, &mut Report)) -> ExitCode {
     match try_run(figures, measure) {
         Ok(code) => code,
@@ -79,6 +98,11 @@ fn try_run(figures: &[Figure], measure: impl Fn(Figure, &Recording, &mut Report)
     }
     let mut report = Report::from_environment(figure)?;
     for path in arguments {
+        if JSON.contains(&figure) {
+            let recording = json::recording(&path).ok_or_else(|| format!("{path}: there are random-N and todo-N"))?;
+            measure(figure, &recording, &mut report);
+            continue;
+        }
         let recording = Recording::read(path.as_ref()).map_err(|error| format!("{path}: {error}"))?;
         if figure.suits(&recording.trace) {
             measure(figure, &recording, &mut report);

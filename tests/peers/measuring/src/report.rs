@@ -103,6 +103,11 @@ impl Report {
         self.line(self.figure.name(), recording, peer, "bytes", bytes as u128);
     }
 
+    /// The same under another name than the figure's.
+    pub fn size_as(&self, figure: &str, peer: &str, recording: &Recording, bytes: usize) {
+        self.line(figure, recording, peer, "bytes", bytes as u128);
+    }
+
     /// What `job` holds at most and what it leaves behind, as lines named `peak` and `steady`. Bytes as they are asked of the allocator;
     /// a buffer that grows is counted twice while it moves.
     ///

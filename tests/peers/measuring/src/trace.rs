@@ -32,6 +32,11 @@ impl Recording {
         Ok(Self { name, trace: Trace::read(path)?, peers: folder.unwrap_or_default().join("peers") })
     }
 
+    /// Something that was never recorded, beside which there are no files.
+    pub fn made(name: &str, trace: Trace) -> Self {
+        Self { name: name.to_owned(), trace, peers: PathBuf::new() }
+    }
+
     /// The same history as a file of a peer, if there is one.
     pub fn file(&self, extension: &str) -> Option<Vec<u8>> {
         fs::read(self.peers.join(format!("{}.{extension}", self.name))).ok()

@@ -7,6 +7,7 @@
 
 mod automerge;
 mod cola;
+mod json;
 mod jumprope;
 mod loro;
 mod yrs;
@@ -31,6 +32,9 @@ pub fn measure(figure: Figure, recording: &Recording, report: &mut Report) {
         ],
         Figure::Live => &[("yrs", yrs::live), ("loro", loro::live)],
         Figure::Size => &[("loro", loro::size), ("automerge", automerge::size)],
+        Figure::JsonEdit | Figure::JsonOpen | Figure::JsonSize | Figure::JsonLive => {
+            return measure_json(figure, recording, report);
+        }
         Figure::Memory => &[("yrs", yrs::memory), ("loro", loro::memory), ("automerge", automerge::memory)],
     };
     let wanted = std::env::var("PEERS").ok();
@@ -39,4 +43,10 @@ pub fn measure(figure: Figure, recording: &Recording, report: &mut Report) {
             measure(recording, report);
         }
     }
+}
+
+/// Of those that keep the full history of JSON documents.
+fn measure_json(figure: Figure, script: &Recording, report: &mut Report) {
+    cede_measuring::json::measure::<json::Automerge>("automerge", figure, script, report);
+    cede_measuring::json::measure::<json::Loro>("loro", figure, script, report);
 }
