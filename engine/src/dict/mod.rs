@@ -11,6 +11,7 @@ mod operations;
 use crate::graph::{Frontier, Group, Summary};
 use crate::id::{AgentId, Clock, EventId, EventSpan, Local, Span};
 use crate::log::{Full, Holding, ImportError, Log, Refusal, Sender, Values, VersionError};
+use foldhash::fast::RandomState;
 use operations::{Deed, KeyId, MAX_KEY, MAX_VALUE, Operations};
 use serde_json::Value;
 use std::cmp::Ordering;
@@ -20,7 +21,7 @@ use std::fmt;
 /// By keys, the last operation in T.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Entries {
-    last: HashMap<KeyId, Local>,
+    last: HashMap<KeyId, Local, RandomState>,
 }
 
 impl Values for Entries {

@@ -9,6 +9,7 @@
 
 use crate::codec::{ColumnReader, Columns, DecodeError, Reader, Writer};
 use crate::log::{Contents, Part, Share};
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -74,7 +75,7 @@ pub(crate) struct Operations {
     keys: Vec<Arc<str>>,
     /// How many events there were when each key came.
     since: Vec<u32>,
-    numbers: HashMap<Arc<str>, KeyId>,
+    numbers: HashMap<Arc<str>, KeyId, RandomState>,
     dropped: u32,
 }
 
@@ -339,7 +340,7 @@ struct Written {
     walls: Writer,
     names: Writer,
     values: Writer,
-    numbers: HashMap<KeyId, u64>,
+    numbers: HashMap<KeyId, u64, RandomState>,
     wall: u64,
 }
 

@@ -143,9 +143,7 @@ impl Editor<'_> {
     pub fn delete(self) -> Result<(), JsonError> {
         match self.place? {
             Target::Root => Err(JsonError::RootIsAnObject),
-            target if self.json.kinds_at(&target).is_empty() => {
-                Err(JsonError::Absent { pointer: self.json.pointer(&target) })
-            }
+            target if !self.json.is_there(&target) => Err(JsonError::Absent { pointer: self.json.pointer(&target) }),
             Target::Under(inside, to) => self.json.delete_at(inside, &to),
         }
     }
@@ -160,7 +158,7 @@ impl Json {
             Target::Root if !is_list => return Ok(Inside::Known(ContainerId::ROOT)),
             Target::Under(inside, to) => {
                 if let Some((parent, spot)) = self.spot(*inside, to)
-                    && self.kinds_at(target).contains(&kind)
+                    && self.view().tree.slot(parent, spot).is_some_and(|slot| slot.has(kind))
                 {
                     return Ok(self.inside_spot(parent, spot, is_list));
                 }
@@ -188,10 +186,10 @@ impl Json {
         Some((container, spot))
     }
 
-    fn kinds_at(&self, target: &Target) -> Vec<Kind> {
-        let Target::Under(inside, to) = target else { return vec![Kind::Map] };
+    fn is_there(&self, target: &Target) -> bool {
+        let Target::Under(inside, to) = target else { return true };
         let slot = self.spot(*inside, to).and_then(|(container, spot)| self.view().tree.slot(container, spot));
-        slot.map_or(Vec::new(), |slot| slot.touches().iter().map(|touch| touch.kind).collect())
+        slot.is_some()
     }
 
     fn element_at(&self, inside: Inside, index: usize) -> Option<EventId> {

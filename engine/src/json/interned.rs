@@ -1,5 +1,6 @@
 //! Things that many operations name, each kept once and named by its number.
 
+use foldhash::fast::RandomState;
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -10,12 +11,12 @@ pub(super) struct Interned<T> {
     items: Vec<T>,
     /// How many operations there were when each came, so that it goes with the operation that brought it.
     since: Vec<u32>,
-    numbers: HashMap<T, u32>,
+    numbers: HashMap<T, u32, RandomState>,
 }
 
 impl<T> Default for Interned<T> {
     fn default() -> Self {
-        Self { items: Vec::new(), since: Vec::new(), numbers: HashMap::new() }
+        Self { items: Vec::new(), since: Vec::new(), numbers: HashMap::default() }
     }
 }
 

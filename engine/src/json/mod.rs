@@ -22,6 +22,7 @@ mod mutation;
 mod operations;
 mod patch;
 mod read;
+mod slots;
 mod tree;
 mod update;
 

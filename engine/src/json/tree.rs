@@ -15,12 +15,12 @@
 //! of operations that have not been cleared. One difference: a scalar, too, clears the map and the list under its key.
 
 use super::operations::{Action, ContainerId, ElementName, Key, Kind, NameId, Operation, Operations};
+use super::slots::Slots;
 use crate::graph::Heads;
 use crate::id::{EventId, Local, Span};
 use crate::log::{Log, Refusal, Rule};
 use crate::sequence::Sequence;
 use smallvec::SmallVec;
-use std::collections::HashMap;
 
 /// The log of a JSON document.
 pub(crate) type JsonLog = Log<Operations>;
@@ -41,10 +41,6 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    pub(crate) fn touches(&self) -> &[Touch] {
-        &self.touches
-    }
-
     pub(crate) fn has(&self, kind: Kind) -> bool {
         self.touches.iter().any(|touch| touch.kind == kind)
     }
@@ -71,7 +67,7 @@ impl Slot {
 enum Node {
     #[default]
     Empty,
-    Map(HashMap<NameId, Slot>),
+    Map(Slots<NameId>),
     List(Box<List>),
 }
 
@@ -79,7 +75,7 @@ enum Node {
 struct List {
     /// All elements that were ever inserted.
     order: Sequence,
-    slots: HashMap<Local, Slot>,
+    slots: Slots<Local>,
 }
 
 /// A key as the tree knows it.
@@ -133,7 +129,7 @@ impl Tree {
                 let order = |a, b| log.graph().compare(a, b);
                 let list = self.list_mut(container);
                 list.order.insert_behind(left, event, |other| past.has(other), order);
-                list.slots.insert(event, Slot::default());
+                list.slots.enter(event);
                 Spot::Element(event)
             }
         };
@@ -149,13 +145,14 @@ impl Tree {
     /// Has an operation touch a key, in the place of those that it has seen.
     fn touch(&mut self, past: &Past<'_>, container: ContainerId, spot: Spot, touch: Touch) {
         let slot = match spot {
-            Spot::Name(name) => self.map_mut(container).entry(name).or_default(),
+            Spot::Name(name) => self.map_mut(container).enter(name).0,
             Spot::Element(element) => {
-                let list = self.list_mut(container);
-                if !list.slots.contains_key(&element) {
-                    list.order.show(element, true);
+                let List { order, slots } = self.list_mut(container);
+                let (slot, is_new) = slots.enter(element);
+                if is_new {
+                    order.show(element, true);
                 }
-                list.slots.entry(element).or_default()
+                slot
             }
         };
         slot.touches.retain(|other| other.kind != touch.kind || !past.has(other.event));
@@ -189,9 +186,9 @@ impl Tree {
 
     fn vacate(&mut self, container: ContainerId, spot: Spot) {
         match (self.nodes.get_mut(container.number()), spot) {
-            (Some(Node::Map(map)), Spot::Name(name)) => drop(map.remove(&name)),
+            (Some(Node::Map(map)), Spot::Name(name)) => map.remove(name),
             (Some(Node::List(list)), Spot::Element(element)) => {
-                list.slots.remove(&element);
+                list.slots.remove(element);
                 list.order.show(element, false);
             }
             _ => {}
@@ -200,16 +197,16 @@ impl Tree {
 
     fn slot_mut(&mut self, container: ContainerId, spot: Spot) -> Option<&mut Slot> {
         match (self.nodes.get_mut(container.number())?, spot) {
-            (Node::Map(map), Spot::Name(name)) => map.get_mut(&name),
-            (Node::List(list), Spot::Element(element)) => list.slots.get_mut(&element),
+            (Node::Map(map), Spot::Name(name)) => map.get_mut(name),
+            (Node::List(list), Spot::Element(element)) => list.slots.get_mut(element),
             _ => None,
         }
     }
 
-    fn map_mut(&mut self, container: ContainerId) -> &mut HashMap<NameId, Slot> {
+    fn map_mut(&mut self, container: ContainerId) -> &mut Slots<NameId> {
         let node = &mut self.nodes[container.number()];
         if let Node::Empty = node {
-            *node = Node::Map(HashMap::new());
+            *node = Node::Map(Slots::default());
         }
         match node {
             Node::Map(map) => map,
@@ -238,8 +235,8 @@ impl Tree {
     /// What touches a key, if anything does.
     pub(crate) fn slot(&self, container: ContainerId, spot: Spot) -> Option<&Slot> {
         match (self.node(container), spot) {
-            (Node::Map(map), Spot::Name(name)) => map.get(&name),
-            (Node::List(list), Spot::Element(element)) => list.slots.get(&element),
+            (Node::Map(map), Spot::Name(name)) => map.get(name),
+            (Node::List(list), Spot::Element(element)) => list.slots.get(element),
             _ => None,
         }
     }
@@ -248,7 +245,7 @@ impl Tree {
     pub(crate) fn spots(&self, container: ContainerId) -> Vec<Spot> {
         match self.node(container) {
             Node::Empty => Vec::new(),
-            Node::Map(map) => map.keys().copied().map(Spot::Name).collect(),
+            Node::Map(map) => map.keys().into_iter().map(Spot::Name).collect(),
             Node::List(list) => list.order.shown().map(Spot::Element).collect(),
         }
     }
@@ -281,13 +278,13 @@ impl Tree {
         for (number, node) in self.nodes.iter().enumerate() {
             let slots: Vec<&Slot> = match node {
                 Node::Empty => Vec::new(),
-                Node::Map(map) => map.values().collect(),
+                Node::Map(map) => map.values(),
                 Node::List(list) => {
                     list.order.assert_invariants();
                     let shown: Vec<Local> = list.order.shown().collect();
                     assert_eq!(shown.len(), list.slots.len(), "visible elements and slots of container {number}");
-                    assert!(shown.iter().all(|element| list.slots.contains_key(element)), "{shown:?} have slots");
-                    list.slots.values().collect()
+                    assert!(shown.iter().all(|&element| list.slots.get(element).is_some()), "{shown:?} have slots");
+                    list.slots.values()
                 }
             };
             for slot in slots {

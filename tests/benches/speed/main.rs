@@ -12,7 +12,7 @@ mod ours;
 mod programs;
 mod table;
 
-use cede_measuring::figures::JSON;
+use cede_measuring::figures::{Figure, JSON};
 use cede_tests::growth::{Costs, SHAPES, Shape};
 use programs::{Line, Programs};
 use std::path::PathBuf;
@@ -40,7 +40,9 @@ fn main() -> ExitCode {
     let scripts = if measuring { ["random-100000", "todo-5000"] } else { ["random-200", "todo-100"] };
     let scripts = scripts.map(PathBuf::from);
     for figure in JSON {
-        if let Err(failed) = compare(figure.name(), &scripts, &programs, &mut table) {
+        // A hundred thousand messages would take the slower peers minutes.
+        let scripts = if figure == Figure::JsonLive { &scripts[1..] } else { &scripts[..] };
+        if let Err(failed) = compare(figure.name(), scripts, &programs, &mut table) {
             eprintln!("{failed}");
             return ExitCode::FAILURE;
         }

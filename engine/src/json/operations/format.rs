@@ -15,6 +15,7 @@ use super::{
 use crate::codec::{ColumnReader, Columns, DecodeError, Reader, Writer};
 use crate::id::{AgentId, Clock, EventId};
 use crate::log::{Contents, Part, Share};
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -187,7 +188,7 @@ impl Written {
 /// By container, the element that was named in it last.
 #[derive(Default)]
 struct Mentioned {
-    last: HashMap<ContainerId, ElementName>,
+    last: HashMap<ContainerId, ElementName, RandomState>,
 }
 
 impl Mentioned {
