@@ -56,7 +56,7 @@ mod undo;
 pub use anchor::{Anchor, Bias};
 pub use codec::DecodeError;
 pub use document::{AuthorError, Authored, Document, ImportError, Saved, SavedError, Stats, Step};
-pub use graph::{Frontier, Group, Summary};
+pub use graph::{Frontier, Group, Lacking, Summary};
 pub use id::{AgentId, Clock, EventId, EventSpan, ParseIdError};
 pub use log::{Full, Refusal, Rule, Sender, VersionError};
 pub use replay::patch::Patch;

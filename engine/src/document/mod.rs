@@ -11,7 +11,7 @@ pub use history::{AuthorError, Authored, Step};
 pub use saved::{Saved, SavedError};
 
 use crate::codec::{DecodeError, Packing};
-use crate::graph::{Frontier, Group, Summary};
+use crate::graph::{Frontier, Group, Lacking, Summary};
 use crate::id::{AgentId, Clock, EventId, EventSpan, Local, Span};
 use crate::log::{Pending, Refusal, Rule, Sender, Update, VersionError, Waiting};
 use crate::replay::merge::Replay;
@@ -228,7 +228,21 @@ impl Document {
 
     /// The same in messages of about `max_bytes`, parents first, so that each can be taken in as it comes.
     pub fn chunks_since(&self, summary: &Summary, max_bytes: usize) -> Vec<Vec<u8>> {
-        let spans = self.log.spans_since(summary);
+        self.chunks(self.log.spans_since(summary), max_bytes)
+    }
+
+    /// What somebody with `theirs` lacks of what is held here. O(groups).
+    pub fn lacking_in(&self, theirs: &Summary) -> Lacking {
+        self.log.lacking_in(theirs)
+    }
+
+    /// The known ones of these events in messages of about `max_bytes`, parents first, so that each can be taken in as it
+    /// comes.
+    pub fn chunks_of(&self, spans: &[EventSpan], max_bytes: usize) -> Vec<Vec<u8>> {
+        self.chunks(self.log.local_spans(spans), max_bytes)
+    }
+
+    fn chunks(&self, spans: Vec<Span>, max_bytes: usize) -> Vec<Vec<u8>> {
         // A char takes at most four bytes, a piece with its parents rarely more than sixteen.
         let most_events = (max_bytes / 4).clamp(1, Local::LIMIT as usize) as u32;
         let most_spans = (max_bytes / 32).max(1);
@@ -259,10 +273,6 @@ impl Document {
 }
 
 impl Replica for Document {
-    fn summary(&self) -> Summary {
-        self.summary()
-    }
-
     fn meta(&self) -> Summary {
         self.meta()
     }
@@ -275,8 +285,12 @@ impl Replica for Document {
         self.event_count()
     }
 
-    fn chunks_since(&self, summary: &Summary, max_bytes: usize) -> Vec<Vec<u8>> {
-        self.chunks_since(summary, max_bytes)
+    fn lacking_in(&self, theirs: &Summary) -> Lacking {
+        self.lacking_in(theirs)
+    }
+
+    fn chunks_of(&self, spans: &[EventSpan], max_bytes: usize) -> Vec<Vec<u8>> {
+        self.chunks_of(spans, max_bytes)
     }
 }
 
