@@ -21,10 +21,14 @@ pub(super) enum Kill {
     Within(u64),
 }
 
+/// What was in each file when it was removed last.
+type Removed = Rc<RefCell<BTreeMap<PathBuf, Vec<u8>>>>;
+
 /// The files as one worker sees them.
 #[derive(Clone, Default)]
 pub(super) struct Table {
     files: Files,
+    removed: Removed,
     calls: Rc<Cell<u64>>,
     kill: Option<Kill>,
     /// What happens between two calls: the other worker goes on.
@@ -88,7 +92,9 @@ impl Disk for Table {
 
     fn remove(&mut self, path: &Path) -> io::Result<()> {
         self.whole()?;
-        self.files.borrow_mut().remove(path).map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
+        let bytes = self.files.borrow_mut().remove(path).ok_or(io::ErrorKind::NotFound)?;
+        self.removed.borrow_mut().insert(path.to_owned(), bytes);
+        Ok(())
     }
 
     fn len(&self, path: &Path) -> io::Result<u64> {
@@ -163,7 +169,7 @@ impl Desk {
     }
 
     fn begin(&mut self, who: usize, kill: Option<Kill>, aside: Option<Rc<dyn Fn()>>) {
-        self.tables[who] = Table::of(&self.files);
+        self.tables[who] = Table { removed: self.tables[who].removed.clone(), ..Table::of(&self.files) };
         let table = Table { kill, aside, ..self.tables[who].clone() };
         match Worker::open(setup(who), table) {
             Ok(worker) => self.workers[who] = Rc::new(RefCell::new(worker)),
@@ -176,11 +182,15 @@ impl Desk {
         }
     }
 
-    /// From here on the other worker goes a step on between any two calls of this one.
-    pub(super) fn interrupt(&mut self, who: usize) {
+    /// This worker is started again, and the other goes a step on before each of its calls, or before that of this number.
+    pub(super) fn interrupt(&mut self, who: usize, before: Option<u64>) {
         let other = self.workers[1 - who].clone();
+        let calls = Cell::new(0);
         let aside: Rc<dyn Fn()> = Rc::new(move || {
-            other.borrow_mut().step().unwrap();
+            calls.set(calls.get() + 1);
+            if before.is_none_or(|before| before == calls.get()) {
+                other.borrow_mut().step().unwrap();
+            }
         });
         self.begin(who, None, Some(aside));
     }
@@ -218,17 +228,18 @@ impl Desk {
         assert!(self.expected.as_bytes().starts_with(output), "{:?}", String::from_utf8_lossy(output));
     }
 
-    /// Steps in an order that `who` says until both have nothing left to do.
+    /// Steps in an order that `who` says until both have found twice that there is nothing left to do: the first time the
+    /// other may have been at it in between.
     pub(super) fn finish(&mut self, mut who: impl FnMut() -> usize) {
-        let mut still = [false; 2];
+        let mut idle = [0; 2];
         let mut steps = 0;
-        while still != [true; 2] {
+        while idle.iter().any(|&times| times < 2) {
             let one = who();
             let progress = self.step(one);
             if progress == Progress::Worked {
-                still = [false; 2];
+                idle = [0; 2];
             } else {
-                still[one] = true;
+                idle[one] += 1;
             }
             steps += 1;
             assert!(steps < 20_000, "no end after {steps} steps");
@@ -249,6 +260,15 @@ impl Desk {
     pub(super) fn damage(&mut self, who: usize, damage: impl FnOnce(&mut Vec<u8>)) {
         if let Some(bytes) = self.files.borrow_mut().get_mut(&setup(who).state) {
             damage(bytes);
+        }
+    }
+
+    /// That this file was removed was not on disk when the power went.
+    pub(super) fn put_back(&mut self, path: &Path) {
+        for table in &self.tables {
+            if let Some(bytes) = table.removed.borrow().get(path) {
+                self.files.borrow_mut().entry(path.to_owned()).or_insert_with(|| bytes.clone());
+            }
         }
     }
 
