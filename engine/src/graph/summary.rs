@@ -297,4 +297,30 @@ mod tests {
         assert!(summary.covers(&other));
         assert!(!other.covers(&summary));
     }
+
+    /// A planted bug that it catches: `Interleave::new` overlooks the bounds (`first: None`).
+    #[test]
+    fn of_ranges_that_lie_apart_none_is_compared() {
+        let summary = |spans: &[EventSpan]| {
+            let mut summary = Summary::new();
+            spans.iter().for_each(|&span| summary.insert(span));
+            summary
+        };
+        let ours = summary(&[span(1, 0, 2), span(1, 4, 6), span(2, 0, 9)]);
+        let all = vec![span(1, 0, 2), span(1, 4, 6), span(2, 0, 9)];
+        // Theirs, what they lack, comparisons for that, and for the union.
+        let cases = [
+            (summary(&[]), all.clone(), 0, 0),
+            (summary(&[span(3, 0, 9)]), all.clone(), 0, 0),
+            (summary(&[span(1, 6, 7), span(1, 9, 12)]), all, 0, 0),
+            (summary(&[span(1, 1, 5), span(2, 0, 9)]), vec![span(1, 0, 1), span(1, 5, 6)], 3, 3),
+            (ours.clone(), vec![], 3, 4),
+        ];
+        for (theirs, spans, comparisons, united) in cases {
+            assert_eq!(ours.lacking_in(&theirs), Lacking { spans, comparisons }, "beside {theirs:?}");
+            let mut union = ours.clone();
+            assert_eq!(union.merge(&theirs), united, "with {theirs:?}");
+            assert!(union.covers(&ours) && union.covers(&theirs));
+        }
+    }
 }

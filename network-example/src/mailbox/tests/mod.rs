@@ -215,9 +215,8 @@ fn the_other_may_be_anywhere_in_between() {
 /// Each worker, killed before and within each call that it makes to its files, once.
 ///
 /// Planted, and each caught here: the message is left before the state is saved; the inbox is emptied before the state is
-/// saved; the output is not cut to its length after a start (`is_output_cut: true`); a message of which nobody knows
-/// whether it was left is not left again (`deliver_again` returns false), or is taken twice (`message.seq < partner.seq`);
-/// the state is written in place.
+/// saved; a message of which nobody knows whether it was left is not left again (`deliver_again` returns false), or is
+/// taken twice (`message.seq < partner.seq`); the state is written in place.
 #[test]
 fn a_worker_killed_at_any_call_goes_on() {
     let mut kills = 0;
@@ -242,6 +241,8 @@ fn a_worker_killed_at_any_call_goes_on() {
 }
 
 /// Both are killed again and again, at random calls, and after some of the kills a state is damaged as well.
+///
+/// Planted, and seen here alone: A takes any META of B for an answer to its own (`is_for_us` is not asked).
 #[test]
 fn workers_killed_again_and_again_go_on() {
     let (mut kills, mut damaged) = (0, 0);
@@ -278,9 +279,9 @@ fn workers_killed_again_and_again_go_on() {
 /// After any number of steps, the last ones behind the end, a state is damaged in one of four ways or taken away: A's,
 /// B's, or both, whatever lies in the inboxes then.
 ///
-/// Planted, and each caught here: A takes any META of B for an answer to its own (`is_for_us` is not asked); B
-/// takes values that were meant for its former life; B keeps its output when it begins anew; B answers only once (`is_answered`
-/// outlives A's life); A in phase DONE does not go back (`receive` leaves the phase as it is).
+/// Planted, and each caught here: B takes values that were meant for its former life; B keeps its output when it begins
+/// anew; B answers only once (`is_answered` outlives A's life); A in phase DONE does not go back (`receive` leaves the phase
+/// as it is); the hash of a state is not looked at.
 #[test]
 fn a_damaged_state_starts_that_worker_anew() {
     let mut cases = 0;
