@@ -1,4 +1,4 @@
-//! Why a worker stops. Whatever it is, nothing was changed by the step that found it.
+//! Why a worker stops. Whatever is wrong with a file, nothing was changed by the step that found it.
 
 use std::fmt;
 use std::io;

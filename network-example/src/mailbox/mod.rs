@@ -61,9 +61,9 @@
 //!
 //! # Limitations
 //!
-//! The list of a worker must not change while it is merged; a changed one is refused, by its hash in the state, and by META
-//! when the state is gone. A state file put back from an earlier copy is not noticed. B takes A's values when it has put out those before, so a worker
-//! holds its own list in memory and ten values of the other's.
+//! The list of a worker must not change while it is merged. A changed one is refused by its hash in the state; when the state
+//! is gone too, by META alone, so not if minimum, maximum and count are the same. A state file put back from an earlier copy
+//! is not noticed. A worker holds its own list in memory, and ten values of the other's.
 //!
 //! # Example
 //!
