@@ -60,7 +60,7 @@ pub use anchor::{Anchor, Bias};
 pub use codec::DecodeError;
 pub use dict::{Dict, DictError, Entry};
 pub use document::{AnyDocument, AuthorError, Authored, Document, DocumentKind, Saved, SavedError, Stats, Step};
-pub use graph::{Frontier, Group, Summary};
+pub use graph::{Frontier, Group, Lacking, Summary};
 pub use id::{AgentId, Clock, EventId, EventSpan, ParseIdError};
 pub use json::{
     Conflict, Cursor, Deed, Editor, Json, JsonAuthored, JsonError, JsonPatch, Mutation, PatchOp, PathStep, Place,

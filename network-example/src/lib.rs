@@ -88,6 +88,10 @@
 //! # });
 //! ```
 //!
+//! # Without a server
+//!
+//! [`mailbox`] merges two sorted lists by META, DATA and DONE between two processes that share two files.
+//!
 //! # What must always be true
 //!
 //! - An acknowledged DATA frame is in the store, and the store has called it durable.
@@ -103,6 +107,7 @@
 
 pub mod client;
 mod http;
+pub mod mailbox;
 mod planted;
 pub mod presence;
 pub mod rights;

@@ -14,6 +14,7 @@ use cede_net::room::RoomName;
 use cede_net::tokens::Scope;
 use lexopt::prelude::*;
 
+use crate::merging::{self, Merging};
 use crate::tools::Tool;
 
 /// Where a server listens unless told otherwise: this machine alone.
@@ -21,6 +22,9 @@ pub const LOOPBACK: &str = "127.0.0.1";
 
 /// The player of recorded sessions, which has the terminal and so is not among the tools.
 const REPLAY: &str = "replay";
+
+/// Merges sorted lists of numbers, and so is not among the tools either.
+const MERGE_WORKER: &str = "merge-worker";
 
 /// The port of `cede serve` unless told otherwise.
 pub const SERVE_PORT: u16 = 7171;
@@ -48,6 +52,9 @@ Recorded sessions
   cede compact FILE.cede          the same in as few bytes as can be
   cede replay FILE.cede           play it in the terminal
   (--help behind any of them says more)
+
+Two sorted lists
+  cede merge-worker a|b OPTIONS   merge them between two processes; --help
 
 Options
   --name NAME        what others see you as (edit, share, join)[your login]
@@ -78,6 +85,8 @@ pub enum Command {
     Tool(Tool),
     /// Play a recorded session.
     Replay(PathBuf),
+    /// Be one of two workers that merge sorted lists.
+    Merge(Merging),
     /// Print what the tools are, and how they are called.
     ToolHelp,
     /// Print [`HELP`].
@@ -203,6 +212,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Usage
                 Some("share") => verb = Verb::Share,
                 Some("join") => verb = Verb::Join,
                 Some("serve") => verb = Verb::Serve,
+                Some(MERGE_WORKER) => return Ok(Command::Merge(merging::parse(parser.raw_args()?)?)),
                 Some("token") => return token(parser.raw_args()?.collect()),
                 Some("help") => return Ok(Command::Help),
                 _ => positional.push(word),
@@ -405,6 +415,14 @@ pub enum UsageError {
     Exposed(SocketAddr),
     /// One of the tools does not understand its words.
     Tool(crate::tools::UsageError),
+    /// The worker does not understand its words.
+    Merge(merging::UsageError),
+}
+
+impl From<merging::UsageError> for UsageError {
+    fn from(error: merging::UsageError) -> Self {
+        Self::Merge(error)
+    }
 }
 
 impl From<crate::tools::UsageError> for UsageError {
@@ -443,6 +461,7 @@ impl fmt::Display for UsageError {
                  tokens by cede token add FILE ROOM RIGHTS, and say --tokens FILE"
             ),
             Self::Tool(error) => write!(f, "{error}"),
+            Self::Merge(error) => write!(f, "{error}"),
         }
     }
 }
@@ -454,6 +473,7 @@ impl Error for UsageError {
             Self::Room(_, error) => Some(error),
             Self::Rights(_, error) => Some(error),
             Self::Tool(error) => Some(error),
+            Self::Merge(error) => Some(error),
             _ => None,
         }
     }
@@ -529,6 +549,7 @@ mod tests {
             ("compact a.cede --text", Command::Tool(Tool::Compact { file: "a.cede".into(), text: true })),
             ("compact a.cede", Command::Tool(Tool::Compact { file: "a.cede".into(), text: false })),
             ("replay a.cede", Command::Replay("a.cede".into())),
+            ("merge-worker --help", Command::Merge(Merging::Help)),
         ];
         for (line, expected) in cases {
             assert_eq!(parsed(line), Ok(expected), "{line}");
@@ -565,6 +586,7 @@ mod tests {
             ("token add t a/b write", "a/b cannot name a room"),
             ("token add t notes owner", "owner names no rights"),
             ("token grant t", "cede token needs add, list or revoke"),
+            ("merge-worker c", "there is worker a and there is worker b, not c"),
             ("--frob", "--frob"),
         ];
         for (line, expected) in cases {

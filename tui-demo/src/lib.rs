@@ -12,6 +12,7 @@
 //!   [`search`] (positions), [`glyph`] (clusters and their widths, strangers' text made safe) and
 //!   [`palette`] (colours), [`plural`] (numbers of things).
 //! - [`tools`] and [`replay`]: recorded sessions, in and out, and played.
+//! - [`merging`]: one of two workers that merge sorted lists.
 
 #![forbid(unsafe_code)]
 
@@ -20,6 +21,7 @@ pub mod cli;
 pub mod files;
 pub mod glyph;
 pub mod layout;
+pub mod merging;
 pub mod motion;
 pub mod palette;
 pub mod plural;
@@ -33,6 +35,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use cli::{Command, Edit, Serve};
+use merging::Merging;
 use shell::ShellError;
 use shell::run::Ended;
 
@@ -58,6 +61,11 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Version => print(concat!("cede ", env!("CARGO_PKG_VERSION"))),
         Command::Tool(tool) => ended(tools::run_on_stdout(&tool)),
         Command::Replay(file) => ended(replay::play(&file)),
+        Command::Merge(Merging::Help) => print(merging::HELP),
+        Command::Merge(Merging::Work { setup, pace }) => {
+            let (lines, out, notices) = (std::io::stdin().lock(), &mut std::io::stdout(), &mut std::io::stderr());
+            ended(merging::work(&setup, pace, lines, out, notices))
+        }
         Command::Edit(edit) => edit_file(edit),
         Command::Serve(serve) => serve_rooms(serve),
         Command::Token(change) => change_tokens(&change),

@@ -8,7 +8,7 @@
 
 mod operations;
 
-use crate::graph::{Frontier, Group, Summary};
+use crate::graph::{Frontier, Group, Lacking, Summary};
 use crate::id::{AgentId, Clock, EventId, EventSpan, Local, Span};
 use crate::log::{Full, Holding, ImportError, Log, Refusal, Sender, Values, VersionError};
 use foldhash::fast::RandomState;
@@ -322,6 +322,17 @@ impl Dict {
     /// The same in messages of about `max_bytes`, parents first, so that each can be taken in as it comes.
     pub fn chunks_since(&self, summary: &Summary, max_bytes: usize) -> Vec<Vec<u8>> {
         self.log().chunks_since(summary, max_bytes)
+    }
+
+    /// What somebody with `theirs` lacks of what is held here. O(groups).
+    pub fn lacking_in(&self, theirs: &Summary) -> Lacking {
+        self.log().lacking_in(theirs)
+    }
+
+    /// The known ones of these events in messages of about `max_bytes`, parents first, so that each can be taken in as it
+    /// comes.
+    pub fn chunks_of(&self, spans: &[EventSpan], max_bytes: usize) -> Vec<Vec<u8>> {
+        self.log().chunks_of(spans, max_bytes)
     }
 
     /// The known ones of these events, as bytes; `None` when none is known.

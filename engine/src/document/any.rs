@@ -5,7 +5,7 @@
 
 use super::Document;
 use crate::dict::Dict;
-use crate::graph::{Frontier, Group, Summary};
+use crate::graph::{Frontier, Group, Lacking, Summary};
 use crate::id::{AgentId, EventId, EventSpan};
 use crate::json::Json;
 use crate::log::{Contents, ImportError, Refusal, Sender};
@@ -136,6 +136,16 @@ impl AnyDocument {
         whichever!(self, document => document.is_new())
     }
 
+    /// What is known, by agents and ranges of clocks. O(groups).
+    pub fn summary(&self) -> Summary {
+        whichever!(self, document => document.summary())
+    }
+
+    /// What somebody with `summary` lacks in messages of about `max_bytes`, parents first.
+    pub fn chunks_since(&self, summary: &Summary, max_bytes: usize) -> Vec<Vec<u8>> {
+        whichever!(self, document => document.chunks_since(summary, max_bytes))
+    }
+
     /// The version of everything known.
     pub fn frontier(&self) -> Frontier {
         whichever!(self, document => document.frontier())
@@ -178,10 +188,6 @@ impl AnyDocument {
 }
 
 impl Replica for AnyDocument {
-    fn summary(&self) -> Summary {
-        whichever!(self, document => document.summary())
-    }
-
     fn meta(&self) -> Summary {
         whichever!(self, document => document.meta())
     }
@@ -194,8 +200,12 @@ impl Replica for AnyDocument {
         whichever!(self, document => document.event_count())
     }
 
-    fn chunks_since(&self, summary: &Summary, max_bytes: usize) -> Vec<Vec<u8>> {
-        whichever!(self, document => document.chunks_since(summary, max_bytes))
+    fn lacking_in(&self, theirs: &Summary) -> Lacking {
+        whichever!(self, document => document.lacking_in(theirs))
+    }
+
+    fn chunks_of(&self, spans: &[EventSpan], max_bytes: usize) -> Vec<Vec<u8>> {
+        whichever!(self, document => document.chunks_of(spans, max_bytes))
     }
 }
 
@@ -203,10 +213,6 @@ impl Replica for AnyDocument {
 macro_rules! replica {
     ($document:ty) => {
         impl Replica for $document {
-            fn summary(&self) -> Summary {
-                self.summary()
-            }
-
             fn meta(&self) -> Summary {
                 self.meta()
             }
@@ -219,8 +225,12 @@ macro_rules! replica {
                 self.event_count()
             }
 
-            fn chunks_since(&self, summary: &Summary, max_bytes: usize) -> Vec<Vec<u8>> {
-                self.chunks_since(summary, max_bytes)
+            fn lacking_in(&self, theirs: &Summary) -> Lacking {
+                self.lacking_in(theirs)
+            }
+
+            fn chunks_of(&self, spans: &[EventSpan], max_bytes: usize) -> Vec<Vec<u8>> {
+                self.chunks_of(spans, max_bytes)
             }
         }
     };

@@ -25,7 +25,7 @@ mod whole;
 pub use frontier::Frontier;
 pub use order::Group;
 pub(crate) use summary::Fingerprint;
-pub use summary::Summary;
+pub use summary::{Lacking, Summary};
 pub(crate) use whole::Whole;
 
 use crate::id::{AgentId, Clock, EventId, EventSpan, Local, Span};
@@ -35,6 +35,7 @@ use critical::Criticals;
 use diff::Strayed;
 use smallvec::SmallVec;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 /// A version inside this replica: the local indexes of mutually concurrent events, ascending.
@@ -294,6 +295,11 @@ impl Graph {
         let mut held = self.agents[agent.0 as usize].held.clone();
         held.extend_last(self.next_clock(agent));
         held
+    }
+
+    /// The clocks of an agent without a copy: the last range goes on up to the number beside them.
+    fn held_ranges(&self, agent: AgentIndex) -> (&[Range<u32>], u32) {
+        (self.agents[agent.0 as usize].held.ranges(), self.next_clock(agent))
     }
 
     /// The clock after the last event of an agent.

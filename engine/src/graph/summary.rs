@@ -6,8 +6,9 @@
 use super::Graph;
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::id::{AgentId, Clock, EventId, EventSpan};
-use crate::rle::RangeSet;
+use crate::rle::{RangeSet, beyond};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Per agent, the ranges of clocks held. This is what META carries; it is as long as there are groups.
 ///
@@ -19,6 +20,28 @@ pub struct Summary {
     held: BTreeMap<AgentId, RangeSet>,
     /// Of the events of an agent up to this one, which is held.
     fingerprints: BTreeMap<AgentId, (Clock, Fingerprint)>,
+}
+
+/// What one replica holds and another does not.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Lacking {
+    /// The events, by agents, then clocks ascending.
+    pub spans: Vec<EventSpan>,
+    /// How many ranges of events were compared to find them. Of an agent whom only one of the two knows, or whose ranges
+    /// in one end before those in the other start, none; of others fewer than both hold.
+    pub comparisons: u64,
+}
+
+impl Lacking {
+    /// Adds what `theirs` lacks of an agent's ranges, the last of which goes on up to `end`.
+    fn add(&mut self, agent: AgentId, ours: &[Range<u32>], end: u32, theirs: &Summary) {
+        let nothing = RangeSet::default();
+        let theirs = theirs.held.get(&agent).unwrap_or(&nothing);
+        let spans = &mut self.spans;
+        self.comparisons += beyond(ours, end, theirs, |range| {
+            spans.push(EventSpan { agent, start: Clock(range.start), end: Clock(range.end) });
+        });
+    }
 }
 
 /// The first half of a SHA-256: an agent who wants two replicas to take different events for the same has to find a
@@ -58,9 +81,19 @@ impl Summary {
         self.held.get(&id.agent).is_some_and(|ranges| ranges.contains(id.clock.0))
     }
 
-    /// Whether everything that `other` holds is held here too.
+    /// Whether everything that `other` holds is held here too. O(ranges of both).
     pub fn covers(&self, other: &Summary) -> bool {
-        other.spans().all(|span| self.missing(span).next().is_none())
+        other.lacking_in(self).spans.is_empty()
+    }
+
+    /// What is held here and not in `other`. O(ranges of both).
+    pub fn lacking_in(&self, other: &Summary) -> Lacking {
+        let mut lacking = Lacking::default();
+        for (&agent, held) in &self.held {
+            let end = held.ranges().last().map_or(0, |last| last.end);
+            lacking.add(agent, held.ranges(), end, other);
+        }
+        lacking
     }
 
     /// Adds these events.
@@ -70,9 +103,14 @@ impl Summary {
         }
     }
 
-    /// Adds everything that `other` holds.
-    pub fn merge(&mut self, other: &Summary) {
-        other.spans().for_each(|span| self.insert(span));
+    /// Adds everything that `other` holds, and returns how many ranges were compared: of an agent whom only one of the two
+    /// knows, or whose ranges in one end before those in the other start, none.
+    pub fn merge(&mut self, other: &Summary) -> u64 {
+        let mut comparisons = 0;
+        for (&agent, ranges) in &other.held {
+            comparisons += self.held.entry(agent).or_default().merge(ranges);
+        }
+        comparisons
     }
 
     /// Says what the events of an agent up to this one are; it is held.
@@ -93,11 +131,7 @@ impl Summary {
     /// What is held, by agents ascending, then clocks.
     pub fn spans(&self) -> impl Iterator<Item = EventSpan> + '_ {
         self.held.iter().flat_map(|(&agent, ranges)| {
-            let span = move |range: &std::ops::Range<u32>| EventSpan {
-                agent,
-                start: Clock(range.start),
-                end: Clock(range.end),
-            };
+            let span = move |range: &Range<u32>| EventSpan { agent, start: Clock(range.start), end: Clock(range.end) };
             ranges.ranges().iter().map(span)
         })
     }
@@ -222,20 +256,14 @@ impl Graph {
         Summary { held, fingerprints: BTreeMap::new() }
     }
 
-    /// The events held here that `summary` lacks, by agents.
-    pub(crate) fn not_in(&self, summary: &Summary) -> Vec<EventSpan> {
-        let mut spans = Vec::new();
+    /// The events held here that `summary` lacks. O(groups).
+    pub(crate) fn not_in(&self, summary: &Summary) -> Lacking {
+        let mut lacking = Lacking::default();
         for agent in self.agent_indexes() {
-            let (id, held) = (self.agent(agent), self.held(agent));
-            if summary.held.get(&id) == Some(&held) {
-                continue;
-            }
-            for range in held.ranges() {
-                let span = EventSpan { agent: id, start: Clock(range.start), end: Clock(range.end) };
-                spans.extend(summary.missing(span));
-            }
+            let (ranges, end) = self.held_ranges(agent);
+            lacking.add(self.agent(agent), ranges, end, summary);
         }
-        spans
+        lacking
     }
 }
 
@@ -268,5 +296,31 @@ mod tests {
         other.insert(span(1, 3, 4));
         assert!(summary.covers(&other));
         assert!(!other.covers(&summary));
+    }
+
+    /// A planted bug that it catches: `Interleave::new` overlooks the bounds (`first: None`).
+    #[test]
+    fn of_ranges_that_lie_apart_none_is_compared() {
+        let summary = |spans: &[EventSpan]| {
+            let mut summary = Summary::new();
+            spans.iter().for_each(|&span| summary.insert(span));
+            summary
+        };
+        let ours = summary(&[span(1, 0, 2), span(1, 4, 6), span(2, 0, 9)]);
+        let all = vec![span(1, 0, 2), span(1, 4, 6), span(2, 0, 9)];
+        // Theirs, what they lack, comparisons for that, and for the union.
+        let cases = [
+            (summary(&[]), all.clone(), 0, 0),
+            (summary(&[span(3, 0, 9)]), all.clone(), 0, 0),
+            (summary(&[span(1, 6, 7), span(1, 9, 12)]), all, 0, 0),
+            (summary(&[span(1, 1, 5), span(2, 0, 9)]), vec![span(1, 0, 1), span(1, 5, 6)], 3, 3),
+            (ours.clone(), vec![], 3, 4),
+        ];
+        for (theirs, spans, comparisons, united) in cases {
+            assert_eq!(ours.lacking_in(&theirs), Lacking { spans, comparisons }, "beside {theirs:?}");
+            let mut union = ours.clone();
+            assert_eq!(union.merge(&theirs), united, "with {theirs:?}");
+            assert!(union.covers(&ours) && union.covers(&theirs));
+        }
     }
 }

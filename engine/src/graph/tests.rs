@@ -320,6 +320,7 @@ fn a_summary_holds_what_the_graph_holds_and_tells_what_another_lacks() {
         assert!(summary.covers(&other));
         let lacking: Vec<EventId> = graph
             .not_in(&other)
+            .spans
             .into_iter()
             .flat_map(|span| (span.start.0..span.end.0).map(move |clock| EventId::new(span.agent, Clock(clock))))
             .collect();

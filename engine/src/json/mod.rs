@@ -36,7 +36,7 @@ pub use mutation::{Deed, JsonAuthored, Mutation, PathStep, Place};
 pub use patch::{JsonPatch, PatchOp};
 pub use read::Step;
 
-use crate::graph::{Frontier, Group, Summary};
+use crate::graph::{Frontier, Group, Lacking, Summary};
 use crate::id::{AgentId, EventId, EventSpan, Local, Span};
 use crate::log::{Holding, ImportError, Log, Refusal, Sender, Values, VersionError};
 use operations::{ContainerId, Operations};
@@ -188,6 +188,17 @@ impl Json {
     /// The same in messages of about `max_bytes`, parents first, so that each can be taken in as it comes.
     pub fn chunks_since(&self, summary: &Summary, max_bytes: usize) -> Vec<Vec<u8>> {
         self.log().chunks_since(summary, max_bytes)
+    }
+
+    /// What somebody with `theirs` lacks of what is held here. O(groups).
+    pub fn lacking_in(&self, theirs: &Summary) -> Lacking {
+        self.log().lacking_in(theirs)
+    }
+
+    /// The known ones of these events in messages of about `max_bytes`, parents first, so that each can be taken in as it
+    /// comes.
+    pub fn chunks_of(&self, spans: &[EventSpan], max_bytes: usize) -> Vec<Vec<u8>> {
+        self.log().chunks_of(spans, max_bytes)
     }
 
     /// The known ones of these events, as bytes; `None` when none is known.

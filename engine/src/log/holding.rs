@@ -213,10 +213,19 @@ impl<C: Contents> Log<C> {
     /// What somebody with `summary` lacks in messages of about `max_bytes`, parents first, so that each can be taken in as
     /// it comes. An event that is larger has a message of its own.
     pub(crate) fn chunks_since(&self, summary: &Summary, max_bytes: usize) -> Vec<Vec<u8>> {
+        self.chunks(self.spans_since(summary), max_bytes)
+    }
+
+    /// The known ones of these events, likewise.
+    pub(crate) fn chunks_of(&self, spans: &[EventSpan], max_bytes: usize) -> Vec<Vec<u8>> {
+        self.chunks(self.local_spans(spans), max_bytes)
+    }
+
+    fn chunks(&self, spans: Vec<Span>, max_bytes: usize) -> Vec<Vec<u8>> {
         // A piece with its parents rarely takes more than this.
         const PIECE: usize = 32;
         let (mut chunks, mut chunk, mut bytes) = (Vec::new(), Vec::new(), 0);
-        for mut span in self.spans_since(summary) {
+        for mut span in spans {
             while !span.is_empty() {
                 let room = max_bytes.saturating_sub(bytes + PIECE);
                 let (count, taken) = self.contents().fitting(span.numbers(), room);

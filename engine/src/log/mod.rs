@@ -21,7 +21,7 @@ pub(crate) use update::{Piece, Update};
 pub(crate) use whole::{Block, Past};
 
 use crate::codec::{ColumnReader, Columns, DecodeError, Reader, Writer};
-use crate::graph::{AgentIndex, Frontier, Graph, Heads, Summary};
+use crate::graph::{AgentIndex, Frontier, Graph, Heads, Lacking, Summary};
 use crate::id::{AgentId, Clock, EventId, EventSpan, Local, Span};
 use chain::Chains;
 use std::fmt;
@@ -349,9 +349,14 @@ impl<C: Contents> Log<C> {
         }
     }
 
+    /// What somebody with `theirs` lacks.
+    pub(crate) fn lacking_in(&self, theirs: &Summary) -> Lacking {
+        self.graph.not_in(theirs)
+    }
+
     /// Everything that somebody with `summary` lacks, as spans of runs in the order of the log.
     pub(crate) fn spans_since(&self, summary: &Summary) -> Vec<Span> {
-        self.local_spans(&self.graph.not_in(summary))
+        self.local_spans(&self.graph.not_in(summary).spans)
     }
 
     /// The known ones of these events, as spans of runs in the order of the log.

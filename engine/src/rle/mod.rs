@@ -1,9 +1,11 @@
 //! Sorted runs: sets of numbers kept as disjoint ranges, and where in a list of runs a number is.
 //!
-//! Knows numbers only. The ranges stand in a sorted `Vec`: appending at the end is O(1), a look-up O(log runs).
+//! Knows numbers only, and in `interleave` whatever is sorted. The ranges stand in a sorted `Vec`: appending at the end is O(1), a look-up O(log runs).
 
+pub(crate) mod interleave;
 mod signpost;
 
+use interleave::{Bounds, Interleave, Turn};
 pub(crate) use signpost::Signposts;
 
 use std::ops::Range;
@@ -110,6 +112,26 @@ impl RangeSet {
         })
     }
 
+    /// Adds everything that `other` holds. Returns how many ranges were compared: none where all of one stand before all
+    /// of the other, fewer than both hold otherwise.
+    pub(crate) fn merge(&mut self, other: &RangeSet) -> u64 {
+        let (ours, theirs) = (std::mem::take(&mut self.ranges), &other.ranges);
+        let mut order = Interleave::new(Bounds::of(&ours).as_ref(), Bounds::of(theirs).as_ref());
+        let (mut ours, mut theirs) = (ours.into_iter().peekable(), theirs.iter().peekable());
+        while let Some(turn) = order.turn(ours.peek(), theirs.peek().copied()) {
+            let ours_is_first = match (turn, ours.peek(), theirs.peek()) {
+                (Turn::Both, Some(ours), Some(theirs)) => ours.start <= theirs.start,
+                _ => turn == Turn::Ours,
+            };
+            let Some(range) = (if ours_is_first { ours.next() } else { theirs.next().cloned() }) else { break };
+            match self.ranges.last_mut() {
+                Some(last) if last.end >= range.start => last.end = last.end.max(range.end),
+                _ => self.ranges.push(range),
+            }
+        }
+        order.comparisons()
+    }
+
     #[cfg(test)]
     fn assert_invariants(&self) {
         for range in &self.ranges {
@@ -119,6 +141,49 @@ impl RangeSet {
             assert!(pair[0].end < pair[1].start, "{:?} touches {:?}", pair[0], pair[1]);
         }
     }
+}
+
+/// Calls `found` with the parts of `ours` that `theirs` lacks, ascending. The last of ours goes on up to `end`. Returns how
+/// many ranges were compared: none where all of one stand before all of the other, fewer than both hold otherwise.
+pub(crate) fn beyond(ours: &[Range<u32>], end: u32, theirs: &RangeSet, mut found: impl FnMut(Range<u32>)) -> u64 {
+    let our = |at: usize| {
+        let range = ours.get(at)?;
+        Some(range.start..if at + 1 == ours.len() { end } else { range.end })
+    };
+    let bounds = ours.len().checked_sub(1).and_then(|last| Some(Bounds { min: our(0)?, max: our(last)? }));
+    let mut order = Interleave::new(bounds.as_ref(), Bounds::of(&theirs.ranges).as_ref());
+    let (mut at, mut rest, mut theirs) = (0, our(0), theirs.ranges.iter().peekable());
+    // Behind the end of ours nothing is lacking.
+    while let Some(mut range) = rest.take() {
+        match (order.turn(Some(&range), theirs.peek().copied()), theirs.peek()) {
+            (Some(Turn::Theirs), _) => {
+                theirs.next();
+                rest = Some(range);
+            }
+            (Some(Turn::Both), Some(held)) => {
+                if range.start < held.start {
+                    found(range.start..held.start);
+                }
+                let (ends, held_end) = (range.end.cmp(&held.end), held.end);
+                if ends.is_ge() {
+                    theirs.next();
+                }
+                if ends.is_gt() {
+                    range.start = held_end;
+                    rest = Some(range);
+                } else {
+                    at += 1;
+                    rest = our(at);
+                }
+            }
+            _ => {
+                found(range);
+                at += 1;
+                rest = our(at);
+            }
+        }
+    }
+    order.comparisons()
 }
 
 #[cfg(test)]
@@ -156,5 +221,51 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn two_sets_are_compared_range_by_range_and_not_at_all_when_they_are_apart() {
+        let mut state = 7u64;
+        let mut random = move |below: u32| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            ((state >> 33) % u64::from(below)) as u32
+        };
+        let (mut apart, mut across) = (0, 0);
+        for _ in 0..2_000 {
+            let mut sets = [RangeSet::default(), RangeSet::default()];
+            for set in &mut sets {
+                let from = random(3) * 40;
+                for _ in 0..random(8) {
+                    let start = from + random(50);
+                    set.insert(start..start + random(6));
+                }
+            }
+            let [ours, theirs] = &sets;
+            let numbers = |set: &RangeSet| set.ranges.iter().cloned().flatten().collect::<BTreeSet<u32>>();
+            let (mine, yours) = (numbers(ours), numbers(theirs));
+            // The last range goes on, as that of an agent who types does.
+            let grown = ours.ranges.last().map_or(0, |last| last.end) + random(3);
+            let mut whole = mine.clone();
+            whole.extend(ours.ranges.last().map_or(0..0, |last| last.end..grown));
+
+            let mut lacking = RangeSet::default();
+            let compared = beyond(&ours.ranges, grown, theirs, |range| lacking.push(range));
+            lacking.assert_invariants();
+            assert_eq!(numbers(&lacking), &whole - &yours, "{ours:?} up to {grown} beyond {theirs:?}");
+            let mut both = ours.clone();
+            let merged = both.merge(theirs);
+            both.assert_invariants();
+            assert_eq!(numbers(&both), &mine | &yours, "{ours:?} with {theirs:?}");
+
+            let most = (ours.ranges.len() + theirs.ranges.len()) as u64;
+            assert!(compared <= most && merged <= most, "{compared} and {merged} of {most}");
+            if whole.last() < yours.first() || yours.last() < whole.first() {
+                assert_eq!((compared, merged), (0, 0), "{ours:?} and {theirs:?} are apart");
+                apart += 1;
+            } else if compared > 1 {
+                across += 1;
+            }
+        }
+        assert!(apart > 300 && across > 300, "{apart} apart, {across} across");
     }
 }

@@ -15,16 +15,19 @@
 //! META says besides, in a few bytes for each agent, what the events are. So two replicas that hold different events under
 //! the same names find out, though neither sends them again: whoever holds more of that agent's refuses the other.
 //!
-//! What lies outside the other's ranges is sent without comparing a single event. A message may come twice, late or not
+//! What lies outside the other's ranges is sent without comparing a single event: by [`Interleave`], which compares nothing
+//! where the bounds of two sorted sequences say enough. Any pair of workers that merge by META, DATA and DONE can use it. A message may come twice, late or not
 //! at all: events are taken in once, in whatever order, and a new META asks for what is missing.
 
 // Bytes of strangers are read here.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
 
 use crate::codec::DecodeError;
-use crate::graph::Summary;
+use crate::graph::{Lacking, Summary};
 use crate::id::EventSpan;
 use crate::log::Refusal;
+
+pub use crate::rle::interleave::{Bounds, Interleave, Item, Turn};
 
 const META: u8 = 1;
 const DATA: u8 = 2;
@@ -34,9 +37,7 @@ const META_WITH_FINGERPRINTS: u8 = 4;
 
 /// What the exchange needs of whoever holds the events.
 pub trait Replica {
-    /// What is held.
-    fn summary(&self) -> Summary;
-    /// The same for META: what each agent's events are is said as well.
+    /// What is held, for META: what each agent's events are is said as well.
     fn meta(&self) -> Summary;
     /// Whether somebody with this META holds the same events under the same names.
     ///
@@ -45,8 +46,10 @@ pub trait Replica {
     fn check_meta(&self, theirs: &Summary) -> Result<(), Refusal>;
     /// How many events are held; it grows with every event.
     fn event_count(&self) -> u64;
-    /// What somebody with `summary` lacks, parents first, in updates of about `max_bytes`.
-    fn chunks_since(&self, summary: &Summary, max_bytes: usize) -> Vec<Vec<u8>>;
+    /// What somebody with `theirs` lacks.
+    fn lacking_in(&self, theirs: &Summary) -> Lacking;
+    /// These events, which are held, parents first, in updates of about `max_bytes`.
+    fn chunks_of(&self, spans: &[EventSpan], max_bytes: usize) -> Vec<Vec<u8>>;
 }
 
 /// One message.
@@ -143,12 +146,21 @@ pub struct Exchange {
     they_are_done: bool,
     /// How many events we held when we last looked for something to send.
     looked_at: u64,
+    comparisons: u64,
 }
 
 impl Exchange {
     /// `max_bytes`: about how large one DATA may be.
     pub fn new(max_bytes: usize) -> Self {
-        Self { max_bytes, theirs: None, refused: None, we_are_done: false, they_are_done: false, looked_at: 0 }
+        Self {
+            max_bytes,
+            theirs: None,
+            refused: None,
+            we_are_done: false,
+            they_are_done: false,
+            looked_at: 0,
+            comparisons: 0,
+        }
     }
 
     /// The opening META.
@@ -198,14 +210,22 @@ impl Exchange {
             return Vec::new();
         }
         self.looked_at = replica.event_count();
-        let chunks = replica.chunks_since(theirs, self.max_bytes);
-        theirs.merge(&replica.summary());
+        let lacking = replica.lacking_in(theirs);
+        self.comparisons += lacking.comparisons;
+        let chunks = replica.chunks_of(&lacking.spans, self.max_bytes);
+        lacking.spans.into_iter().for_each(|span| theirs.insert(span));
         chunks.into_iter().map(Message::Data).collect()
     }
 
     /// Whether both ends have sent what the other lacked.
     pub fn is_done(&self) -> bool {
         self.we_are_done && self.they_are_done
+    }
+
+    /// How many ranges of events have been compared to find what the other end lacks: none where an agent's ranges at one end
+    /// stand before all of those at the other, or an agent is known at one end only; fewer than both ends hold otherwise.
+    pub fn comparisons(&self) -> u64 {
+        self.comparisons
     }
 
     /// What the other end is taken to hold.

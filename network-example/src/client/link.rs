@@ -190,7 +190,7 @@ impl Link {
     /// Events in the document that the server has neither called durable nor sent itself. Before the first connection
     /// nothing is known of the server, and everything counts. O(groups).
     pub fn unacknowledged(&self, session: &Session) -> u64 {
-        spans_beyond(&session.document().summary(), &self.settled).iter().map(|span| u64::from(span.len())).sum()
+        session.document().lacking_in(&self.settled).spans.iter().map(|span| u64::from(span.len())).sum()
     }
 
     /// Whether the server holds the same version and sees the same text, and nothing is under way. The server speaks
@@ -383,7 +383,7 @@ impl Link {
         let before = session.document().summary();
         match session.merge(bytes) {
             Ok(patches) => {
-                for span in spans_beyond(&session.document().summary(), &before) {
+                for span in session.document().lacking_in(&before).spans {
                     self.settled.insert(span);
                     connection.held.iter_mut().for_each(|held| held.insert(span));
                 }
@@ -418,8 +418,8 @@ impl Connection {
         let Some(held) = &mut self.held else { return };
         let version = document.frontier();
         if rights >= Rights::Write && self.flushed.as_ref() != Some(&version) {
-            let spans = spans_beyond(&document.summary(), held);
-            let chunks = if spans.is_empty() { Vec::new() } else { document.chunks_since(held, CHUNK) };
+            let spans = document.lacking_in(held).spans;
+            let chunks = document.chunks_of(&spans, CHUNK);
             self.frames += chunks.len() as u64;
             self.outbox.extend(chunks.into_iter().map(|chunk| Frame::Sync(Message::Data(chunk))));
             spans.iter().for_each(|&span| held.insert(span));
@@ -441,11 +441,6 @@ impl Connection {
             self.outbox.push(Frame::Control(ClientControl::Presence(presence)));
         }
     }
-}
-
-/// The events of `all` that `known` lacks.
-fn spans_beyond(all: &Summary, known: &Summary) -> Vec<EventSpan> {
-    all.spans().flat_map(|span| known.missing(span)).collect()
 }
 
 /// A server should have bounded it; one that has not shall not fill the screen.
