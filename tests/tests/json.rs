@@ -284,6 +284,27 @@ fn a_cursor_into_what_is_not_there_says_where_and_changes_nothing() {
 }
 
 #[test]
+fn a_mutation_that_cannot_be_done_says_where_and_changes_nothing() {
+    let (mut p, _) = pair(json!({"a": {"b": [1]}}));
+    let before = p.encode();
+    let step = |place: &str, is_list| PathStep { place: Place::Key(place.to_owned()), is_list };
+    let mut refused = |path: Vec<PathStep>, deed: Deed, expected: &str| {
+        assert_eq!(p.mutate(&Mutation { path, deed }).unwrap_err().to_string(), expected);
+        assert!(p.encode() == before, "{expected}, and something has changed");
+    };
+    let insert = |index| Deed::Insert { index, value: json!(1) };
+    let list = || vec![step("a", false), step("b", true)];
+    refused(list(), insert(2), "index 2 in the array at \"/a/b\", which has 1 elements");
+    refused(vec![step("a", false)], insert(0), "there is no array at \"/a\"");
+    let key = Place::Key("c".to_owned());
+    refused(list(), Deed::Delete { place: key.clone() }, "there is no object at \"/a/b\"");
+    let nested = Deed::Assign { place: key, value: json!([1]) };
+    refused(vec![], nested, "one operation puts a scalar, {} or [] in place, nothing with contents");
+    let deep = (0..129).map(|_| step("x", false)).collect();
+    refused(deep, Deed::Delete { place: Place::Key("x".to_owned()) }, "deeper than 128 steps");
+}
+
+#[test]
 fn the_fewest_operations_make_a_document_say_what_a_value_says() {
     let values = [json!(1), json!("x"), json!(null), json!({}), json!([]), json!({"a": 1}), json!([1, 2, 3])];
     for seed in seeds(200) {

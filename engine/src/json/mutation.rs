@@ -3,8 +3,8 @@
 use super::operations::{
     Action, Container, ContainerId, Key, MAX_DEPTH, MAX_NAME, MAX_STRING, Operation, Operations, Scalar,
 };
-use super::patch::Telling;
-use super::read::{json_of, scalar_of};
+use super::patch::{Telling, pointer};
+use super::read::{Step, json_of, scalar_of};
 use super::tree::JsonLog;
 use super::{Json, JsonError};
 use crate::graph::{Frontier, Heads};
@@ -182,25 +182,25 @@ impl<'a> Checked<'a> {
         }
         let mut container = Some(ContainerId::ROOT);
         let mut in_list = false;
-        for step in path {
-            let key = check_place(json, container, in_list, &step.place)?;
+        for (number, step) in path.iter().enumerate() {
+            let key = check_place(json, container, in_list, &path[..number], &step.place)?;
             container = container.zip(key).and_then(|(at, key)| json.log().contents().child(at, key, step.is_list));
             in_list = step.is_list;
         }
         let deed = match &mutation.deed {
             Deed::Assign { place, value } => {
-                check_place(json, container, in_list, place)?;
+                check_place(json, container, in_list, path, place)?;
                 CheckedDeed::Assign(place, one_operation(value)?)
             }
             Deed::Delete { place } => {
-                check_place(json, container, in_list, place)?;
+                check_place(json, container, in_list, path, place)?;
                 CheckedDeed::Delete(place)
             }
             Deed::Insert { .. } | Deed::InsertBehind { .. } if !in_list => {
-                return Err(JsonError::WrongKind { pointer: String::new(), wanted: "array" });
+                return Err(JsonError::WrongKind { pointer: pointer_of(path), wanted: "array" });
             }
             Deed::Insert { index, value } => {
-                CheckedDeed::Insert(left_of(json, container, *index)?, one_operation(value)?)
+                CheckedDeed::Insert(left_of(json, container, path, *index)?, one_operation(value)?)
             }
             Deed::InsertBehind { left, value } => {
                 if let Some(left) = *left {
@@ -244,6 +244,7 @@ fn check_place(
     json: &Json,
     container: Option<ContainerId>,
     in_list: bool,
+    path: &[PathStep],
     place: &Place,
 ) -> Result<Option<Key>, JsonError> {
     let contents = json.log().contents();
@@ -256,8 +257,8 @@ fn check_place(
             check_element(json, container, *id)?;
             Ok(contents.find_element(*id).map(Key::Element))
         }
-        Place::Key(_) => Err(JsonError::WrongKind { pointer: String::new(), wanted: "object" }),
-        Place::Element(_) => Err(JsonError::WrongKind { pointer: String::new(), wanted: "array" }),
+        Place::Key(_) => Err(JsonError::WrongKind { pointer: pointer_of(path), wanted: "object" }),
+        Place::Element(_) => Err(JsonError::WrongKind { pointer: pointer_of(path), wanted: "array" }),
     }
 }
 
@@ -270,13 +271,27 @@ fn check_element(json: &Json, list: Option<ContainerId>, element: EventId) -> Re
 }
 
 /// The element to the left of an index among the visible ones.
-fn left_of(json: &Json, list: Option<ContainerId>, index: usize) -> Result<Option<EventId>, JsonError> {
+fn left_of(
+    json: &Json,
+    list: Option<ContainerId>,
+    path: &[PathStep],
+    index: usize,
+) -> Result<Option<EventId>, JsonError> {
     let len = list.map_or(0, |list| json.holding.values().len(list));
     if index > len {
-        return Err(JsonError::IndexBeyond { pointer: String::new(), index, len });
+        return Err(JsonError::IndexBeyond { pointer: pointer_of(path), index, len });
     }
     let left = list.zip(index.checked_sub(1)).and_then(|(list, at)| json.holding.values().element_at(list, at));
     Ok(left.map(|left| json.log().graph().id(left)))
+}
+
+/// A path in words, elements by their ids: they may stand at no index at all.
+fn pointer_of(path: &[PathStep]) -> String {
+    let steps = path.iter().map(|step| match &step.place {
+        Place::Key(name) => Step::Key(name.clone()),
+        Place::Element(id) => Step::Key(id.to_string()),
+    });
+    pointer(&steps.collect::<Vec<_>>())
 }
 
 pub(super) fn check_name(name: &str) -> Result<(), JsonError> {
