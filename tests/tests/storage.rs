@@ -8,6 +8,9 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+/// What a seal takes: the head of a record, and an offset.
+const SEAL: usize = 9 + 8;
+
 /// A path of its own for each test.
 fn path(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("storage-{name}-{}", std::process::id()));
@@ -33,7 +36,7 @@ fn records() -> Vec<Record> {
     ]
 }
 
-/// Writes records and gives the bytes and where each record ends.
+/// Writes records and gives the bytes and where each record ends; what is synced has a seal behind them, the last end.
 fn written(path: &Path, records: &[Record]) -> (Vec<u8>, Vec<usize>) {
     let mut opened = LogFile::open(path).expect("a new file");
     assert_eq!((opened.records.len(), opened.torn), (0, None));
@@ -45,7 +48,18 @@ fn written(path: &Path, records: &[Record]) -> (Vec<u8>, Vec<usize>) {
     opened.file.sync().expect("a disk");
     drop(opened);
     let bytes = fs::read(path).expect("the file");
-    assert_eq!(bytes.len(), ends[records.len()]);
+    assert_eq!(bytes.len(), ends[records.len()] + SEAL);
+    ends.push(bytes.len());
+    (bytes, ends)
+}
+
+/// The same as version 2 wrote it, without a seal.
+fn written_without_seals(path: &Path, records: &[Record]) -> (Vec<u8>, Vec<usize>) {
+    let (mut bytes, mut ends) = written(path, records);
+    bytes[7] = 2;
+    bytes.truncate(ends[records.len()]);
+    ends.pop();
+    fs::write(path, &bytes).expect("a file");
     (bytes, ends)
 }
 
@@ -83,7 +97,7 @@ fn a_file_cut_at_any_byte_keeps_its_whole_records() {
     let (bytes, ends) = written(&path, &records);
     for cut in 0..=bytes.len() {
         fs::write(&path, &bytes[..cut]).expect("a file");
-        let whole = ends.iter().filter(|&&end| end <= cut).count().saturating_sub(1);
+        let whole = ends.iter().filter(|&&end| end <= cut).count().saturating_sub(1).min(records.len());
         let start = ends.iter().copied().filter(|&end| end <= cut).max().unwrap_or(0);
         let (read, torn) = LogFile::read(&path).unwrap_or_else(|error| panic!("cut at {cut}: {error}"));
         assert_eq!(read, records[..whole], "cut at {cut}");
@@ -109,6 +123,7 @@ fn a_tail_of_zeros_is_dropped() {
     let path = path("zeros");
     let records = records();
     let (bytes, ends) = written(&path, &records);
+    let bytes = &bytes[..ends[records.len()]];
     for zeros in [1, 8, 9, 10, 4096] {
         // Behind the last record, and in the place of its end.
         let (all, but_one) = (records.len(), records.len() - 1);
@@ -155,36 +170,83 @@ fn a_rewrite_through_a_link_replaces_what_it_leads_to_and_stays_private() {
     assert_eq!(LogFile::read(&target).expect("a log").0, [record(Kind::Undo, b"all there is")]);
 }
 
-/// Every bit of a file flipped: an error that names the record, or, in the last record, a torn tail; never another
-/// record.
+/// Every bit of a file flipped: an error that names the record, as a seal says that all of them were on the disk, or a
+/// torn seal; never another record. Without seals the last record may be a torn one.
 #[test]
 fn a_flipped_bit_is_noticed_and_the_file_left_alone() {
     let path = path("flip");
     let records = records();
-    let (bytes, ends) = written(&path, &records);
-    for (at, bit) in (0..bytes.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
-        let mut damaged = bytes.clone();
-        damaged[at] ^= 1 << bit;
-        fs::write(&path, &damaged).expect("a file");
-        let hit = ends.iter().filter(|&&end| end <= at).count().saturating_sub(1);
-        match LogFile::open(&path) {
-            Err(StorageError::Foreign { .. }) => assert!(at < 7, "byte {at} is not in the magic"),
-            Err(StorageError::Version { found, known, .. }) => assert_eq!((at, found ^ known), (7, 1 << bit)),
-            Err(StorageError::Damaged { offset, readable, .. }) => {
-                assert_eq!((offset as usize, readable), (ends[hit], hit), "bit {bit} of byte {at}");
-                assert!(at >= 8);
+    for (write, torn_from) in
+        [(written as fn(&Path, &[Record]) -> _, records.len()), (written_without_seals, records.len() - 1)]
+    {
+        let (bytes, ends): (Vec<u8>, Vec<usize>) = write(&path, &records);
+        for (at, bit) in (0..bytes.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 1 << bit;
+            fs::write(&path, &damaged).expect("a file");
+            let hit = ends.iter().filter(|&&end| end <= at).count().saturating_sub(1);
+            match LogFile::open(&path) {
+                Err(StorageError::Foreign { .. }) => assert!(at < 7, "byte {at} is not in the magic"),
+                Err(StorageError::Version { found, .. }) => assert_eq!((at, found), (7, bytes[7] ^ 1 << bit)),
+                Err(StorageError::Damaged { offset, readable, .. }) => {
+                    assert_eq!((offset as usize, readable), (ends[hit], hit), "bit {bit} of byte {at}");
+                    assert!(at >= 7);
+                }
+                Ok(opened) => {
+                    // Of the version of a file depends what stands behind it, so it may seem whole, or torn.
+                    if at == 7 {
+                        continue;
+                    }
+                    assert!(hit >= torn_from, "bit {bit} of byte {at} is in a record that others follow");
+                    assert_eq!(opened.records, records[..hit], "bit {bit} of byte {at}");
+                    let torn = opened.torn.expect("a notice");
+                    assert_eq!((torn.offset as usize, torn.dropped as usize), (ends[hit], bytes.len() - ends[hit]));
+                    continue;
+                }
+                Err(error) => panic!("bit {bit} of byte {at}: {error}"),
             }
-            Ok(opened) => {
-                assert_eq!(hit, records.len() - 1, "bit {bit} of byte {at} is in a record that others follow");
-                assert_eq!(opened.records, records[..hit], "bit {bit} of byte {at}");
-                let torn = opened.torn.expect("a notice");
-                assert_eq!((torn.offset as usize, torn.dropped as usize), (ends[hit], bytes.len() - ends[hit]));
-                continue;
-            }
-            Err(error) => panic!("bit {bit} of byte {at}: {error}"),
+            assert_eq!(fs::read(&path).expect("the file"), damaged, "a damaged file was written to");
         }
-        assert_eq!(fs::read(&path).expect("the file"), damaged, "a damaged file was written to");
     }
+}
+
+/// Of several records that were appended without a sync a power cut may take one in the middle: what stands behind the
+/// last seal was acknowledged to nobody, and what can be read of it up to there is kept.
+#[test]
+fn a_record_lost_behind_the_last_seal_is_a_torn_end() {
+    let path = path("middle");
+    let (_, ends) = written(&path, &records());
+    let mut opened = LogFile::open(&path).expect("a log");
+    for payload in [&b"kept"[..], b"lost", b"behind"] {
+        opened.file.append(Kind::Events, payload).expect("room on the disk");
+    }
+    drop(opened);
+    let mut bytes = fs::read(&path).expect("the file");
+    let lost = ends[records().len() + 1] + 9 + 4;
+    bytes[lost..lost + 9 + 4].fill(0);
+    fs::write(&path, &bytes).expect("a file");
+    let mut opened = LogFile::open(&path).expect("nothing acknowledged is missing");
+    assert_eq!(opened.records, [records(), vec![record(Kind::Events, b"kept")]].concat());
+    assert_eq!(opened.torn.map(|torn| torn.offset as usize), Some(lost));
+    opened.file.append(Kind::Events, b"next").expect("room on the disk");
+    drop(opened);
+    assert_eq!(LogFile::read(&path).expect("a log").0.len(), records().len() + 2);
+}
+
+/// A file of an earlier version stays one, so that earlier programs read it, until it is rewritten.
+#[test]
+fn a_file_without_seals_stays_without_until_it_is_rewritten() {
+    let path = path("without");
+    let (bytes, _) = written_without_seals(&path, &records());
+    let mut opened = LogFile::open(&path).expect("a log");
+    opened.file.append(Kind::Events, b"more").expect("room on the disk");
+    opened.file.sync().expect("a disk");
+    assert_eq!(opened.file.size() as usize, bytes.len() + 9 + 4, "a seal in a file of version 2");
+    opened.file.rewrite(&records()).expect("room on the disk");
+    drop(opened);
+    let rewritten = fs::read(&path).expect("the file");
+    assert_eq!((rewritten[7], rewritten.len()), (3, bytes.len() + SEAL));
+    assert_eq!(LogFile::read(&path).expect("a log"), (records(), None));
 }
 
 #[test]
@@ -282,7 +344,7 @@ fn an_outline_has_every_record_of_a_whole_file() {
         let whole = Outline::read(&path).expect("a log").is_some();
         assert_eq!(whole, ends.contains(&end), "the first {end} bytes");
     }
-    for (at, wrong) in [(0, b'X'), (7, 3)] {
+    for (at, wrong) in [(0, b'X'), (7, 4)] {
         let mut other = bytes.clone();
         other[at] = wrong;
         fs::write(&path, &other).expect("room on the disk");
@@ -364,7 +426,7 @@ fn a_document_and_its_undo_history_live_in_a_log() {
 #[test]
 fn a_tail_full_of_beginnings_is_looked_at_in_no_time() {
     let path = path("beginnings");
-    let (mut bytes, _) = written(&path, &records());
+    let (mut bytes, _) = written_without_seals(&path, &records());
     bytes.extend([1, 0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0]);
     let beginning = [1, 0, 0, 0x20, 0, 0, 0, 0, 0];
     (0..(4 << 20) / beginning.len()).for_each(|_| bytes.extend(beginning));

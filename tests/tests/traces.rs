@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cede::storage::{Kind, LogFile};
-use cede::{AgentId, Chars, Document, EventId};
+use cede::{AgentId, Chars, Document, EventId, Group, Patch, Sender, Summary};
 use cede_tests::tell;
 use cede_tui::tools::trace::Trace;
 use cede_tui::tools::{Format, Tool, run};
@@ -67,6 +67,54 @@ fn friendsforever_lived_through_carets_keeps_words_together() {
     tell(format_args!("friendsforever: {groups} groups live"));
     assert!(groups <= 600, "{groups} groups live");
     assert!(lived.to_string() == Trace::read(&path).expect("a trace").end_content, "the live text is not endContent");
+}
+
+/// A limit on what a message may cost is for strangers; what people wrote stays far below it, however it comes.
+#[test]
+fn what_people_wrote_is_never_too_costly() {
+    for_each_trace(|path| {
+        let desk = tempfile::tempdir().expect("a folder to work in");
+        let file = desk.path().join("file.cede");
+        import(path, &file, false);
+        let written = read(&file);
+        let whole = written.encode();
+        let mut stranger = Document::new();
+        stranger.author(AgentId::new(u128::MAX), &cede::Frontier::root(), &[known()]).expect("an empty document");
+        for (name, begin) in [("new", Document::new()), ("begun", stranger)] {
+            let chunks = written.chunks_since(&Summary::new(), 16 << 10);
+            let few = written.groups().len() < 5_000;
+            let author_by_author = few.then(|| author_by_author(&written));
+            for messages in [vec![whole.clone()], chunks].into_iter().chain(author_by_author) {
+                let mut document = begin.clone();
+                for message in &messages {
+                    let taken = document.import_from::<Chars>(Sender(1), message);
+                    taken.unwrap_or_else(|error| panic!("{}, {name}: {error}", path.display()));
+                }
+                assert_eq!(document.waiting(), 0, "{}, {name}: all of {}", path.display(), messages.len());
+            }
+        }
+    });
+}
+
+fn known() -> Patch<Chars> {
+    Patch { start: Chars(0), deleted: Chars(0), inserted: "known".to_owned() }
+}
+
+/// A message for each group, all those of one author together as far as their parents allow.
+fn author_by_author(document: &Document) -> Vec<Vec<u8>> {
+    let mut groups = document.groups();
+    let (mut sent, mut messages) = (Summary::new(), Vec::new());
+    let mut author = None;
+    while !groups.is_empty() {
+        let ready = |group: &Group| group.parents.ids().iter().all(|&parent| sent.contains(parent));
+        let own = groups.iter().position(|group| Some(group.span.agent) == author && ready(group));
+        let next = own.or_else(|| groups.iter().position(ready)).expect("parents come first in T");
+        let group = groups.remove(next);
+        author = Some(group.span.agent);
+        sent.insert(group.span);
+        messages.push(document.encode_spans(&[group.span]).expect("events of the document"));
+    }
+    messages
 }
 
 fn import(trace: &Path, into: &Path, live: bool) {

@@ -98,37 +98,36 @@ impl AnyDocument {
         }
     }
 
-    /// Takes in events.
+    /// Takes in events that one has kept oneself, whatever they cost.
     ///
     /// # Errors
     /// Bytes that are no update of this kind of document, or an event that breaks a rule; then nothing has changed.
     pub fn merge(&mut self, bytes: &[u8]) -> Result<(), ImportError> {
+        let anybody = |_| true;
         match self {
             // The whole of a history is read in the best order.
             Self::Text(document) if document.is_new() && document.waiting() == 0 => {
                 **document = Document::decode(bytes)?;
                 Ok(())
             }
-            _ => self.absorb(Sender::default(), bytes, |_| true).map(drop),
+            Self::Text(document) => document.absorb(bytes),
+            Self::Json(json) => json.absorb_from(Sender::default(), bytes, anybody).map(drop),
+            Self::Dict(dict) => dict.absorb_from(Sender::default(), bytes, anybody).map(drop),
         }
     }
 
-    /// The same if `admits` says yes to the agent of each piece that brings something; else nothing is taken in, and the
-    /// answer is false.
+    /// Takes in what one of several senders sends, whom nobody has to trust, if `admits` says yes to the agent of each piece
+    /// that brings something; else nothing is taken in, and the answer is false.
     ///
     /// # Errors
-    /// As [`merge`](Self::merge).
-    pub fn absorb(
+    /// As [`merge`](Self::merge), and as [`Document::import_from`].
+    pub fn absorb_from(
         &mut self,
         sender: Sender,
         bytes: &[u8],
         admits: impl FnMut(AgentId) -> bool,
     ) -> Result<bool, ImportError> {
-        match self {
-            Self::Text(document) => document.absorb(bytes, admits),
-            Self::Json(json) => json.absorb(sender, bytes, admits),
-            Self::Dict(dict) => dict.absorb(sender, bytes, admits),
-        }
+        whichever!(self, document => document.absorb_from(sender, bytes, admits))
     }
 
     /// Whether there is no event at all.

@@ -6,6 +6,7 @@ use crate::id::{AgentId, EventId, EventSpan, Local, Span};
 use crate::log::{Contents, Full, VersionError};
 use crate::replay::merge::Replay;
 use crate::replay::patch::{self, Patch};
+use crate::replay::{Effort, Misplaced, Stopped};
 use crate::text::operations::{Action, Operation, Operations};
 use crate::text::unit::Chars;
 use std::fmt;
@@ -45,9 +46,16 @@ impl Document {
         let group = (!goes_on).then_some(heads.as_slice());
         self.log.append(agent, group, count, |mine| mine.append(&operations, 0..count));
         let mut changes = Vec::new();
-        if let Err(misplaced) = self.replay.advance(&self.log, from, self.len(), |change| changes.push(change)) {
+        let effort = &mut Effort::endless();
+        let replayed = self.replay.advance(&self.log, from, self.len(), effort, |change| changes.push(change));
+        if let Err(stopped) = replayed {
             self.take_back(from);
-            return Err(AuthorError::OutOfRange { index: misplaced.range.index, len: misplaced.range.len });
+            return match stopped {
+                Stopped::Misplaced(Misplaced { range, .. }) => {
+                    Err(AuthorError::OutOfRange { index: range.index, len: range.len })
+                }
+                Stopped::Spent => unreachable!("an endless effort was spent"),
+            };
         }
         changes.into_iter().for_each(|change| patch::apply(&mut self.text, self.log.contents(), change));
         Ok(self.log.graph().frontier(&[self.log.len() - 1]))
@@ -71,7 +79,7 @@ impl Document {
         let parts = runs.flat_map(|run| self.log.contents().of(run).map(|operation| operation.events));
         parts.map(move |events| {
             let mut patches = Vec::new();
-            let replayed = replay.advance_over(&self.log, events, &mut len, |change| {
+            let replayed = replay.advance_over(&self.log, events, &mut len, &mut Effort::endless(), |change| {
                 patches.push(patch::in_chars(self.log.contents(), change));
             });
             assert!(replayed.is_ok(), "events that were checked when they came do not fit now: {replayed:?}");

@@ -4,6 +4,7 @@
 //! version. Does not know who is typing: that is a session's. `history` writes at old versions and reads what was
 //! written; `saved` keeps a document so that its text can be read without its history.
 
+mod allowance;
 mod any;
 mod history;
 mod saved;
@@ -17,11 +18,14 @@ use crate::id::{AgentId, Clock, EventId, EventSpan, Local, Span};
 use crate::log::{ImportError, Pending, Refusal, Rule, Sender, Update, VersionError, Waiting};
 use crate::replay::merge::Replay;
 use crate::replay::patch::{self, Patch};
-use crate::replay::{Misplaced, TextLog, checkout};
+use crate::replay::{Effort, Misplaced, Stopped, TextLog, checkout};
 use crate::text::buffer::Buffer;
 use crate::text::operations::Operations;
 use crate::text::tracker::{Change, Tracker};
 use crate::text::unit::{Chars, Unit};
+pub(crate) use allowance::Origin;
+
+use allowance::Allowance;
 use std::fmt;
 
 /// After so many pieces that waited and broke a rule, all others that the same message lets in are dropped with them
@@ -249,40 +253,42 @@ impl Document {
 
 /// In.
 impl Document {
-    /// A document from the bytes of [`encode`](Self::encode).
+    /// A document from the bytes of [`encode`](Self::encode), whatever it costs.
     ///
     /// # Errors
     /// As [`import`](Self::import).
     pub fn decode(bytes: &[u8]) -> Result<Self, ImportError> {
         let mut document = Self::new();
-        document.begin_with(bytes, Sender::default())?;
+        document.begin_with(bytes, Sender::default(), Origin::Kept)?;
         Ok(document)
     }
 
     /// Takes the first events of all into a document without any. On an error there still are none.
-    fn begin_with(&mut self, bytes: &[u8], sender: Sender) -> Result<(), ImportError> {
-        let (waiting, past) = match TextLog::whole(bytes) {
+    fn begin_with(&mut self, bytes: &[u8], sender: Sender, origin: Origin) -> Result<(), ImportError> {
+        let (waiting, past, mut allowance) = match TextLog::whole(bytes) {
             Some((log, past)) => {
+                let allowance = self.allowance(origin, log.contents())?;
                 self.log = log;
-                (Pending::default(), past)
+                (Pending::default(), past, allowance)
             }
             // Not everything, or something is amiss.
             None => {
                 let update = Update::decode(bytes)?;
+                let allowance = self.allowance(origin, update.contents())?;
                 self.log.mark();
                 let waiting = self.log.take_in(update).inspect_err(|_| self.log = TextLog::default())?;
-                (waiting, None)
+                (waiting, None, allowance)
             }
         };
-        match checkout::text_of(&self.log, past.as_ref()) {
+        match checkout::text_of(&self.log, past.as_ref(), &mut allowance.effort) {
             Ok(text) => {
                 self.waiting.extend(waiting, sender);
                 self.text = text;
             }
-            Err(misplaced) => {
-                let refusal = self.refusal(misplaced);
+            Err(stopped) => {
+                let error = self.error_of(stopped, &allowance);
                 self.log = TextLog::default();
-                return Err(refusal.into());
+                return Err(error);
             }
         }
         Ok(())
@@ -293,46 +299,79 @@ impl Document {
     /// Events that are known are skipped, events whose parents are not known wait for them (see
     /// [`missing`](Self::missing)). A new document returns one patch with the whole text.
     ///
+    /// For what one has kept oneself: it is taken in whatever it costs. What others send goes through
+    /// [`import_from`](Self::import_from).
+    ///
     /// # Errors
     /// Bytes that are no update, or an event that breaks a rule; then nothing has changed.
     pub fn import<U: Unit>(&mut self, bytes: &[u8]) -> Result<Vec<Patch<U>>, ImportError> {
-        self.import_from(Sender::default(), bytes)
+        self.take_bytes(Origin::Kept, Sender::default(), bytes)
     }
 
-    /// The same for one of several senders: how much may wait for parents is bounded, and who has the most waiting is the
-    /// first to lose some of it.
+    /// The same for one of several senders, whom nobody has to trust: how much may wait for parents is bounded, and who has
+    /// the most waiting is the first to lose some of it; and what a message costs is bounded by what it brings and what
+    /// the document holds.
     ///
     /// # Errors
-    /// As [`import`](Self::import).
+    /// As [`import`](Self::import); and a message that deletes more than there can be, or that takes too long to merge.
+    /// The limits are far beyond what people write, however it comes.
     pub fn import_from<U: Unit>(&mut self, sender: Sender, bytes: &[u8]) -> Result<Vec<Patch<U>>, ImportError> {
+        self.take_bytes(Origin::Sent, sender, bytes)
+    }
+
+    fn take_bytes<U: Unit>(
+        &mut self,
+        origin: Origin,
+        sender: Sender,
+        bytes: &[u8],
+    ) -> Result<Vec<Patch<U>>, ImportError> {
         let was_new = self.is_new();
         if was_new && self.waiting() == 0 {
             // Nobody follows the changes one by one, so the history may be walked in the best order.
-            self.begin_with(bytes, sender)?;
+            self.begin_with(bytes, sender, origin)?;
             return Ok(self.apply_all(Vec::new(), true, |_| {}));
         }
-        let changes = self.receive(Update::decode(bytes)?, sender)?;
+        let changes = self.receive(Update::decode(bytes)?, sender, origin)?;
         Ok(self.apply_all(changes, was_new, |_| {}))
     }
 
-    /// The same for whoever keeps a document and shows it to nobody: takes in events and does not say what they change.
+    /// The same as [`import`](Self::import) for whoever keeps a document and shows it to nobody: takes in events and does
+    /// not say what they change.
+    ///
+    /// # Errors
+    /// As [`import`](Self::import).
+    pub fn absorb(&mut self, bytes: &[u8]) -> Result<(), ImportError> {
+        self.take_silently(Update::decode(bytes)?, Sender::default(), Origin::Kept)
+    }
+
+    /// The same for one of several senders, as [`import_from`](Self::import_from).
     ///
     /// `admits` is asked about the agent of each piece that brings something. When it says no of one, nothing is taken in,
     /// and the answer is false.
     ///
     /// # Errors
-    /// As [`import`](Self::import).
-    pub fn absorb(&mut self, bytes: &[u8], mut admits: impl FnMut(AgentId) -> bool) -> Result<bool, ImportError> {
+    /// As [`import_from`](Self::import_from).
+    pub fn absorb_from(
+        &mut self,
+        sender: Sender,
+        bytes: &[u8],
+        mut admits: impl FnMut(AgentId) -> bool,
+    ) -> Result<bool, ImportError> {
         let update = Update::decode(bytes)?;
         // An agent's events are taken in order, so whoever holds the last of a piece holds all of it.
         let brings = |span: EventSpan| !self.contains(EventId::new(span.agent, Clock(span.end.0.saturating_sub(1))));
         if update.spans().any(|span| !admits(span.agent) && brings(span)) {
             return Ok(false);
         }
-        for change in self.receive(update, Sender::default())? {
+        self.take_silently(update, sender, Origin::Sent)?;
+        Ok(true)
+    }
+
+    fn take_silently(&mut self, update: Update<Operations>, sender: Sender, origin: Origin) -> Result<(), ImportError> {
+        for change in self.receive(update, sender, origin)? {
             patch::apply(&mut self.text, self.log.contents(), change);
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Applies changes just received, each told to `each` before, as patches.
@@ -357,12 +396,18 @@ impl Document {
     }
 
     /// Checks an update and takes it into the log. The changes returned are still to be made to the text.
-    pub(crate) fn receive(&mut self, update: Update<Operations>, sender: Sender) -> Result<Vec<Change>, ImportError> {
+    pub(crate) fn receive(
+        &mut self,
+        update: Update<Operations>,
+        sender: Sender,
+        origin: Origin,
+    ) -> Result<Vec<Change>, ImportError> {
+        let mut allowance = self.allowance(origin, update.contents())?;
         let from = self.log.mark();
         let mut changes = Vec::new();
         let waiting = self.log.take_in(update).map_err(ImportError::from);
         let waiting = waiting.and_then(|waiting| {
-            self.replay_from(from, &mut changes)?;
+            self.replay_from(from, &mut changes, &mut allowance)?;
             Ok(waiting)
         });
         match waiting {
@@ -372,20 +417,21 @@ impl Document {
                 return Err(error);
             }
         }
-        self.release_from(from, &mut changes);
+        self.release_from(from, &mut changes, &mut allowance);
         Ok(changes)
     }
 
     /// Lets in what has waited for the events from `from` on. What turns out to break a rule is dropped: its sender was
-    /// somebody else than the one whose message is being taken in.
-    fn release_from(&mut self, from: Local, changes: &mut Vec<Change>) {
+    /// somebody else than the one whose message is being taken in. What the message's allowance is not enough for is
+    /// dropped as well; asked for again, it comes in one piece.
+    fn release_from(&mut self, from: Local, changes: &mut Vec<Change>, allowance: &mut Allowance) {
         let (mut at, mut refused) = (from, 0);
         while at < self.log.len() {
             let end = self.log.graph().run_at(at).span.end;
             let released = self.waiting.release(self.log.graph().event_span(Span::new(at, end)));
             for waited in released {
-                if refused < MOST_REFUSED && !self.let_in(&waited, changes) {
-                    refused += 1;
+                if refused < MOST_REFUSED && !self.let_in(&waited, changes, allowance) {
+                    refused = if allowance.effort.is_spent() { MOST_REFUSED } else { refused + 1 };
                 }
             }
             at = end;
@@ -393,11 +439,11 @@ impl Document {
     }
 
     /// Takes in a piece that has waited, unless it breaks a rule.
-    fn let_in(&mut self, waited: &Waiting<Operations>, changes: &mut Vec<Change>) -> bool {
+    fn let_in(&mut self, waited: &Waiting<Operations>, changes: &mut Vec<Change>, allowance: &mut Allowance) -> bool {
         let (start, known) = (self.log.mark(), changes.len());
         let mut waiting = Pending::default();
         let taken = self.log.take_piece(&waited.piece, &waited.contents, &mut waiting).map_err(ImportError::from);
-        let taken = taken.and_then(|()| self.replay_from(start, changes)).is_ok();
+        let taken = taken.and_then(|()| self.replay_from(start, changes, allowance)).is_ok();
         if taken {
             self.waiting.extend(waiting, waited.sender);
         } else {
@@ -416,10 +462,22 @@ impl Document {
     }
 
     /// Replays the events from `from` on. `changes` are those that are not made to the text yet.
-    fn replay_from(&mut self, from: Local, changes: &mut Vec<Change>) -> Result<(), ImportError> {
+    fn replay_from(
+        &mut self,
+        from: Local,
+        changes: &mut Vec<Change>,
+        allowance: &mut Allowance,
+    ) -> Result<(), ImportError> {
         let len = changes.iter().fold(self.len(), |len, change| change.resized(len));
-        let replayed = self.replay.advance(&self.log, from, len, |change| changes.push(change));
-        replayed.map_err(|misplaced| ImportError::Refused(self.refusal(misplaced)))
+        let replayed = self.replay.advance(&self.log, from, len, &mut allowance.effort, |change| changes.push(change));
+        replayed.map_err(|stopped| self.error_of(stopped, allowance))
+    }
+
+    fn error_of(&self, stopped: Stopped, allowance: &Allowance) -> ImportError {
+        match stopped {
+            Stopped::Misplaced(misplaced) => self.refusal(misplaced).into(),
+            Stopped::Spent => ImportError::TooCostly { steps: allowance.steps },
+        }
     }
 
     fn refusal(&self, misplaced: Misplaced) -> Refusal {
@@ -533,9 +591,9 @@ impl Deleted {
 
 /// The text of a log whose events were all checked when they came.
 fn whole_text(log: &TextLog) -> Buffer {
-    match checkout::text_of(log, None) {
+    match checkout::text_of(log, None, &mut Effort::endless()) {
         Ok(text) => text,
-        Err(misplaced) => unreachable!("events that were checked when they came do not fit now: {misplaced:?}"),
+        Err(stopped) => unreachable!("events that were checked when they came do not fit now: {stopped:?}"),
     }
 }
 

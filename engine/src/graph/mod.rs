@@ -245,6 +245,11 @@ impl Graph {
         (first..self.runs.len()).map(|number| self.run(number)).take_while(move |run| run.span.start < span.end)
     }
 
+    /// How many runs these events are of.
+    pub(crate) fn runs_among(&self, span: Span) -> usize {
+        if span.is_empty() { 0 } else { self.run_number(span.end - 1) + 1 - self.run_number(span.start) }
+    }
+
     /// The runs of an agent from the one around `from` on, or behind it.
     pub(crate) fn runs_of(&self, agent: AgentIndex, from: Local) -> impl Iterator<Item = RunView<'_>> {
         let runs = &self.agents[agent.number()].runs;

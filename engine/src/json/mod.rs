@@ -245,13 +245,13 @@ impl Json {
     ///
     /// # Errors
     /// As [`import`](Self::import).
-    pub fn absorb(
+    pub fn absorb_from(
         &mut self,
         sender: Sender,
         bytes: &[u8],
         admits: impl FnMut(AgentId) -> bool,
     ) -> Result<bool, ImportError> {
-        self.holding.absorb(sender, bytes, admits, &mut Telling::Silent)
+        self.holding.absorb_from(sender, bytes, admits, &mut Telling::Silent)
     }
 
     /// The events that are waited for: parents of events that have come.

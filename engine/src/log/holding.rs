@@ -71,7 +71,7 @@ impl<V: Values> Holding<V> {
 
     /// The same if `admits` says yes to the agent of each piece that brings something; else nothing is taken in, and the
     /// answer is false.
-    pub(crate) fn absorb(
+    pub(crate) fn absorb_from(
         &mut self,
         sender: Sender,
         bytes: &[u8],

@@ -520,6 +520,19 @@ pub enum ImportError {
     Decode(DecodeError),
     /// An event breaks a rule.
     Refused(Refusal),
+    /// A message of somebody else brings more deletions than it and the document have characters.
+    TooMany {
+        /// How many it brings.
+        events: u32,
+        /// How many it may bring.
+        limit: u32,
+    },
+    /// Merging a message of somebody else would take more steps, of about 0.1 µs each, than what it brings and the
+    /// document holds allow.
+    TooCostly {
+        /// How many it may take.
+        steps: u64,
+    },
 }
 
 impl From<DecodeError> for ImportError {
@@ -539,6 +552,8 @@ impl fmt::Display for ImportError {
         match self {
             Self::Decode(error) => write!(f, "not an update: {error}"),
             Self::Refused(refusal) => refusal.fmt(f),
+            Self::TooMany { events, limit } => write!(f, "{events} events in a message that may bring {limit}"),
+            Self::TooCostly { steps } => write!(f, "merging the message would take more than {steps} steps"),
         }
     }
 }
@@ -548,6 +563,7 @@ impl std::error::Error for ImportError {
         match self {
             Self::Decode(error) => Some(error),
             Self::Refused(refusal) => Some(refusal),
+            Self::TooMany { .. } | Self::TooCostly { .. } => None,
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use super::merge::{NOBODY, Window};
 use super::short::Shortcut;
-use super::{Misplaced, TextLog, linear};
+use super::{Effort, Stopped, TextLog, linear};
 use crate::id::{Local, Span};
 use crate::log::Past;
 use crate::text::buffer::Buffer;
@@ -14,14 +14,14 @@ use crate::text::draft::{Draft, Piece};
 use crate::text::tracker::Stretch;
 
 /// The text of everything in a log. `past` spares finding out again what its runs have seen.
-pub(crate) fn text_of(log: &TextLog, past: Option<&Past>) -> Result<Buffer, Misplaced> {
+pub(crate) fn text_of(log: &TextLog, past: Option<&Past>, effort: &mut Effort) -> Result<Buffer, Stopped> {
     let (mut draft, mut shortcut) = (Draft::with_room(log.contents().run_count()), Shortcut::default());
     let mut at = Local(0);
     let end = Span::new(log.len(), log.len());
     for critical in log.graph().critical().chain([end]) {
         let window = Span::new(at, critical.start);
         if !window.is_empty() && !shortcut.replay(log, past, window, &mut draft)? {
-            replay_window(log, window, &mut draft)?;
+            replay_window(log, window, &mut draft, effort)?;
         }
         linear::draw(log.contents(), critical, &mut draft)?;
         at = critical.end;
@@ -29,11 +29,11 @@ pub(crate) fn text_of(log: &TextLog, past: Option<&Past>) -> Result<Buffer, Misp
     Ok(draft.write(log.contents()))
 }
 
-fn replay_window(log: &TextLog, events: Span, draft: &mut Draft) -> Result<(), Misplaced> {
+fn replay_window(log: &TextLog, events: Span, draft: &mut Draft, effort: &mut Effort) -> Result<(), Stopped> {
     let base = events.start.0.checked_sub(1).map(Local);
     let mut window = Window::after(base, draft.len());
     for part in log.graph().plan(events) {
-        window.apply(log, part, NOBODY)?;
+        window.apply(log, part, NOBODY, effort)?;
     }
     let mut at = 0;
     for stretch in window.outcome() {

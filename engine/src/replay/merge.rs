@@ -11,17 +11,28 @@
 //!                    └─ b b b               late: retreat the a's, apply
 //! ```
 //!
+//! Where going through events in the order of the log means to walk back and forth over and over, as it does for long
+//! branches that come by turns, they are all applied in a better order first, and only then told as they came
+//! ([`arrival`]).
+//!
 //! The tracker is a cache. It stays while the window is open, so a late event costs its own runs and not the window
 //! again; it is dropped when a newer critical version closes the window, and made again from the log whenever it is
 //! missing.
 
-use super::{Misplaced, TextLog, linear};
+use super::{Effort, Misplaced, Stopped, TextLog, arrival, linear};
 use crate::graph::Heads;
 use crate::id::{Local, Span};
 use crate::text::tracker::{Change, Stretch, Tracker};
 
 /// For walking through what is in the text already.
 pub(super) const NOBODY: Option<fn(Change)> = None;
+
+/// Runs that may lie on the way through new events in the order of the log, whatever is new: a better order begins to pay
+/// somewhere above. Small in unit tests, so that both ways are gone.
+const LEAST_WALKED: usize = if cfg!(test) { 8 } else { 4096 };
+
+/// So many runs of the graph are passed on the way in the time in which one run of elements is changed.
+const RUNS_A_STEP: u64 = 16;
 
 /// Follows a log and tells how the text changes.
 #[derive(Clone, Debug, Default)]
@@ -51,11 +62,22 @@ impl Replay {
         log: &TextLog,
         from: Local,
         mut len: u32,
+        effort: &mut Effort,
         mut emit: impl FnMut(Change),
-    ) -> Result<(), Misplaced> {
-        for run in log.graph().runs_in(Span::new(from, log.len())) {
+    ) -> Result<(), Stopped> {
+        let events = Span::new(from, log.len());
+        if walks_far(log, events) {
+            let window = self.window(log, from, len);
+            window.done = events.end;
+            for part in log.graph().plan(events) {
+                window.apply(log, part, NOBODY, effort)?;
+            }
+            arrival::changes_since(from, &window.tracker, emit);
+            return Ok(());
+        }
+        for run in log.graph().runs_in(events) {
             let events = Span::new(run.span.start.max(from), run.span.end);
-            self.advance_over(log, events, &mut len, &mut emit)?;
+            self.advance_over(log, events, &mut len, effort, &mut emit)?;
         }
         Ok(())
     }
@@ -66,10 +88,11 @@ impl Replay {
         log: &TextLog,
         events: Span,
         len: &mut u32,
+        effort: &mut Effort,
         mut emit: impl FnMut(Change),
-    ) -> Result<(), Misplaced> {
+    ) -> Result<(), Stopped> {
         if log.graph().run_at(events.start).saw_all {
-            return linear::apply(log.contents(), events, len, emit);
+            return Ok(linear::apply(log.contents(), events, len, emit)?);
         }
         let window = self.window(log, events.start, *len);
         window.done = events.end;
@@ -77,7 +100,7 @@ impl Replay {
             *len = change.resized(*len);
             emit(change);
         };
-        window.apply(log, events, Some(emit))
+        window.apply(log, events, Some(emit), effort)
     }
 
     /// Drops the tracker if it has seen some of the events from `from` on; it is made again when it is needed.
@@ -144,7 +167,7 @@ impl Window {
         let behind = Span::new(self.done, at);
         // A window that begins now may be walked in the best order; one that goes on has little to catch up with.
         for events in log.graph().plan(behind) {
-            let applied = self.apply(log, events, NOBODY);
+            let applied = self.apply(log, events, NOBODY, &mut Effort::endless());
             assert!(applied.is_ok(), "events that were checked when they came do not fit now: {applied:?}");
         }
         self.done = at;
@@ -153,22 +176,56 @@ impl Window {
 
     /// Walks to the parents of a part of a run and applies it. What changes is only worked out for somebody who
     /// listens.
+    ///
+    /// What is left to do of one walk or operation when the effort is spent is done: it is at most one pass over the window.
     pub(super) fn apply(
         &mut self,
         log: &TextLog,
         events: Span,
         mut listener: Option<impl FnMut(Change)>,
-    ) -> Result<(), Misplaced> {
+        effort: &mut Effort,
+    ) -> Result<(), Stopped> {
         let parents = log.graph().parents_of(events.start);
         let diff = log.graph().diff(&self.version, &parents);
+        // Many runs of the graph may be one of elements, and finding the way took a little for each.
+        let passed: usize = diff.only_a.iter().chain(&diff.only_b).map(|&span| log.graph().runs_among(span)).sum();
+        effort.spend(passed as u64 / RUNS_A_STEP)?;
+        let mut steps = self.tracker.steps();
+        let mut spend = |tracker: &Tracker| {
+            let before = std::mem::replace(&mut steps, tracker.steps());
+            effort.spend(steps - before)
+        };
         diff.only_a.iter().for_each(|&seen| self.tracker.retreat(seen));
         diff.only_b.iter().rev().for_each(|&unseen| self.tracker.advance(unseen));
+        spend(&self.tracker)?;
         for operation in log.contents().of(events) {
             let order = |a, b| log.graph().compare(a, b);
             let applied = self.tracker.apply(operation, order, listener.as_mut());
             applied.map_err(|range| Misplaced { event: operation.events.start, range })?;
+            spend(&self.tracker)?;
         }
         self.version = Heads::from_slice(&[events.end - 1]);
         Ok(())
     }
+}
+
+/// Whether there is much to retreat and advance on the way through new events in the order of the log, for what they and
+/// the log are.
+fn walks_far(log: &TextLog, events: Span) -> bool {
+    let held = log.contents().run_count();
+    let most = LEAST_WALKED + if cfg!(test) { 0 } else { 8 * log.contents().runs_among(events) + held / 8 };
+    // Each run of operations cuts at most one of elements in two.
+    let runs = |span: &Span| (span.len() as usize).min(2 * held);
+    let (mut walked, mut last) = (0, None);
+    for run in log.graph().runs_in(events) {
+        if let Some(last) = last.filter(|_| !run.saw_all && run.span.start > events.start) {
+            let diff = log.graph().diff(&[last], run.parents);
+            walked += diff.only_a.iter().chain(&diff.only_b).map(runs).sum::<usize>();
+            if walked > most {
+                return true;
+            }
+        }
+        last = Some(run.span.end - 1);
+    }
+    false
 }

@@ -3,14 +3,20 @@
 //! - `linear`: stretches in which every event has seen all before it need no state at all;
 //! - `short`: short windows of concurrent events are seen from any version, in a list;
 //! - `merge`: other windows of concurrent events are walked through the tracker, and only here do graph and tracker meet;
+//! - `arrival`: what was replayed in another order is told in the order in which it came;
 //! - `checkout`: the text of a whole log;
+//! - `effort`: how much all of that may cost;
 //! - `patch`: what a change of the text is to a host with a buffer of its own.
 
+mod arrival;
 pub(crate) mod checkout;
+mod effort;
 mod linear;
 pub(crate) mod merge;
 pub(crate) mod patch;
 mod short;
+
+pub(crate) use effort::{Effort, Spent};
 
 use crate::id::Local;
 use crate::log::Log;
@@ -25,6 +31,25 @@ pub(crate) type TextLog = Log<Operations>;
 pub(crate) struct Misplaced {
     pub(crate) event: Local,
     pub(crate) range: OutOfRange,
+}
+
+/// Why a replay has stopped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stopped {
+    Misplaced(Misplaced),
+    Spent,
+}
+
+impl From<Misplaced> for Stopped {
+    fn from(misplaced: Misplaced) -> Self {
+        Self::Misplaced(misplaced)
+    }
+}
+
+impl From<Spent> for Stopped {
+    fn from(_: Spent) -> Self {
+        Self::Spent
+    }
 }
 
 #[cfg(test)]

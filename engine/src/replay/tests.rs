@@ -2,7 +2,7 @@
 //! start empty, apply all events in T, place each insertion in the FugueMax tree.
 
 use super::merge::Replay;
-use super::{TextLog, checkout, patch};
+use super::{Effort, TextLog, checkout, patch};
 use crate::codec::Packing;
 use crate::graph::{Heads, Summary};
 use crate::id::{AgentId, Clock, EventId, Local};
@@ -289,7 +289,7 @@ impl Follower {
         events.iter().for_each(|&event| append(&mut self.log, model, event));
         let len = self.text.len::<Chars>().0 as u32;
         let mut changes = Vec::new();
-        let replayed = self.replay.advance(&self.log, from, len, |change| changes.push(change));
+        let replayed = self.replay.advance(&self.log, from, len, &mut Effort::endless(), |change| changes.push(change));
         assert_eq!(replayed, Ok(()));
         changes.into_iter().for_each(|change| patch::apply(&mut self.text, self.log.contents(), change));
         self.log.graph().assert_invariants();
@@ -335,7 +335,8 @@ fn every_way_to_replay_a_history_gives_the_text_of_its_definition() {
                     let shown = whole.whole_text();
                     assert_eq!(whole.text, shown.as_str(), "the elements and the text differ");
                 }
-                let from_nothing = checkout::text_of(&plain.log, None).expect("the indexes fit");
+                let from_nothing =
+                    checkout::text_of(&plain.log, None, &mut Effort::endless()).expect("the indexes fit");
                 assert_eq!(plain.text, from_nothing);
                 assert_eq!(forgetful.text, from_nothing);
                 assert_eq!(whole.text, from_nothing);
@@ -345,7 +346,7 @@ fn every_way_to_replay_a_history_gives_the_text_of_its_definition() {
             assert_eq!(whole.whole_text(), expected);
             let bytes = plain.log.encode_packed(&plain.log.spans_since(&Summary::new()), Packing::Quick);
             let (log, past) = TextLog::whole(&bytes).expect("a whole history");
-            let opened = checkout::text_of(&log, past.as_ref()).expect("the indexes fit");
+            let opened = checkout::text_of(&log, past.as_ref(), &mut Effort::endless()).expect("the indexes fit");
             assert_eq!(opened, expected.as_str());
             opened_with_past += u32::from(past.is_some());
         }
@@ -383,4 +384,42 @@ fn a_log_cut_back_and_filled_again_gives_the_same_text() {
         }
         assert_eq!(follower.text, model.text_in_total_order().as_str());
     }
+}
+
+/// What is told behind a replay in another order is what comes about one by one in the order of arrival: after each
+/// change the text is that of the events up to there.
+#[test]
+fn what_is_replayed_in_another_order_is_told_as_it_came() {
+    let (mut changes, mut deleted) = (0, 0);
+    for seed in seeds(60) {
+        let mut random = Random(seed);
+        let size = 60 + random.below(200);
+        let model = crowded_history(&mut random, size);
+        let order = arrival(&mut random, &model);
+        let cut = random.below(order.len());
+        let mut at_once = Follower::default();
+        at_once.receive(&model, &order[..cut]);
+        let mut one_by_one = at_once.clone();
+        let from = at_once.log.mark();
+        let mut texts = Vec::new();
+        for &event in &order[cut..] {
+            append(&mut at_once.log, &model, event);
+            one_by_one.receive(&model, &[event]);
+            texts.push(one_by_one.text.to_string());
+        }
+        let Follower { log, replay, text } = &mut at_once;
+        let mut told = Vec::new();
+        let replayed =
+            replay.advance(log, from, text.len::<Chars>().0 as u32, &mut Effort::endless(), |change| told.push(change));
+        assert_eq!(replayed, Ok(()));
+        for change in told {
+            patch::apply(text, log.contents(), change);
+            let last = (change.events.end - 1 - from) as usize;
+            assert_eq!(*text, texts[last].as_str(), "after {change:?}");
+            (changes, deleted) = (changes + 1, deleted + u32::from(!change.inserts));
+        }
+        assert_eq!(*text, one_by_one.text);
+        replay.assert_invariants();
+    }
+    assert!(std::env::var("SEED").is_ok() || deleted > 100 && changes > 3 * deleted, "{deleted} of {changes}");
 }

@@ -256,6 +256,8 @@ pub(crate) struct Sequence {
     /// How many elements the base has too many, at its right end, because its length was not known.
     excess: u32,
     spots: Spots,
+    /// How many runs have been looked up to be changed.
+    steps: u64,
     /// Room for the effects that are being retreated or advanced.
     shifting: Vec<Run<Effect>>,
 }
@@ -297,6 +299,7 @@ impl Sequence {
         order: impl Fn(Local, Local) -> Ordering,
     ) -> Result<Inserted, OutOfRange> {
         self.check(index, 0)?;
+        self.steps += 1;
         let mut elements =
             Elements { id: ElementId::of(events.start), len: events.len(), count: VISIBLE, ..Elements::default() };
         let place = match index.checked_sub(1) {
@@ -422,6 +425,7 @@ impl Sequence {
         }
         let (mut at, mut index) = (events.start, index);
         while at < events.end {
+            self.steps += 1;
             let found = self.find_current(index);
             let run = *self.elements(found.place);
             let (start, count) = if backward {
@@ -548,6 +552,33 @@ impl Sequence {
     pub(crate) fn runs(&self) -> impl Iterator<Item = (ElementId, u32, bool)> {
         let runs = self.tree.iter().map(|stand| &self.runs[stand.run.0 as usize]);
         runs.map(|run| (run.id, run.len, run.gone.is_none()))
+    }
+
+    /// The same, cut where the insertions of `at` and later events begin, with the events that removed them first, by the
+    /// order of the log: one each, ascending from the left or from the right.
+    pub(crate) fn fates(&self, at: Local) -> impl Iterator<Item = (ElementId, u32, Option<Span>)> {
+        let at = ElementId::of(at);
+        let runs = self.tree.iter().map(|stand| self.runs[stand.run.0 as usize]);
+        let parts = runs.flat_map(move |mut run| {
+            let late = (run.id < at && at <= run.last()).then(|| run.split_off(at.0 - run.id.0));
+            [Some(run), late].into_iter().flatten()
+        });
+        parts.map(|run| (run.id, run.len, run.gone.map(|gone| self.removal_of(&run, gone))))
+    }
+
+    fn removal_of(&self, run: &Elements, GoneBy(by): GoneBy) -> Span {
+        let by = Local(by.get() - 1);
+        let first = match self.effect_at(by).value {
+            Effect::RemovedForward(first, _) => by + (run.id.0 - first.0),
+            Effect::RemovedBackward(first, _) => by + (first.0 - run.last().0),
+            effect => unreachable!("{run:?} is gone by an event that inserted: {effect:?}"),
+        };
+        Span::new(first, first + run.len)
+    }
+
+    /// How many steps everything has taken so far: a run looked up to be changed is one.
+    pub(crate) fn steps(&self) -> u64 {
+        self.steps
     }
 
     /// The position in the end version of what was just inserted.
@@ -931,6 +962,7 @@ impl Sequence {
     fn shift_elements(&mut self, first: ElementId, count: u32, hint: RunNumber, change: &impl Fn(&mut Count)) {
         let (mut id, end) = (first, first.plus(count));
         while id < end {
+            self.steps += 1;
             let hinted = &self.runs[hint.0 as usize];
             let still_there = hinted.id <= id && id <= hinted.last();
             let place = if still_there { self.place_of_run(hint) } else { self.place_of(id) };

@@ -15,7 +15,7 @@ mod lookout;
 mod tests;
 mod undoing;
 
-use crate::document::Document;
+use crate::document::{Document, Origin};
 use crate::graph::Frontier;
 use crate::id::{AgentId, Clock, EventId, EventSpan};
 use crate::log::ImportError;
@@ -181,7 +181,7 @@ impl Session {
     /// Takes in events of others and returns what they change, in the unit asked for.
     ///
     /// # Errors
-    /// Bytes that are no update, or an event that breaks a rule; then nothing has changed.
+    /// As [`Document::import_from`]; then nothing has changed.
     pub fn merge<U: Unit>(&mut self, bytes: &[u8]) -> Result<Vec<Patch<U>>, ImportError> {
         self.merge_from(Sender::default(), bytes)
     }
@@ -196,7 +196,7 @@ impl Session {
             return Err(Refusal { event: EventId::new(span.agent, span.start), rule: Rule::OwnAgent }.into());
         }
         let was_new = self.document.is_new();
-        let changes = self.document.receive(update, sender)?;
+        let changes = self.document.receive(update, sender, Origin::Sent)?;
         let run = &mut self.ledger.open().run;
         Ok(self.document.apply_all(changes, was_new, |change| run.see(change)))
     }

@@ -1,35 +1,48 @@
 //! A log file: records appended one after the other, each with its checksum, and a torn end repaired on opening.
 //!
 //! Knows records as kinds and bytes; what is in them, a document or session says. This is the only door of the engine
-//! to the file system.
+//! to the file system ([`door`]).
 //!
 //! ```text
-//! file      magic "CEDElog" (7) version (1) records
+//! file      magic "CEDElog" (7) version (1) records and seals
 //! record    kind (1) length (4, little-endian) crc32 of kind, length and payload (4, little-endian) payload
+//! seal      a record of kind 4 whose payload is the offset at which it stands (8, little-endian)
 //! ```
 //!
-//! A writer that is stopped while it appends leaves a last record that is shorter than it says, or one that reaches the
-//! end of the file with bytes that never got to the disk. Such a tail is dropped with a notice. Anything else that does
-//! not fit is damage, an error with its offset, and nothing is written to a damaged file.
+//! A seal is written when everything before it has reached the disk. So what a power cut can have lost, torn or reordered
+//! stands behind the last seal, and was acknowledged to nobody or is whole:
+//!
+//! ```text
+//! sync                sync                       power cut
+//!  ▼                   ▼                          ▼
+//!  ● record record ●    record  r▒▒▒d  record      what cannot be read, with no seal behind it: dropped with a notice
+//!  ● reco▒▒ record ●    record                     what cannot be read, with a seal behind it: damage
+//! ```
+//!
+//! Damage is an error with its offset, and nothing is written to a damaged file.
 
 // Bytes of strangers are read here.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
 
+mod door;
 mod outline;
 
 pub use outline::Outline;
 
+use door::{Door, OnDisk};
 use std::fmt;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 7] = b"CEDElog";
-/// The first version had no [`Kind::Saved`].
-const VERSIONS: std::ops::RangeInclusive<u8> = 1..=2;
+/// The first version had no [`Kind::Saved`], the second no seals.
+const VERSIONS: std::ops::RangeInclusive<u8> = 1..=3;
+const FIRST_SEALED: u8 = 3;
 const START: u64 = 8;
 const HEAD: usize = 9;
-/// How often each byte of a torn tail is looked at before it is taken for damage.
+/// What a seal says in the place of a kind.
+const SEAL: u8 = 4;
+/// How often each byte of a torn tail is looked at before it is taken for damage, in a file without seals.
 const MOST_LOOKED_AT: usize = 16;
 
 /// What a record holds.
@@ -66,28 +79,36 @@ pub struct Record {
     pub payload: Vec<u8>,
 }
 
-/// An unfinished last record that was dropped.
+/// The end of a file, which did not get to the disk as it was written and was dropped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TornTail {
-    /// Where it started.
+    /// Where the first record started that cannot be read.
     pub offset: u64,
-    /// How many bytes of it there were.
+    /// How many bytes there were from there on.
     pub dropped: u64,
 }
 
 impl fmt::Display for TornTail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { offset, dropped } = self;
-        write!(f, "the last record, at byte {offset}, was not finished: {dropped} bytes of it were dropped")
+        write!(f, "what was written last, at byte {offset}, was not finished: {dropped} bytes of it were dropped")
     }
 }
 
 /// A log file open for appending, locked against a second writer for as long as it lives.
+///
+/// Invariant: the file ends at `len`, unless it is broken.
 #[derive(Debug)]
 pub struct LogFile {
-    file: File,
+    file: Box<dyn Door>,
     path: PathBuf,
     len: u64,
+    /// Whether something stands behind the last seal.
+    unsealed: bool,
+    /// Of a version that has seals.
+    seals: bool,
+    /// Whether the name is known to be on the disk: a rewrite may have been stopped just before.
+    named: bool,
     /// A write that failed may have left part of a record; what follows would stand behind garbage.
     broken: bool,
 }
@@ -109,20 +130,32 @@ impl LogFile {
     /// # Errors
     /// [`StorageError::Locked`] when somebody else has it open for appending; damage; what the file system says.
     pub fn open(path: &Path) -> Result<Opened, StorageError> {
+        Self::open_at(Box::new(OnDisk::open(path)?), path)
+    }
+
+    fn open_at(mut file: Box<dyn Door>, path: &Path) -> Result<Opened, StorageError> {
         let io = |cause| StorageError::Io { path: path.to_owned(), cause };
-        let mut file = open_locked(path)?;
-        // Later the file is replaced under the name that it really has, not in the place of a link to it.
-        let real = std::fs::canonicalize(path).map_err(io)?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(io)?;
+        let bytes = file.read().map_err(io)?;
         let contents = read(&bytes, path)?;
-        let mut log = Self { file, path: real, len: contents.len, broken: false };
+        let mut log = Self {
+            file,
+            path: path.to_owned(),
+            len: contents.len,
+            unsealed: contents.len > contents.sealed,
+            seals: contents.version >= FIRST_SEALED,
+            named: false,
+            broken: false,
+        };
         if contents.len < START {
             log.begin().map_err(io)?;
         } else if contents.torn.is_some() {
-            log.file.set_len(contents.len).and_then(|()| log.file.sync_all()).map_err(io)?;
+            log.file.set_len(contents.len).and_then(|()| log.file.sync()).map_err(io)?;
         }
-        log.file.seek(SeekFrom::Start(log.len)).map_err(io)?;
+        if let Some(unsealed) = bytes.get(contents.sealed as usize..contents.len as usize).filter(|_| log.unsealed) {
+            // A sync of it may have failed, and then the file shows what the disk does not have, and the next sync would
+            // not know of it. Written once more, it is known again.
+            log.file.write(contents.sealed, unsealed).map_err(io)?;
+        }
         Ok(Opened { file: log, records: contents.records, torn: contents.torn })
     }
 
@@ -138,11 +171,10 @@ impl LogFile {
 
     fn begin(&mut self) -> io::Result<()> {
         self.file.set_len(0)?;
-        self.file.seek(SeekFrom::Start(0))?;
-        self.file.write_all(&header())?;
-        self.file.sync_all()?;
-        sync_directory(&self.path)?;
-        self.len = START;
+        self.file.write(0, &header())?;
+        self.file.sync()?;
+        self.file.sync_name()?;
+        (self.len, self.unsealed, self.seals, self.named) = (START, false, true, true);
         Ok(())
     }
 
@@ -153,34 +185,46 @@ impl LogFile {
     /// A payload of 4 GiB or more; what the file system says. What a failed write has left is taken back; when that
     /// fails as well, nothing more is appended until the file is rewritten, or opened again.
     pub fn append(&mut self, kind: Kind, payload: &[u8]) -> Result<(), StorageError> {
-        if self.broken {
-            return Err(StorageError::Broken { path: self.path.clone() });
-        }
+        self.check_broken()?;
         let record =
             frame(kind, payload).ok_or(StorageError::TooLarge { path: self.path.clone(), len: payload.len() })?;
-        if let Err(cause) = self.file.write_all(&record) {
-            // Part of the record may be there. Without it the file is as it was, and when the disk has room again, so
-            // is the log.
-            let undone = self.file.set_len(self.len).and_then(|()| self.file.seek(SeekFrom::Start(self.len)));
-            self.broken = undone.is_err();
-            return Err(StorageError::Io { path: self.path.clone(), cause });
-        }
-        self.len += record.len() as u64;
+        self.push(&record).map_err(|cause| StorageError::Io { path: self.path.clone(), cause })?;
+        self.unsealed = true;
         Ok(())
     }
 
-    /// Waits until everything appended is on the disk.
+    fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let pushed = self.file.write(self.len, bytes);
+        match pushed {
+            Ok(()) => self.len += bytes.len() as u64,
+            // Part of it may be there. Without it the file is as it was, and when the disk has room again, so is the log.
+            Err(_) => self.broken = self.file.set_len(self.len).is_err(),
+        }
+        pushed
+    }
+
+    fn check_broken(&self) -> Result<(), StorageError> {
+        if self.broken { Err(StorageError::Broken { path: self.path.clone() }) } else { Ok(()) }
+    }
+
+    /// Waits until everything appended is on the disk, and says so in the file, which may take a little longer to get
+    /// there.
     ///
     /// # Errors
     /// What the file system says. It may have lost what it could not write, so this is not tried again.
     pub fn sync(&mut self) -> Result<(), StorageError> {
-        if self.broken {
-            return Err(StorageError::Broken { path: self.path.clone() });
-        }
-        self.file.sync_data().map_err(|cause| {
+        self.check_broken()?;
+        let synced = self.file.sync().and_then(|()| if self.named { Ok(()) } else { self.file.sync_name() });
+        synced.map_err(|cause| {
             self.broken = true;
             StorageError::Io { path: self.path.clone(), cause }
-        })
+        })?;
+        self.named = true;
+        if self.unsealed && self.seals {
+            // Where there is no room for the seal, what it would say is true all the same.
+            self.unsealed = self.push(&seal(self.len)).is_err();
+        }
+        Ok(())
     }
 
     /// Puts these records in the place of all that is there, at once: a reader or a power cut sees the file before or
@@ -193,13 +237,14 @@ impl LogFile {
         let bytes = file_bytes(records).map_err(|len| StorageError::TooLarge { path: self.path.clone(), len })?;
         let path = self.path.clone();
         let io = |cause| StorageError::Io { path: path.clone(), cause };
-        let mut beside = self.path.clone().into_os_string();
-        beside.push(".rewrite");
-        let beside = PathBuf::from(beside);
-        let replaced = replace(&beside, &self.path, &bytes);
-        let file = replaced.inspect_err(|_| drop(std::fs::remove_file(&beside))).map_err(io)?;
-        (self.file, self.len, self.broken) = (file, bytes.len() as u64, false);
-        sync_directory(&self.path).map_err(|cause| {
+        let mut beside = self.file.beside().map_err(io)?;
+        let replaced = beside.write(0, &bytes).and_then(|()| beside.sync()).and_then(|()| beside.take_place());
+        replaced.inspect_err(|_| beside.discard()).map_err(io)?;
+        self.file = beside;
+        (self.len, self.unsealed, self.seals, self.named) = (bytes.len() as u64, false, true, true);
+        self.broken = false;
+        // A new name is only safe once its directory is.
+        self.file.sync_name().map_err(|cause| {
             self.broken = true;
             io(cause)
         })
@@ -211,64 +256,6 @@ impl LogFile {
     }
 }
 
-/// Opens and locks the file of this name, or makes one.
-fn open_locked(path: &Path) -> Result<File, StorageError> {
-    let io = |cause| StorageError::Io { path: path.to_owned(), cause };
-    loop {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(StorageError::Locked { path: path.to_owned() }),
-            Err(TryLockError::Error(cause)) => return Err(io(cause)),
-        }
-        // Between opening and locking, a rewrite may have put another file in the place of this one.
-        if is_at(&file, path).map_err(io)? {
-            return Ok(file);
-        }
-    }
-}
-
-/// Whether this is still the file of this name.
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-    let held = file.metadata()?;
-    match std::fs::metadata(path) {
-        Ok(found) => Ok((found.dev(), found.ino()) == (held.dev(), held.ino())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-/// Elsewhere an open file cannot be replaced.
-#[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> io::Result<bool> {
-    Ok(true)
-}
-
-/// Writes a file beside another, locked and synced, and lets it take the other's place. Whoever holds the other's lock
-/// is the only one to do so, and what may lie there is left from a rewrite that was stopped.
-fn replace(beside: &Path, path: &Path, bytes: &[u8]) -> io::Result<File> {
-    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(beside)?;
-    // The lock goes with the file, so nobody finds the new one unlocked.
-    file.lock()?;
-    // A history may be more private than files usually are.
-    file.set_permissions(std::fs::metadata(path)?.permissions())?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(beside, path)?;
-    Ok(file)
-}
-
-/// A new name is only safe once its directory is.
-fn sync_directory(path: &Path) -> io::Result<()> {
-    if !cfg!(unix) {
-        return Ok(());
-    }
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(directory)?.sync_all()
-}
-
 /// A log file with these records, as bytes: for sending one somewhere, where [`LogFile`] would write one here.
 ///
 /// # Errors
@@ -278,6 +265,8 @@ pub fn file_bytes(records: &[Record]) -> Result<Vec<u8>, usize> {
     for Record { kind, payload } in records {
         bytes.extend(frame(*kind, payload).ok_or(payload.len())?);
     }
+    // They are whole once they are there: whoever writes them to a file syncs it.
+    bytes.extend(seal(bytes.len() as u64));
     Ok(bytes)
 }
 
@@ -289,12 +278,22 @@ fn header() -> [u8; START as usize] {
 
 fn frame(kind: Kind, payload: &[u8]) -> Option<Vec<u8>> {
     let length = u32::try_from(payload.len()).ok()?;
+    Some(frame_of(kind.code(), length, payload))
+}
+
+/// What stands at an offset when everything before it is on the disk.
+fn seal(offset: u64) -> Vec<u8> {
+    let payload = offset.to_le_bytes();
+    frame_of(SEAL, payload.len() as u32, &payload)
+}
+
+fn frame_of(code: u8, length: u32, payload: &[u8]) -> Vec<u8> {
     let mut record = Vec::with_capacity(HEAD + payload.len());
-    record.push(kind.code());
+    record.push(code);
     record.extend(length.to_le_bytes());
     record.extend(checksum(&record, payload).to_le_bytes());
     record.extend(payload);
-    Some(record)
+    record
 }
 
 fn checksum(head: &[u8], payload: &[u8]) -> u32 {
@@ -305,9 +304,12 @@ fn checksum(head: &[u8], payload: &[u8]) -> u32 {
 }
 
 struct Contents {
+    version: u8,
     records: Vec<Record>,
     /// Where the next record goes.
     len: u64,
+    /// Where the last seal ends, or the header where there is none.
+    sealed: u64,
     torn: Option<TornTail>,
 }
 
@@ -320,21 +322,39 @@ fn read(bytes: &[u8], path: &Path) -> Result<Contents, StorageError> {
             return Err(StorageError::Foreign { path: path.to_owned() });
         }
         let torn = (!bytes.is_empty()).then(|| torn(0));
-        return Ok(Contents { records: Vec::new(), len: 0, torn });
+        return Ok(Contents { version: *VERSIONS.end(), records: Vec::new(), len: 0, sealed: 0, torn });
     }
-    version_of(bytes, path)?;
-    let (mut records, mut at) = (Vec::new(), START as usize);
+    let version = version_of(bytes, path)?;
+    let (mut records, mut at, mut sealed) = (Vec::new(), START as usize, START);
     while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        if version >= FIRST_SEALED && is_seal(rest, at) {
+            at += HEAD + size_of::<u64>();
+            sealed = at as u64;
+            continue;
+        }
         let Some(record) = read_record(rest) else {
-            if is_torn(rest) {
-                return Ok(Contents { records, len: at as u64, torn: Some(torn(at)) });
+            let is_torn = if version >= FIRST_SEALED { !holds_seal(rest, at) } else { is_torn(rest) };
+            if is_torn {
+                return Ok(Contents { version, records, len: at as u64, sealed, torn: Some(torn(at)) });
             }
             return Err(StorageError::Damaged { path: path.to_owned(), offset: at as u64, readable: records.len() });
         };
         at += HEAD + record.payload.len();
         records.push(record);
     }
-    Ok(Contents { records, len: at as u64, torn: None })
+    Ok(Contents { version, records, len: at as u64, sealed, torn: None })
+}
+
+/// Whether these bytes, which stand at this offset, begin with a seal.
+fn is_seal(bytes: &[u8], at: usize) -> bool {
+    bytes.first() == Some(&SEAL) && bytes.starts_with(&seal(at as u64))
+}
+
+/// Whether a seal stands somewhere here: then what stands before it was on the disk. `start` is where these bytes begin.
+///
+/// Bytes of a payload are taken for one only where they name the offset at which they happen to stand.
+fn holds_seal(bytes: &[u8], start: usize) -> bool {
+    (0..bytes.len()).any(|at| bytes.get(at..).is_some_and(|rest| is_seal(rest, start + at)))
 }
 
 /// The version that a file says at its start.
@@ -359,7 +379,8 @@ fn read_record(bytes: &[u8]) -> Option<Record> {
     Some(Record { kind: Kind::from_code(kind)?, payload: payload.to_vec() })
 }
 
-/// Whether what does not read as a record can be the end of an interrupted append: nothing whole follows it.
+/// Whether what does not read as a record can be the end of an interrupted append, in a file without seals: nothing whole
+/// follows it.
 fn is_torn(bytes: &[u8]) -> bool {
     let Some((&[kind, a, b, c, d, ..], rest)) = bytes.split_first_chunk::<HEAD>() else { return true };
     let length = u32::from_le_bytes([a, b, c, d]) as usize;
@@ -476,3 +497,8 @@ impl std::error::Error for StorageError {
         }
     }
 }
+
+#[cfg(test)]
+mod disk;
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 // Bytes of strangers are read here.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
 
-use super::{HEAD, Kind, START, StorageError, version_of};
+use super::{HEAD, Kind, SEAL, START, StorageError, version_of};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Take};
 use std::ops::Range;
@@ -42,8 +42,11 @@ impl Outline {
             let [kind, a, b, c, d, ..] = head;
             let payload = at + HEAD as u64;
             at = payload + u64::from(u32::from_le_bytes([a, b, c, d]));
-            let Some(kind) = Kind::from_code(kind).filter(|_| at <= end) else { return Ok(None) };
-            records.push((kind, payload..at));
+            match Kind::from_code(kind).filter(|_| at <= end) {
+                Some(kind) => records.push((kind, payload..at)),
+                None if kind == SEAL && at <= end => {}
+                None => return Ok(None),
+            }
         }
         Ok(Some(Self { file, records }))
     }

@@ -43,6 +43,16 @@ pub(crate) enum Stretch {
     Passing,
 }
 
+/// So many chars that came together, and went together if they did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Fate {
+    pub(crate) len: u32,
+    /// The events that inserted them; none did for those of the base.
+    pub(crate) inserted: Option<Span>,
+    /// The events that removed them first, by the order of the log.
+    pub(crate) removed: Option<Span>,
+}
+
 /// Characters as elements, each event's effect among them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tracker {
@@ -99,6 +109,17 @@ impl Tracker {
             None if visible => Stretch::Kept(len),
             None => Stretch::Deleted(len),
         })
+    }
+
+    /// What became of everything that ever stood in the text, from left to right; cut where the insertions of `at` and
+    /// later events begin.
+    pub(crate) fn fates(&self, at: Local) -> impl Iterator<Item = Fate> {
+        self.sequence.fates(at).map(|(first, len, removed)| Fate { len, inserted: inserted((first, len)), removed })
+    }
+
+    /// How many steps everything has taken so far.
+    pub(crate) fn steps(&self) -> u64 {
+        self.sequence.steps()
     }
 
     pub(crate) fn retreat(&mut self, events: Span) {

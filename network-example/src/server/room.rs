@@ -34,7 +34,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cede::sync::Message;
-use cede::{AgentId, Document, Frontier, ImportError, Summary};
+use cede::{AgentId, Document, Frontier, ImportError, Sender, Summary};
 use tokio_tungstenite::tungstenite::{self, Bytes, Utf8Bytes};
 
 use super::access::{Credential, Denied, Invitation};
@@ -179,7 +179,7 @@ impl Room {
     pub(crate) fn read(pieces: &[Vec<u8>]) -> Result<Document, Damage> {
         let mut document = Document::new();
         for (number, piece) in pieces.iter().enumerate() {
-            let absorbed = document.absorb(piece, |_| true);
+            let absorbed = document.absorb(piece);
             absorbed.map_err(|error| Damage { piece: number + 1, pieces: pieces.len(), error })?;
         }
         Ok(document)
@@ -563,10 +563,8 @@ impl Room {
         }
         let (before, waiting, count) = (self.document.frontier(), self.document.waiting(), self.document.event_count());
         let owners = &self.owners;
-        match self
-            .document
-            .absorb(events, |agent| planted("foreign") || owners.get(&agent).is_none_or(|owner| *owner == id))
-        {
+        let admits = |agent| planted("foreign") || owners.get(&agent).is_none_or(|owner| *owner == id);
+        match self.document.absorb_from(Sender(id.0), events, admits) {
             Ok(true) => {}
             Ok(false) => {
                 let reason = "an event of somebody who is connected and sends their own";
