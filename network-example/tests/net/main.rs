@@ -21,6 +21,7 @@
 //! | `defaults` | tungstenite's own limits | `attacks::messages_beyond_the_limit` |
 //! | `handshake` | the door waits a thousand times longer | `attacks::slowloris` |
 //! | `address` | addresses are not counted | `attacks::one_address_has_so_many_connections` |
+//! | `acked` | what has come is acknowledged before it is on the disk | `kill::kills_at_any_moment` |
 //! | `queue` | a queue takes whatever comes | `load::a_slow_reader_costs_no_memory` |
 //! | `log` | a log names the room | `http::logs_hold_nothing_that_was_typed` |
 //! | `synced` | a room is answered for before it is loaded | `together::nobody_is_told_synced_before_the_room_is_loaded` |
@@ -33,6 +34,7 @@ mod attacks;
 mod doors;
 mod faults;
 mod http;
+mod kill;
 mod load;
 mod rights;
 mod tls;
