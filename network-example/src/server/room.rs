@@ -634,7 +634,7 @@ impl Room {
         for member in self.members.values_mut() {
             member.peer.agreement = Agreement::Behind;
             let is_sent = member.flow == Flow::Live && member.peer.id != from;
-            if is_sent && !member.send(now, frame.clone()) {
+            if is_sent && !member.send(now, frame.clone()) && !planted("resync") {
                 member.flow = Flow::Behind;
             }
         }
@@ -651,8 +651,9 @@ impl Room {
 
     /// Acknowledges what has become durable, once per member.
     fn pay(&mut self, now: Instant) {
+        let durable = if planted("acked") { self.appended } else { self.durable };
         let mut due = BTreeMap::new();
-        while let Some(owed) = self.owed.front().filter(|owed| owed.piece <= self.durable) {
+        while let Some(owed) = self.owed.front().filter(|owed| owed.piece <= durable) {
             due.insert(owed.member, owed.frames);
             if owed.frames > 0 {
                 self.metrics.acknowledged(now.saturating_duration_since(owed.since));
