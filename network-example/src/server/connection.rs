@@ -58,6 +58,9 @@ pub(crate) async fn serve(
         greeted = greeting => greeted,
         _ = closing.wait_for(|closing| *closing) => return,
     };
+    if planted("leak") {
+        std::mem::forget(vec![1_u8; 64 * 1024]);
+    }
     match greeted {
         // Too slow: there is nobody to explain it to.
         Err(_) => refused(&service, from, "handshake_timeout"),

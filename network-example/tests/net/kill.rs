@@ -8,111 +8,15 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use cede::{Chars, Document, EventSpan};
-use cede_net::client::{Client, State};
 use cede_net::store::{RedbStore, Store};
-use futures_util::future::select_all;
-use tokio::time::timeout;
 
-use crate::cast::{Folder, PATIENCE, Person, Random};
-use crate::load::size;
+use crate::cast::Folder;
+use crate::crowd::{Crowd, are_together, size};
 use crate::program::Program;
 
 const PEOPLE: usize = 20;
 /// From the start of the new process until all twenty see the same and nothing is unacknowledged.
 const TOGETHER: Duration = Duration::from_secs(2);
-
-struct Crowd {
-    random: Random,
-    people: Vec<Person>,
-}
-
-impl Crowd {
-    fn new(seed: u64, program: &Program) -> Self {
-        let person = |number| Person::with(&format!("P{number:02}"), Client::spawn(program.target.clone()));
-        Self { random: Random::from_seed(seed), people: (0..PEOPLE).map(person).collect() }
-    }
-
-    /// Types so many letters, each by anybody, and takes in what comes meanwhile.
-    async fn type_letters(&mut self, letters: usize) {
-        for _ in 0..letters {
-            let person = self.random.below(PEOPLE);
-            self.type_somewhere(person);
-            // The connections are tasks beside this one.
-            tokio::task::yield_now().await;
-            for person in &mut self.people {
-                while let Some(incoming) = person.client.try_next() {
-                    person.take(Some(incoming));
-                }
-            }
-        }
-    }
-
-    fn type_somewhere(&mut self, person: usize) {
-        let Self { random, people } = self;
-        let session = &mut people[person].session;
-        let length = session.text().len::<Chars>().0;
-        match random.below(8) {
-            0 => session.move_caret(Chars(random.below(length + 1))).unwrap(),
-            1 if length > 0 => {
-                let at = random.below(length);
-                session.delete(Chars(at)..Chars(at + 1)).unwrap();
-            }
-            _ => {
-                let caret: Chars = session.caret();
-                let letter = char::from(b'a' + random.below(26) as u8);
-                session.insert(caret, &letter.to_string()).unwrap();
-            }
-        }
-        people[person].flush();
-    }
-
-    /// Lives until `done`, or until so many things have happened. Says whether it is done.
-    async fn until(&mut self, what: &str, most: usize, done: impl Fn(&[Person]) -> bool) -> bool {
-        let living = async {
-            for _ in 0..most {
-                if done(&self.people) {
-                    return true;
-                }
-                let waiting = self
-                    .people
-                    .iter_mut()
-                    .enumerate()
-                    .map(|(number, person)| Box::pin(async move { (number, person.client.next().await) }));
-                let ((number, incoming), ..) = select_all(waiting).await;
-                assert!(incoming.is_some(), "a client of {number} has ended");
-                self.people[number].take(incoming);
-            }
-            false
-        };
-        timeout(PATIENCE, living).await.unwrap_or_else(|_| panic!("waited {PATIENCE:?} for {what}"))
-    }
-
-    /// What each has been told is durable: of their own events the first ones, since acks come in order.
-    fn acknowledged(&self) -> Vec<EventSpan> {
-        let mut all = Vec::new();
-        for Person { session, link, .. } in &self.people {
-            let own = session.document().summary();
-            let own: Vec<EventSpan> = own.spans().filter(|span| span.agent == session.agent()).collect();
-            let made: u64 = own.iter().map(|span| u64::from(span.len())).sum();
-            let mut left = made.saturating_sub(link.unacknowledged(session)) as u32;
-            for mut span in own {
-                let taken = left.min(span.len());
-                span.end.0 = span.start.0 + taken;
-                left -= taken;
-                if taken > 0 {
-                    all.push(span);
-                }
-            }
-        }
-        all
-    }
-}
-
-fn are_together(people: &[Person]) -> bool {
-    let version = people[0].session.document().frontier();
-    people.iter().all(|person| *person.link.state() == State::Online && person.is_settled())
-        && people.iter().all(|person| person.session.document().frontier() == version)
-}
 
 /// The history that a file holds.
 fn stored(file: &Path) -> Document {
@@ -131,10 +35,13 @@ async fn kills_at_any_moment_lose_nothing_acknowledged_and_all_come_together() {
     let (file, copy) = (folder.file("rooms.redb"), folder.file("copy.redb"));
     let mut program = Program::start(&file, "127.0.0.1:0", &[]);
     let listen = format!("{}:{}", program.target.host(), program.target.port());
-    let mut crowd = Crowd::new(seed as u64, &program);
+    let mut crowd = Crowd::new(seed as u64, &program.target, PEOPLE);
     crowd.until("all to be in", usize::MAX, are_together).await;
     let (mut times, mut open) = (Vec::new(), 0);
     for kill in 1..=kills {
+        if kill % 100 == 0 {
+            println!("{kill} kills, {} events", crowd.people[0].session.document().event_count());
+        }
         let letters = 1 + crowd.random.below(100);
         crowd.type_letters(letters).await;
         program.kill();
@@ -151,6 +58,7 @@ async fn kills_at_any_moment_lose_nothing_acknowledged_and_all_come_together() {
         if kill == kills || crowd.random.below(4) > 0 {
             crowd.until("all to be together again", usize::MAX, are_together).await;
             times.push(began.elapsed());
+            crowd.pause().await;
         } else {
             // Once more, in the middle of coming back.
             let happenings = crowd.random.below(200);

@@ -23,12 +23,17 @@
 //! | `address` | addresses are not counted | `attacks::one_address_has_so_many_connections` |
 //! | `acked` | what has come is acknowledged before it is on the disk | `kill::kills_at_any_moment` |
 //! | `queue` | a queue takes whatever comes | `load::a_slow_reader_costs_no_memory` |
+//! | `sent` | a client that comes back takes what it has sent for what the server has | `soak::people_behind_a_bad_network` |
+//! | `leak` | each connection leaves 64 KiB behind | `soak::people_behind_a_bad_network` |
+//! | `resync` | what did not fit a queue is not made up for | `simulation::storm::people_come_together` |
 //! | `log` | a log names the room | `http::logs_hold_nothing_that_was_typed` |
 //! | `synced` | a room is answered for before it is loaded | `together::nobody_is_told_synced_before_the_room_is_loaded` |
 //! | `twice` | a join is sent the document twice | `together::a_join_that_loads_the_room_is_sent_it_once` |
 
 mod cast;
+mod crowd;
 mod program;
+mod proxy;
 
 mod attacks;
 mod doors;
@@ -37,5 +42,6 @@ mod http;
 mod kill;
 mod load;
 mod rights;
+mod soak;
 mod tls;
 mod together;
