@@ -223,10 +223,12 @@ impl Storm {
         panic!("nothing more happens, and nobody is together:\n{}", self.told());
     }
 
+    /// How everybody stands.
     fn told(&self) -> String {
-        let person = |person: &Person| {
-            let open = person.link.unacknowledged(&person.session);
-            format!("{:?}, {open} unacknowledged, {:?}\n", person.link.state(), person.session.text().to_string())
+        let person = |Person { session, link, .. }: &Person| {
+            let (text, open, synced) = (session.text(), link.unacknowledged(session), link.in_sync(session));
+            let peers: Vec<_> = link.peers().iter().map(|peer| (peer.id.0, peer.agreement)).collect();
+            format!("{:?}, {open} unacknowledged, in sync {synced}, {peers:?}, {text:?}\n", link.state())
         };
         self.people.iter().map(person).collect()
     }
