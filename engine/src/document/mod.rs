@@ -228,27 +228,27 @@ impl Document {
 
     /// The same in messages of about `max_bytes`, parents first, so that each can be taken in as it comes.
     pub fn chunks_since(&self, summary: &Summary, max_bytes: usize) -> Vec<Vec<u8>> {
-        let spans = self.log.spans_since(summary);
+        self.each_chunk_since(summary, max_bytes).collect()
+    }
+
+    /// The same again, each encoded when it is asked for: for whoever may not have room for all of them.
+    pub fn each_chunk_since(&self, summary: &Summary, max_bytes: usize) -> impl Iterator<Item = Vec<u8>> + '_ {
+        let mut spans = self.log.spans_since(summary).into_iter().filter(|span| !span.is_empty());
         // A char takes at most four bytes, a piece with its parents rarely more than sixteen.
         let most_events = (max_bytes / 4).clamp(1, Local::LIMIT as usize) as u32;
         let most_spans = (max_bytes / 32).max(1);
-        let (mut chunks, mut chunk, mut events) = (Vec::new(), Vec::new(), 0);
-        for mut span in spans {
-            while !span.is_empty() {
-                if events >= most_events || chunk.len() >= most_spans {
-                    chunks.push(self.log.encode(&chunk, Packing::Quick));
-                    (chunk, events) = (Vec::new(), 0);
-                }
+        let mut cut_off: Option<Span> = None;
+        std::iter::from_fn(move || {
+            let (mut chunk, mut events) = (Vec::new(), 0);
+            while events < most_events && chunk.len() < most_spans {
+                let Some(span) = cut_off.take().or_else(|| spans.next()) else { break };
                 let cut = (span.start + (most_events - events)).min(span.end);
                 chunk.push(Span::new(span.start, cut));
                 events += cut - span.start;
-                span.start = cut;
+                cut_off = (cut < span.end).then(|| Span::new(cut, span.end));
             }
-        }
-        if !chunk.is_empty() {
-            chunks.push(self.log.encode(&chunk, Packing::Quick));
-        }
-        chunks
+            (!chunk.is_empty()).then(|| self.log.encode(&chunk, Packing::Quick))
+        })
     }
 
     /// The known ones of these events, as bytes, in the order of this log; `None` when none is known.
