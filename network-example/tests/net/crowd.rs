@@ -40,11 +40,11 @@ impl Crowd {
 
     /// One thing happens to one of them. Cancel-safe.
     pub(crate) async fn next(&mut self) {
-        let waiting = self
-            .people
-            .iter_mut()
-            .enumerate()
-            .map(|(number, person)| Box::pin(async move { (number, person.client.next().await) }));
+        // Whoever is asked first wins when several have something to say, so each is it in turn.
+        let first = self.random.below(self.people.len());
+        let (before, behind) = self.people.split_at_mut(first);
+        let turns = (first..).zip(behind).chain((0..).zip(before));
+        let waiting = turns.map(|(number, person)| Box::pin(async move { (number, person.client.next().await) }));
         let ((number, incoming), ..) = select_all(waiting).await;
         assert!(incoming.is_some(), "the client of number {number} has ended: {:?}", self.people[number].link.state());
         self.people[number].take(incoming);
