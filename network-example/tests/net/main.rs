@@ -13,6 +13,7 @@
 //! | `path` | the last part of a path is the room | `attacks::names_that_look_like_paths` |
 //! | `scope` | a token for one room opens all | `rights::a_token_opens_what_it_says` |
 //! | `revoked` | rights are looked up at hello alone | `rights::a_token_that_is_revoked_ends_its_connection` |
+//! | `said` | what hosts have said ends with the server | `rights::who_was_shown_out_is_out_after_a_restart` |
 //! | `reader` | readers are held back by their clients alone | `rights::a_reader_is_held_back_here_and_not_in_the_client` |
 //! | `order` | anybody may say what others may do | `server::room::tests::only_a_host_says_…` |
 //! | `foreign` | agents are not bound to connections | `server::room::tests::an_agent_that_edits_here_…` |
