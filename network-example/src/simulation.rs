@@ -1,4 +1,5 @@
 //! Links and a room without sockets: lost connections, lost servers, full queues, in every order that a seed makes.
+//! [`storm`] has time and a network as well.
 //!
 //! What is checked is what people are promised: nothing that was acknowledged is ever missing from the store, and once
 //! everybody is connected again all texts are equal and nothing is unacknowledged. `SEED=536` runs one history,
@@ -7,6 +8,9 @@
 //! Bugs that were planted to see it fail, each found within a second: the room acknowledges what is not
 //! durable yet (`owed.piece <= self.appended`), drops DATA without resync, the link settles one frame too many
 //! (`batch.frames <= frames + 1`), or takes the server's META for durable before its ack.
+
+mod network;
+mod storm;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -19,7 +23,7 @@ use crate::client::{Frame, Incoming, Link, Outgoing, State};
 use crate::presence::{Agreement, Color, Identity, PeerId, Presence};
 use crate::rights::Rights;
 use crate::server::access::Credential;
-use crate::server::outbox::{Pickup, outbox};
+use crate::server::outbox::{Outbox, Pickup, outbox};
 use crate::server::room::{Joining, Limits, Room};
 use crate::server::writer::Stored;
 use crate::wire::{ClientControl, ServerControl};
@@ -105,23 +109,7 @@ impl World {
 
     fn type_something(&mut self, person: usize) {
         let Person { session, link, .. } = &mut self.people[person];
-        let length = session.text().len::<Chars>().0;
-        match self.random.below(8) {
-            0 => session.move_caret(Chars(self.random.below(length + 1))).unwrap(),
-            1 if length > 0 => {
-                let at = self.random.below(length);
-                session.delete(Chars(at)..Chars(at + 1)).unwrap();
-            }
-            _ => {
-                let caret: Chars = session.caret();
-                let letter = char::from(b'a' + self.random.below(26) as u8);
-                session.insert(caret, &letter.to_string()).unwrap();
-            }
-        }
-        if self.random.below(3) == 0 {
-            let caret = session.anchor(session.caret::<Chars>(), cede::Bias::Left).unwrap();
-            link.set_presence(Presence { caret: Some(caret), selection: None });
-        }
+        person_types(&mut self.random, session, link);
         self.flush(person);
     }
 
@@ -169,16 +157,7 @@ impl World {
     }
 
     fn check_promises(&self) {
-        let stored = Room::load(&self.durable, LIMITS).unwrap().summary();
-        for Person { session, link, .. } in &self.people {
-            let own = |span: &cede::EventSpan| span.agent == session.agent();
-            let count = |spans: Vec<cede::EventSpan>| spans.iter().map(|span| u64::from(span.len())).sum::<u64>();
-            let made = count(session.document().summary().spans().filter(own).collect());
-            let kept = count(stored.spans().filter(own).collect());
-            let lost = made - kept;
-            let open = link.unacknowledged(session);
-            assert!(open >= lost, "{lost} events are not stored and only {open} are unacknowledged");
-        }
+        assert_acknowledged_is_stored(self.people.iter().map(|person| (&person.session, &person.link)), &self.durable);
     }
 
     fn send_one(&mut self, person: usize) -> bool {
@@ -188,9 +167,7 @@ impl World {
             (Frame::Control(ClientControl::Hello { name, color, agent, .. }), None) => {
                 let (outbox, pickup) = outbox(wire.capacity);
                 wire.pickup = Some(pickup);
-                let (identity, credential, rights) = (Identity { name, color }, Credential::Anonymous, Rights::Write);
-                let joining = Joining { identity, agent, outbox, credential, rights, pass: None };
-                let joined = self.room.join(self.now, joining);
+                let joined = self.room.join(self.now, joining(Identity { name, color }, agent, outbox));
                 wire.member = Some(joined.unwrap());
             }
             (Frame::Control(control), Some(member)) => self.room.receive_control(self.now, member, control),
@@ -254,25 +231,74 @@ impl World {
     }
 
     fn check_agreement(&self) {
-        let text = self.people[0].session.text().to_string();
-        for (number, Person { session, link, .. }) in self.people.iter().enumerate() {
-            assert_eq!(session.text().to_string(), text, "person {number}");
-            assert_eq!(link.unacknowledged(session), 0, "person {number}");
-            assert_eq!(*link.state(), State::Online, "person {number}");
-            assert_eq!(self.room.text(), text, "the room, beside person {number}");
-            assert!(link.in_sync(session), "person {number}: {link:?}");
-            assert_eq!(link.peers().len(), self.people.len() - 1, "person {number}");
-            for peer in link.peers() {
-                assert_eq!(peer.agreement, Agreement::Equal, "person {number} about {peer:?}");
-            }
-        }
-        assert_eq!(Room::load(&self.durable, LIMITS).unwrap().text(), text, "the store");
+        let people = self.people.iter().map(|person| (&person.session, &person.link));
+        assert_agreement(people, &self.room, &self.durable);
     }
+}
+
+/// Somebody who may write comes, with no token.
+fn joining(identity: Identity, agent: AgentId, outbox: Outbox) -> Joining {
+    Joining { identity, agent, outbox, credential: Credential::Anonymous, rights: Rights::Write, pass: None }
+}
+
+/// A letter at the caret, mostly; sometimes a caret elsewhere, a deletion, or word of where the caret is.
+fn person_types(random: &mut Random, session: &mut Session, link: &mut Link) {
+    let length = session.text().len::<Chars>().0;
+    match random.below(8) {
+        0 => session.move_caret(Chars(random.below(length + 1))).unwrap(),
+        1 if length > 0 => {
+            let at = random.below(length);
+            session.delete(Chars(at)..Chars(at + 1)).unwrap();
+        }
+        _ => {
+            let caret: Chars = session.caret();
+            let letter = char::from(b'a' + random.below(26) as u8);
+            session.insert(caret, &letter.to_string()).unwrap();
+        }
+    }
+    if random.below(3) == 0 {
+        let caret = session.anchor(session.caret::<Chars>(), cede::Bias::Left).unwrap();
+        link.set_presence(Presence { caret: Some(caret), selection: None });
+    }
+}
+
+/// Whatever the store lacks of somebody's typing counts as unacknowledged with them.
+fn assert_acknowledged_is_stored<'a>(people: impl Iterator<Item = (&'a Session, &'a Link)>, durable: &[Vec<u8>]) {
+    let stored = Room::load(durable, LIMITS).unwrap().summary();
+    for (session, link) in people {
+        let own = |span: &cede::EventSpan| span.agent == session.agent();
+        let count = |spans: Vec<cede::EventSpan>| spans.iter().map(|span| u64::from(span.len())).sum::<u64>();
+        let made = count(session.document().summary().spans().filter(own).collect());
+        let kept = count(stored.spans().filter(own).collect());
+        let lost = made - kept;
+        let open = link.unacknowledged(session);
+        assert!(open >= lost, "{lost} events are not stored and only {open} are unacknowledged");
+    }
+}
+
+/// Everybody, the room and the store have the same text, and everybody knows it of everybody.
+fn assert_agreement<'a>(people: impl Iterator<Item = (&'a Session, &'a Link)>, room: &Room, durable: &[Vec<u8>]) {
+    let (text, people) = (room.text(), people.collect::<Vec<_>>());
+    for (number, (session, link)) in people.iter().enumerate() {
+        assert_eq!(session.text().to_string(), text, "person {number}, beside the room");
+        assert_eq!(link.unacknowledged(session), 0, "person {number}");
+        assert_eq!(*link.state(), State::Online, "person {number}");
+        assert!(link.in_sync(session), "person {number}: {link:?}");
+        assert_eq!(link.peers().len(), people.len() - 1, "person {number}");
+        for peer in link.peers() {
+            assert_eq!(peer.agreement, Agreement::Equal, "person {number} about {peer:?}");
+        }
+    }
+    assert_eq!(Room::load(durable, LIMITS).unwrap().text(), text, "the store");
+}
+
+/// A number from the environment.
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
 }
 
 /// One seed when `SEED` names it, as many as `HISTORIES` says otherwise, `count` when it says nothing.
 pub(crate) fn seeds(count: u64) -> std::ops::Range<u64> {
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
     match number("SEED") {
         Some(seed) => seed..seed + 1,
         None => 1..1 + number("HISTORIES").unwrap_or(count),

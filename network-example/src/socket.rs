@@ -21,13 +21,13 @@ use crate::stream::Stream;
 const GATHER: usize = 16 * 1024;
 
 /// The limits of one WebSocket. tungstenite's own are 64 MiB a message, an unlimited write buffer, and a read buffer
-/// of 128 KiB that is the whole cost of an idle connection; 4 KiB carries as much.
-pub(crate) fn websocket_config(max_incoming: usize, max_outgoing: usize) -> WebSocketConfig {
+/// of 128 KiB that is the whole cost of an idle connection; so much is also the most that one read takes.
+pub(crate) fn websocket_config(read_buffer: usize, max_incoming: usize, max_outgoing: usize) -> WebSocketConfig {
     if planted("defaults") {
         return WebSocketConfig::default();
     }
     WebSocketConfig::default()
-        .read_buffer_size(4 * 1024)
+        .read_buffer_size(read_buffer)
         .write_buffer_size(GATHER)
         .max_write_buffer_size(2 * GATHER + max_outgoing)
         .max_message_size(Some(max_incoming))

@@ -145,6 +145,11 @@ impl AnyDocument {
         whichever!(self, document => document.chunks_since(summary, max_bytes))
     }
 
+    /// The same again, each encoded when it is asked for: for whoever may not have room for all of them.
+    pub fn each_chunk_since(&self, summary: &Summary, max_bytes: usize) -> Box<dyn Iterator<Item = Vec<u8>> + '_> {
+        whichever!(self, document => Box::new(document.each_chunk_since(summary, max_bytes)))
+    }
+
     /// The version of everything known.
     pub fn frontier(&self) -> Frontier {
         whichever!(self, document => document.frontier())

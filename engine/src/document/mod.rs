@@ -234,6 +234,11 @@ impl Document {
         self.log.chunks_since(summary, max_bytes)
     }
 
+    /// The same again, each encoded when it is asked for: for whoever may not have room for all of them.
+    pub fn each_chunk_since(&self, summary: &Summary, max_bytes: usize) -> impl Iterator<Item = Vec<u8>> + '_ {
+        self.log.each_chunk(self.log.spans_since(summary), max_bytes)
+    }
+
     /// What somebody with `theirs` lacks of what is held here. O(groups).
     pub fn lacking_in(&self, theirs: &Summary) -> Lacking {
         self.log.lacking_in(theirs)

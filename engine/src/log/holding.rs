@@ -222,27 +222,30 @@ impl<C: Contents> Log<C> {
     }
 
     fn chunks(&self, spans: Vec<Span>, max_bytes: usize) -> Vec<Vec<u8>> {
+        self.each_chunk(spans, max_bytes).collect()
+    }
+
+    /// These spans in messages of about `max_bytes`, each encoded when it is asked for.
+    pub(crate) fn each_chunk(&self, spans: Vec<Span>, max_bytes: usize) -> impl Iterator<Item = Vec<u8>> + '_ {
         // A piece with its parents rarely takes more than this.
         const PIECE: usize = 32;
-        let (mut chunks, mut chunk, mut bytes) = (Vec::new(), Vec::new(), 0);
-        for mut span in spans {
-            while !span.is_empty() {
+        let mut spans = spans.into_iter().filter(|span| !span.is_empty());
+        let mut cut_off: Option<Span> = None;
+        std::iter::from_fn(move || {
+            let (mut chunk, mut bytes) = (Vec::new(), 0);
+            while let Some(span) = cut_off.take().or_else(|| spans.next()) {
                 let room = max_bytes.saturating_sub(bytes + PIECE);
                 let (count, taken) = self.contents().fitting(span.numbers(), room);
                 if count == 0 && !chunk.is_empty() {
-                    chunks.push(self.encode(&std::mem::take(&mut chunk), Packing::Quick));
-                    bytes = 0;
-                    continue;
+                    cut_off = Some(span);
+                    break;
                 }
                 let cut = span.start + count.clamp(1, span.len());
                 chunk.push(Span::new(span.start, cut));
                 bytes += PIECE + taken;
-                span.start = cut;
+                cut_off = (cut < span.end).then(|| Span::new(cut, span.end));
             }
-        }
-        if !chunk.is_empty() {
-            chunks.push(self.encode(&chunk, Packing::Quick));
-        }
-        chunks
+            (!chunk.is_empty()).then(|| self.encode(&chunk, Packing::Quick))
+        })
     }
 }

@@ -13,10 +13,14 @@ use cede::sync::Message;
 use cede::{Chars, Document, EventSpan, Frontier, ImportError, Patch, Session, Summary};
 
 use super::{Frame, Incoming, Outgoing};
+use crate::planted::planted;
 use crate::presence::{Agreement, Identity, Peer, PeerId, Presence, VersionMark, bound, version_digest};
 use crate::rights::Rights;
 use crate::token::Token;
 use crate::wire::{CHUNK, ClientControl, PROTOCOL, ServerControl, bounded_meta};
+
+/// Fewer events than this are one frame, whatever they are.
+const FEW: usize = CHUNK / 32;
 
 /// The protocol's client half for one session. See the [module](super) for the loop around it.
 ///
@@ -44,7 +48,7 @@ struct Connection {
     outbox: Vec<Frame>,
     /// What the server holds: its META, what it sent, what it was sent. `None` before its META.
     held: Option<Summary>,
-    /// The version that `held` covers, to see at a glance that nothing has changed.
+    /// A version that `held` covers, to see at a glance that nothing has changed.
     flushed: Option<Frontier>,
     done_sent: bool,
     presence_sent: Presence,
@@ -371,7 +375,7 @@ impl Link {
         let frames = connection.frames;
         connection.unacknowledged.push_back(Batch { frames, spans: theirs.spans().collect() });
         connection.flushed = None;
-        connection.held = Some(theirs);
+        connection.held = Some(if planted("sent") { document.summary() } else { theirs });
     }
 
     fn merge(&mut self, session: &mut Session, bytes: &[u8]) -> Result<Vec<Change>, LinkError> {
@@ -380,10 +384,10 @@ impl Link {
         };
         // Sending our own first makes everything that the import adds the server's.
         connection.send_missing(session.document(), self.rights);
-        let before = session.document().summary();
+        let before = session.document().frontier();
         match session.merge(bytes) {
             Ok(patches) => {
-                for span in session.document().lacking_in(&before).spans {
+                for span in spans_since(session.document(), &before) {
                     self.settled.insert(span);
                     connection.held.iter_mut().for_each(|held| held.insert(span));
                 }
@@ -418,8 +422,16 @@ impl Connection {
         let Some(held) = &mut self.held else { return };
         let version = document.frontier();
         if rights >= Rights::Write && self.flushed.as_ref() != Some(&version) {
-            let spans = document.lacking_in(held).spans;
-            let chunks = document.chunks_of(&spans, CHUNK);
+            // What was held of the version before is held, so a key costs no look at the whole history.
+            let spans = match &self.flushed {
+                Some(flushed) => spans_since(document, flushed),
+                None => document.lacking_in(held).spans,
+            };
+            let chunks = match spans.iter().map(|span| span.len() as usize).sum::<usize>() {
+                0 => Vec::new(),
+                1..FEW => document.encode_spans(&spans).into_iter().collect(),
+                _ => document.chunks_since(held, CHUNK),
+            };
             self.frames += chunks.len() as u64;
             self.outbox.extend(chunks.into_iter().map(|chunk| Frame::Sync(Message::Data(chunk))));
             spans.iter().for_each(|&span| held.insert(span));
@@ -440,6 +452,14 @@ impl Connection {
             self.presence_sent = presence;
             self.outbox.push(Frame::Control(ClientControl::Presence(presence)));
         }
+    }
+}
+
+/// What has come to a document since a version that it had: O(what has come).
+fn spans_since(document: &Document, version: &Frontier) -> Vec<EventSpan> {
+    match document.diff(version, &document.frontier()) {
+        Ok((_, fresh)) => fresh.spans().collect(),
+        Err(error) => unreachable!("a document knows the versions that it had: {error}"),
     }
 }
 

@@ -15,7 +15,7 @@
 //! # }
 //! ```
 
-mod backoff;
+pub(crate) mod backoff;
 mod link;
 mod target;
 mod task;

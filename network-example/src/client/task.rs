@@ -35,6 +35,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(45);
 /// How long a goodbye may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// A client has one connection.
+const READ_BUFFER: usize = 4 * 1024;
 /// Between two presences: some twenty a second look smooth, more would only fill other people's queues.
 const PRESENCE_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -262,7 +264,7 @@ impl Door {
             value.set_sensitive(true);
             request.headers_mut().insert(AUTHORIZATION, value);
         }
-        let config = websocket_config(MAX_FROM_SERVER, MAX_MESSAGE);
+        let config = websocket_config(READ_BUFFER, MAX_FROM_SERVER, MAX_MESSAGE);
         let (stream, _) = client_async_with_config(request, stream, Some(config)).await?;
         Ok(Socket::new(stream))
     }

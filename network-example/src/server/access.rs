@@ -7,6 +7,9 @@
 //! is shared, so whoever comes by it is given a *pass*, a token of their own for this room, to come back with. What a
 //! host says about them holds for their pass, and the join line is made anew, since it would let them in once more.
 //! Nobody else notices: they come back by their own passes.
+//!
+//! What is said about a token of the file is for good, so the store keeps it ([`Access::said`]); passes and join lines end with
+//! the server that made them.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -231,6 +234,35 @@ impl Access {
         drop(state);
         self.changed.send_replace(());
         renewed
+    }
+
+    /// What hosts have said about tokens of the file, a line each, for the store.
+    pub(crate) fn said(&self) -> Vec<u8> {
+        let line = |(hash, room, to): &(TokenHash, RoomName, Option<Rights>)| {
+            format!("{hash} {room} {}\n", to.map_or("removed".to_owned(), |rights| rights.to_string()))
+        };
+        self.read().restrictions.iter().map(line).collect::<String>().into_bytes()
+    }
+
+    /// The same as it was kept, of tokens that are still there. A line that makes no sense is an error, for leaving it out
+    /// would let somebody in.
+    pub(crate) fn recall(&self, said: &[u8]) -> Result<(), String> {
+        let mut state = self.write();
+        for (number, line) in String::from_utf8_lossy(said).lines().enumerate() {
+            let bad = || format!("what hosts have said is damaged in line {}", number + 1);
+            let mut words = line.split(' ');
+            let (Some(hash), Some(room), Some(to), None) = (words.next(), words.next(), words.next(), words.next())
+            else {
+                return Err(bad());
+            };
+            let hash: TokenHash = hash.parse().map_err(|_| bad())?;
+            let room: RoomName = room.parse().map_err(|_| bad())?;
+            let to = if to == "removed" { None } else { Some(to.parse().map_err(|_| bad())?) };
+            if state.grants.iter().any(|grant| grant.hash == hash) {
+                state.restrictions.push((hash, room, to));
+            }
+        }
+        Ok(())
     }
 
     /// Hears of each change.

@@ -6,12 +6,13 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Duration, Instant, sleep_until, timeout};
+use tokio::time::{Duration, Instant, sleep, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::server::create_response;
 use tokio_tungstenite::tungstenite::http::{Request, Response};
@@ -36,6 +37,8 @@ use crate::socket::{Ready, Socket, websocket_config};
 use crate::stream::Stream;
 use crate::wire::{ClientControl, MAX_CONTROL, MAX_FROM_SERVER, PROTOCOL, Refusal};
 
+/// What an idle connection keeps for what may come: several keys, or a part of something large.
+const READ_BUFFER: usize = 1024;
 /// How long the last words to a client may take.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// How long a document may take to be fetched: 64 MiB at 1 MiB/s.
@@ -58,6 +61,9 @@ pub(crate) async fn serve(
         greeted = greeting => greeted,
         _ = closing.wait_for(|closing| *closing) => return,
     };
+    if planted("leak") {
+        std::mem::forget(vec![1_u8; 64 * 1024]);
+    }
     match greeted {
         // Too slow: there is nobody to explain it to.
         Err(_) => refused(&service, from, "handshake_timeout"),
@@ -210,7 +216,7 @@ async fn upgrade(
     if !planted("greeting") {
         stream.allow(MAX_CONTROL.saturating_sub(rest.len()));
     }
-    let limits = websocket_config(service.config.max_message, MAX_FROM_SERVER);
+    let limits = websocket_config(READ_BUFFER, service.config.max_message, MAX_FROM_SERVER);
     let stream = WebSocketStream::from_partially_read(stream, rest, Role::Server, Some(limits)).await;
     let mut socket = Socket::new(stream);
     let hello = loop {
@@ -368,7 +374,8 @@ impl Visit<'_> {
     /// Moves frames both ways until the connection ends.
     async fn carry(&mut self) -> Result<std::convert::Infallible, End> {
         let mut heard = Instant::now();
-        let mut ping = heard + self.service.config.ping_interval;
+        // One timer that is set anew, because making one for each frame costs more than the frame.
+        let mut ping = pin!(sleep(self.service.config.ping_interval));
         // Until when nothing is read, because too much has been.
         let mut pause: Option<Instant> = None;
         loop {
@@ -385,21 +392,20 @@ impl Visit<'_> {
                         }
                     }
                 },
-                // A queue that has ended stays silent: the goodbye in it was the last frame.
-                Some(frame) = self.pickup.take(), if self.socket.takes_more() => self.forward(frame)?,
+                frame = self.pickup.take(), if self.socket.takes_more() => self.forward(frame)?,
                 Ok(()) = self.changes.changed() => self.look_up_rights().await?,
-                () = sleep_until(pause.unwrap_or(heard)), if pause.is_some() => {
+                () = async { sleep_until(pause.unwrap_or(heard)).await }, if pause.is_some() => {
                     // Whoever is not read from cannot show any life.
                     heard = Instant::now();
                     pause = None;
                 }
-                () = sleep_until(ping) => {
+                () = ping.as_mut() => {
                     // A room that has dismissed this member has queued the reason; whoever has not read it by now never
                     // will.
                     if heard.elapsed() >= self.service.config.idle_timeout || self.pickup.is_abandoned() {
                         return Err(End::Gone);
                     }
-                    ping = Instant::now() + self.service.config.ping_interval;
+                    ping.as_mut().reset(Instant::now() + self.service.config.ping_interval);
                     if self.socket.takes_more() {
                         self.feed(Message::Ping(Bytes::new()))?;
                     }
@@ -468,7 +474,7 @@ impl Visit<'_> {
 mod tests {
     use super::*;
 
-    /// Most of an idle connection is its read buffer of 4 KiB; what else it keeps is to be less.
+    /// Most of an idle connection is its task.
     #[tokio::test]
     async fn the_task_of_a_connection_is_small() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

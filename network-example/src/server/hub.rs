@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use cede::Document;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep_until;
 use tokio_tungstenite::tungstenite::Bytes;
@@ -172,7 +172,7 @@ async fn keep(hub: Arc<Hub>, name: RoomName, mut commands: mpsc::Receiver<Comman
     // Boxed, so that the task does not keep room for it as long as the room lasts; so is waking.
     match Box::pin(load(&hub, &name)).await {
         Ok(room) => {
-            let (reply, stored) = mpsc::unbounded_channel();
+            let (reply, stored) = watch::channel(Stored::Durable(0));
             Keeper { hub, name, commands, room, reply, stored, used: Instant::now() }.run().await;
         }
         Err(turned) => {
@@ -241,8 +241,8 @@ struct Keeper {
     name: RoomName,
     commands: mpsc::Receiver<Command>,
     room: Room,
-    reply: mpsc::UnboundedSender<Stored>,
-    stored: mpsc::UnboundedReceiver<Stored>,
+    reply: watch::Sender<Stored>,
+    stored: watch::Receiver<Stored>,
     /// When somebody last came, left, or needed the document.
     used: Instant,
 }
@@ -262,7 +262,7 @@ impl Keeper {
                     Some(command) => if let Err(Gone) = self.obey(command).await { return },
                     None => break,
                 },
-                Some(stored) = self.stored.recv() => self.heard(stored),
+                Ok(()) = self.stored.changed() => self.hear(),
                 () = sleep_until(deadline.unwrap_or(leaves).into()), if deadline.is_some() => {
                     if is_idle && self.hub.retire(&self.name, &mut self.commands) {
                         tracing::debug!(room = self.name.fingerprint(), "left memory");
@@ -277,9 +277,9 @@ impl Keeper {
             }
         }
         while !self.room.is_settled() {
-            match self.stored.recv().await {
-                Some(stored) => self.heard(stored),
-                None => return,
+            match self.stored.changed().await {
+                Ok(()) => self.hear(),
+                Err(_) => return,
             }
         }
     }
@@ -292,7 +292,9 @@ impl Keeper {
         }
     }
 
-    fn heard(&mut self, stored: Stored) {
+    /// The store has said something.
+    fn hear(&mut self) {
+        let stored = self.stored.borrow_and_update().clone();
         if let Stored::Failed(reason) = &stored {
             self.hub.metrics.store_failed();
             tracing::error!(room = self.name.fingerprint(), %reason, "not stored; nothing is acknowledged any more");
@@ -337,7 +339,7 @@ impl Keeper {
             Command::Export(reply) => _ = reply.send(Ok(self.room.document().clone())),
             Command::Delete(reply) => return Box::pin(self.delete(now, reply)).await,
         }
-        self.carry_out_orders(now);
+        self.carry_out_orders(now).await;
         Ok(())
     }
 
@@ -356,8 +358,10 @@ impl Keeper {
         }
     }
 
-    fn carry_out_orders(&mut self, now: Instant) {
-        for order in self.room.take_orders() {
+    async fn carry_out_orders(&mut self, now: Instant) {
+        let orders = self.room.take_orders();
+        let has_said = !orders.is_empty();
+        for order in orders {
             let renewed = self.hub.access.restrict(order.credential, &self.name, order.to);
             let rights = match order.to {
                 Some(_) => self.hub.access.rights(order.credential, &self.name),
@@ -365,6 +369,9 @@ impl Keeper {
             };
             self.room.allow(now, order.member, rights);
             renewed.into_iter().for_each(|invitation| self.room.invite(now, invitation));
+        }
+        if has_said {
+            self.hub.writer.keep_said(self.hub.access.said()).await;
         }
     }
 

@@ -69,12 +69,16 @@ const EXHAUSTED: Duration = Duration::from_millis(100);
 pub async fn run(
     listener: TcpListener,
     config: Config,
-    store: impl Store,
+    mut store: impl Store,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServerError> {
     let address = listener.local_addr().map_err(ServerError::Listener)?;
     if !planted("exposed") && config.access.is_open() && !address.ip().to_canonical().is_loopback() {
         return Err(ServerError::Exposed { address });
+    }
+    let said = store.said().map_err(|error| error.to_string());
+    if !planted("said") {
+        said.and_then(|said| config.access.recall(&said)).map_err(ServerError::Store)?;
     }
     let (writer, thread) = Writer::start(store).map_err(ServerError::Thread)?;
     let (config, access, metrics) = (Arc::new(config.clone()), config.access, Arc::new(Metrics::default()));

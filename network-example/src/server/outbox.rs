@@ -3,34 +3,52 @@
 //! The bytes of a frame count until the network has taken them. A frame that does not fit is dropped, and the taking
 //! end is asked to say when everything before it has left; the room then sends what makes up for the loss.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
 
-use tokio::sync::{Semaphore, mpsc};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 use crate::planted::planted;
 use crate::wire::{Refusal, ServerControl};
 
+/// A queue that is empty keeps room for no more frames than this. Most are empty most of the time.
+const KEPT: usize = 4;
+
 /// The filling end. Clones fill the same queue.
 #[derive(Clone, Debug)]
 pub(crate) struct Outbox {
-    frames: mpsc::UnboundedSender<Queued>,
-    free: Arc<Semaphore>,
-    capacity: u32,
-    /// Something was dropped since the taking end last said that it was empty.
-    dropped: Arc<AtomicBool>,
+    queue: Arc<Queue>,
 }
 
 /// The taking end.
 #[derive(Debug)]
 pub(crate) struct Pickup {
-    frames: mpsc::UnboundedReceiver<Queued>,
-    free: Arc<Semaphore>,
-    dropped: Arc<AtomicBool>,
+    queue: Arc<Queue>,
     /// Bytes taken and not yet flushed.
     taken: u32,
+}
+
+/// One allocation of some hundred bytes; a channel would keep room for 32 frames for everybody who is idle.
+#[derive(Debug)]
+struct Queue {
+    capacity: u32,
+    state: Mutex<State>,
+}
+
+/// Invariant: what is free, what the frames cost and what is taken is the capacity.
+#[derive(Debug)]
+struct State {
+    frames: VecDeque<Queued>,
+    free: u32,
+    /// Something was dropped since the taking end last said that it was empty.
+    dropped: bool,
+    /// Whoever waits for the next frame.
+    waiting: Option<Waker>,
+    /// There is no taking end any more.
+    is_over: bool,
 }
 
 /// A frame and the bytes that it took.
@@ -43,11 +61,16 @@ struct Queued {
 /// A queue of at most `max_bytes`.
 pub(crate) fn outbox(max_bytes: usize) -> (Outbox, Pickup) {
     let capacity = u32::try_from(max_bytes).unwrap_or(u32::MAX).max(1);
-    let free = Arc::new(Semaphore::new(capacity as usize));
-    let dropped = Arc::new(AtomicBool::new(false));
-    let (sender, frames) = mpsc::unbounded_channel();
-    let outbox = Outbox { frames: sender, free: free.clone(), capacity, dropped: dropped.clone() };
-    (outbox, Pickup { frames, free, dropped, taken: 0 })
+    let state = State { frames: VecDeque::new(), free: capacity, dropped: false, waiting: None, is_over: false };
+    let queue = Arc::new(Queue { capacity, state: Mutex::new(state) });
+    (Outbox { queue: queue.clone() }, Pickup { queue, taken: 0 })
+}
+
+impl Queue {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // It is whole between any two statements.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What a frame counts: its payload and about what its place in the queue costs. One that is larger than the queue
@@ -60,41 +83,50 @@ fn cost(message: &Message, capacity: u32) -> u32 {
 impl Outbox {
     /// Queues a frame, or drops it and returns false.
     pub(crate) fn push(&self, message: Message) -> bool {
-        let cost = cost(&message, self.capacity);
-        if !self.takes(cost) {
-            // Asked before the second look: either the taking end frees its bytes after this and sees the request, or
-            // it has freed them already and the frame fits now.
-            self.dropped.store(true, Ordering::SeqCst);
-            if !self.takes(cost) {
+        let cost = cost(&message, self.queue.capacity);
+        let mut state = self.queue.state();
+        match state.free.checked_sub(cost) {
+            Some(free) => state.free = free,
+            None if planted("queue") => {}
+            None => {
+                state.dropped = true;
                 return false;
             }
         }
-        self.queue(message, cost);
+        state.queue(message, cost);
         true
     }
 
     /// Queues a frame that a connection cannot begin without. It counts nothing, whatever its size: it comes once.
     pub(crate) fn greet(&self, message: Message) {
-        self.queue(message, 0);
+        self.queue.state().queue(message, 0);
     }
 
     /// Queues the reason and the end, which count nothing either.
     pub(crate) fn end(&self, code: Refusal, reason: &str) {
         let (refused, close) = farewell(code, reason);
-        self.queue(refused, 0);
-        self.queue(close, 0);
+        let mut state = self.queue.state();
+        state.queue(refused, 0);
+        state.queue(close, 0);
+    }
+}
+
+impl State {
+    fn queue(&mut self, message: Message, cost: u32) {
+        // Without a taking end the connection is over and its leaving is on its way to the room: nothing is lost that a
+        // resync could mend.
+        if !self.is_over {
+            self.frames.push_back(Queued { message, cost });
+            self.waiting.take().into_iter().for_each(Waker::wake);
+        }
     }
 
-    /// Takes the bytes; the taking end gives them back once they are flushed.
-    fn takes(&self, bytes: u32) -> bool {
-        let taken = self.free.try_acquire_many(bytes);
-        taken.map(|bytes| bytes.forget()).is_ok() || planted("queue")
-    }
-
-    fn queue(&self, message: Message, cost: u32) {
-        // Without a taking end the connection is over and its leaving is on its way to the room: nothing was lost
-        // that a resync could mend.
-        let _ = self.frames.send(Queued { message, cost });
+    fn take(&mut self) -> Option<Queued> {
+        let queued = self.frames.pop_front();
+        if self.frames.is_empty() {
+            self.frames.shrink_to(KEPT);
+        }
+        queued
     }
 }
 
@@ -109,33 +141,50 @@ pub(crate) fn farewell(code: Refusal, reason: &str) -> (Message, Message) {
 }
 
 impl Pickup {
-    /// The next frame; waits for one. `None` when no room holds the filling end any more. Cancel-safe.
-    pub(crate) async fn take(&mut self) -> Option<Message> {
-        let message = self.frames.recv().await;
-        self.count(message)
+    /// The next frame; waits for one. Cancel-safe.
+    pub(crate) async fn take(&mut self) -> Message {
+        poll_fn(|context| {
+            let mut state = self.queue.state();
+            match state.take() {
+                Some(Queued { message, cost }) => {
+                    self.taken += cost;
+                    Poll::Ready(message)
+                }
+                None => {
+                    state.waiting = Some(context.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })
+        .await
     }
 
     /// The next frame, if there is one.
     pub(crate) fn try_take(&mut self) -> Option<Message> {
-        let message = self.frames.try_recv().ok();
-        self.count(message)
-    }
-
-    fn count(&mut self, queued: Option<Queued>) -> Option<Message> {
-        let Queued { message, cost } = queued?;
+        let Queued { message, cost } = self.queue.state().take()?;
         self.taken += cost;
         Some(message)
     }
 
     /// Nobody holds the filling end any more.
     pub(crate) fn is_abandoned(&self) -> bool {
-        self.frames.is_closed()
+        Arc::strong_count(&self.queue) == 1
     }
 
     /// Everything taken has been flushed. Says whether the queue is empty and something was dropped since it last was.
     pub(crate) fn flushed(&mut self) -> bool {
-        self.free.add_permits(std::mem::take(&mut self.taken) as usize);
-        self.frames.is_empty() && self.dropped.swap(false, Ordering::SeqCst)
+        let mut state = self.queue.state();
+        // What a planted bug has let in was never taken from what is free.
+        state.free = state.free.saturating_add(std::mem::take(&mut self.taken)).min(self.queue.capacity);
+        state.frames.is_empty() && std::mem::take(&mut state.dropped)
+    }
+}
+
+impl Drop for Pickup {
+    fn drop(&mut self) {
+        let mut state = self.queue.state();
+        state.is_over = true;
+        state.frames = VecDeque::new();
     }
 }
 
@@ -156,6 +205,7 @@ mod tests {
         assert_eq!(taken, queued);
         assert!(!outbox.push(kilobyte()), "what is taken counts until it is flushed");
         assert!(pickup.flushed(), "the loss is reported once everything before it has left");
+        assert_eq!(pickup.queue.state().free, 10 * 1024);
         assert!(!pickup.flushed(), "and once only");
         assert!(outbox.push(kilobyte()));
     }
@@ -177,5 +227,25 @@ mod tests {
         outbox.end(Refusal::Slow, &"long ".repeat(100));
         let kinds: Vec<bool> = std::iter::from_fn(|| pickup.try_take()).map(|message| message.is_close()).collect();
         assert_eq!(kinds, [false, false, true]);
+    }
+    #[test]
+    fn nothing_is_kept_for_whoever_is_gone() {
+        let (outbox, pickup) = outbox(10 * 1024);
+        assert!(outbox.push(kilobyte()) && !pickup.is_abandoned());
+        drop(pickup);
+        assert!(outbox.push(kilobyte()));
+        assert!(outbox.queue.state().frames.is_empty());
+        let (outbox, pickup) = super::outbox(1);
+        drop(outbox);
+        assert!(pickup.is_abandoned());
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_is_woken() {
+        let (outbox, mut pickup) = outbox(10 * 1024);
+        let taking = tokio::spawn(async move { pickup.take().await });
+        tokio::task::yield_now().await;
+        assert!(outbox.push(Message::text("at last")));
+        assert_eq!(taking.await.unwrap(), Message::text("at last"));
     }
 }

@@ -83,6 +83,8 @@ pub(crate) struct Room {
     /// Acks that wait for pieces, in order of the pieces.
     owed: VecDeque<Owed>,
     storage_failure: Option<Arc<str>>,
+    /// The document's META, for those who come before it changes again. Everybody does at once when a server is back.
+    meta: Option<Bytes>,
     /// The mark last told, or computed for a report.
     mark: Option<VersionMark>,
     unrest: Option<Unrest>,
@@ -202,6 +204,7 @@ impl Room {
             durable: 0,
             owed: VecDeque::new(),
             storage_failure: None,
+            meta: None,
             mark: None,
             unrest: None,
         }
@@ -212,6 +215,7 @@ impl Room {
         let is_quiet = self.unrest.is_none() && self.durable == self.appended && self.storage_failure.is_none();
         if is_quiet && !self.rests {
             self.document = Document::new();
+            self.meta = None;
             self.rests = true;
         }
         self.rests
@@ -224,6 +228,7 @@ impl Room {
 
     /// The document, read again.
     pub(crate) fn wake(&mut self, document: Document) {
+        self.meta = None;
         self.document = document;
         self.rests = false;
     }
@@ -265,7 +270,9 @@ impl Room {
         };
         let welcome = ServerControl::Welcome { you: id, peers: self.others(id), rights, pass };
         member.outbox.greet(text_frame(&welcome));
-        member.outbox.greet(binary_frame(Message::Meta(self.document.meta())));
+        let document = &self.document;
+        let meta = self.meta.get_or_insert_with(|| Message::Meta(document.meta()).encode().into());
+        member.outbox.greet(tungstenite::Message::Binary(meta.clone()));
         if let Some(reason) = &self.storage_failure {
             member.outbox.push(text_frame(&storage_notice(reason)));
         }
@@ -538,16 +545,16 @@ impl Room {
         if let Err(forked) = self.document.check_meta(theirs) {
             return self.dismiss(now, id, Refusal::Invalid, &forked.to_string());
         }
-        let mut chunks = self.document.chunks_since(theirs, CHUNK);
-        if planted("twice") {
-            chunks.extend(self.document.chunks_since(theirs, CHUNK));
-        }
         let Some(member) = self.members.get_mut(&id) else {
             return;
         };
-        let data = chunks.into_iter().map(|chunk| binary_frame(Message::Data(chunk)));
-        let mut frames = data.chain([binary_frame(Message::Done)]);
-        if frames.all(|frame| member.send(now, frame)) {
+        // What does not fit the queue is not even encoded: it would be again with the next resync.
+        let once = self.document.each_chunk_since(theirs, CHUNK);
+        let again = planted("twice").then(|| self.document.each_chunk_since(theirs, CHUNK));
+        let chunks = once.chain(again.into_iter().flatten());
+        let data = chunks.map(|chunk| binary_frame(Message::Data(chunk)));
+        let fits = data.chain([binary_frame(Message::Done)]).all(|frame| member.send(now, frame));
+        if fits {
             member.flow = Flow::Live;
             self.disturb(now);
         } else {
@@ -626,13 +633,14 @@ impl Room {
     }
 
     fn pass_on(&mut self, now: Instant, from: PeerId, events: Vec<u8>, frame: tungstenite::Message) {
+        self.meta = None;
         self.stored_bytes += events.len() as u64;
         self.pieces.push(events);
         self.appended += 1;
         for member in self.members.values_mut() {
             member.peer.agreement = Agreement::Behind;
             let is_sent = member.flow == Flow::Live && member.peer.id != from;
-            if is_sent && !member.send(now, frame.clone()) {
+            if is_sent && !member.send(now, frame.clone()) && !planted("resync") {
                 member.flow = Flow::Behind;
             }
         }
@@ -649,8 +657,9 @@ impl Room {
 
     /// Acknowledges what has become durable, once per member.
     fn pay(&mut self, now: Instant) {
+        let durable = if planted("acked") { self.appended } else { self.durable };
         let mut due = BTreeMap::new();
-        while let Some(owed) = self.owed.front().filter(|owed| owed.piece <= self.durable) {
+        while let Some(owed) = self.owed.front().filter(|owed| owed.piece <= durable) {
             due.insert(owed.member, owed.frames);
             if owed.frames > 0 {
                 self.metrics.acknowledged(now.saturating_duration_since(owed.since));

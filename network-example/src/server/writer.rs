@@ -1,9 +1,16 @@
-//! The thread that owns the store, and group commit: while one batch is being synced the next one gathers.
+//! The thread that owns the store, and group commit: while one batch is being synced the next one gathers, and for a moment
+//! after that.
+//!
+//! A commit costs the same whatever is in it, so keys that come one by one would cost one each. Nobody waits for acks: they
+//! say what may be forgotten. What is typed is passed on before.
 
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::runtime::Builder;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, timeout_at};
 
 use crate::room::RoomName;
 use crate::store::{Store, StoreError};
@@ -13,6 +20,11 @@ use crate::wire::Refusal;
 const JOBS: usize = 256;
 /// A batch is closed at this many bytes, so that a flood does not keep everybody's acks waiting.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// How long the store rests after a commit, while the next batch gathers. As long as a room waits before it tells its version,
+/// so that nobody is told later that all is well. The first key after a rest is committed at once.
+const REST: Duration = Duration::from_millis(200);
+/// More than this is worth a commit of its own, and whoever sends it may wait for the ack to send more.
+const WORTH: usize = 16 * 1024;
 
 /// Hands jobs to the thread; the thread ends when the last clone is dropped.
 #[derive(Clone, Debug)]
@@ -20,7 +32,7 @@ pub(crate) struct Writer {
     jobs: mpsc::Sender<Job>,
 }
 
-/// What the writer says to a room.
+/// The latest that the writer has said to a room.
 #[derive(Clone, Debug)]
 pub(crate) enum Stored {
     /// The piece with this number is durable, and all of the room's before it.
@@ -31,9 +43,10 @@ pub(crate) enum Stored {
 
 enum Job {
     Load { room: RoomName, reply: oneshot::Sender<Result<Vec<Vec<u8>>, StoreError>> },
-    Append { room: RoomName, piece: Vec<u8>, number: u64, reply: mpsc::UnboundedSender<Stored> },
+    Append { room: RoomName, piece: Vec<u8>, number: u64, reply: watch::Sender<Stored> },
     Replace { room: RoomName, whole: Vec<u8> },
     Delete { room: RoomName, reply: oneshot::Sender<Result<(), StoreError>> },
+    KeepSaid(Vec<u8>),
 }
 
 /// The thread's end: how the store failed, if it did.
@@ -44,9 +57,17 @@ const GONE: &str = "the store has stopped working";
 
 impl Writer {
     pub(crate) fn start(store: impl Store) -> std::io::Result<(Self, WriterThread)> {
+        Self::with_rest(store, REST)
+    }
+
+    fn with_rest(store: impl Store, rest: Duration) -> std::io::Result<(Self, WriterThread)> {
         let (jobs, queue) = mpsc::channel(JOBS);
-        let work = Work { store, failure: None, batch: Vec::new(), waiting: Vec::new(), bytes: 0 };
-        let thread = thread::Builder::new().name("cede-store".to_owned()).spawn(|| work.run(queue))?;
+        let (batch, waiting, rested) = (Vec::new(), Vec::new(), Instant::now());
+        let work = Work { store, failure: None, batch, waiting, bytes: 0, rest, rested };
+        // A clock of its own: the store outlasts whatever runs the connections.
+        let clock = Builder::new_current_thread().enable_time().build()?;
+        let thread = thread::Builder::new().name("cede-store".to_owned());
+        let thread = thread.spawn(move || clock.block_on(work.run(queue)))?;
         Ok((Self { jobs }, thread))
     }
 
@@ -65,23 +86,21 @@ impl Writer {
     }
 
     /// Stores a piece in its own time and then says so.
-    pub(crate) async fn append(
-        &self,
-        room: &RoomName,
-        piece: Vec<u8>,
-        number: u64,
-        reply: &mpsc::UnboundedSender<Stored>,
-    ) {
+    pub(crate) async fn append(&self, room: &RoomName, piece: Vec<u8>, number: u64, reply: &watch::Sender<Stored>) {
         let job = Job::Append { room: room.clone(), piece, number, reply: reply.clone() };
         if self.jobs.send(job).await.is_err() {
-            // The room that asked is there to hear it, since it holds the other end.
-            let _ = reply.send(Stored::Failed(GONE.into()));
+            reply.send_replace(Stored::Failed(GONE.into()));
         }
     }
 
     /// Puts one piece in the place of a room's many. Nobody waits for it, and failing changes nothing.
     pub(crate) async fn replace(&self, room: RoomName, whole: Vec<u8>) {
         let _ = self.jobs.send(Job::Replace { room, whole }).await;
+    }
+
+    /// Keeps what hosts have said. It holds already, so nobody waits.
+    pub(crate) async fn keep_said(&self, said: Vec<u8>) {
+        let _ = self.jobs.send(Job::KeepSaid(said)).await;
     }
 
     /// Forgets a room, after everything that was to be stored before.
@@ -100,22 +119,37 @@ struct Work<S> {
     failure: Option<Arc<str>>,
     batch: Vec<(RoomName, Vec<u8>)>,
     /// Who waits for the batch, and for which number.
-    waiting: Vec<(u64, mpsc::UnboundedSender<Stored>)>,
+    waiting: Vec<(u64, watch::Sender<Stored>)>,
     bytes: usize,
+    rest: Duration,
+    /// When the store has rested from its last commit.
+    rested: Instant,
 }
 
 impl<S: Store> Work<S> {
-    fn run(mut self, mut queue: mpsc::Receiver<Job>) -> Option<Arc<str>> {
-        while let Some(first) = queue.blocking_recv() {
+    async fn run(mut self, mut queue: mpsc::Receiver<Job>) -> Option<Arc<str>> {
+        while let Some(first) = queue.recv().await {
             self.take(first);
-            while self.bytes < BATCH_BYTES
-                && let Ok(job) = queue.try_recv()
-            {
-                self.take(job);
-            }
+            self.gather(&mut queue).await;
             self.commit();
         }
         self.failure
+    }
+
+    /// Takes in what comes until the batch is worth a commit.
+    async fn gather(&mut self, queue: &mut mpsc::Receiver<Job>) {
+        while !self.batch.is_empty() && self.bytes < WORTH && self.failure.is_none() {
+            match timeout_at(self.rested, queue.recv()).await {
+                Ok(Some(job)) => self.take(job),
+                // Nobody is there to send any more, or it is time.
+                Ok(None) | Err(_) => break,
+            }
+        }
+        while self.bytes < BATCH_BYTES
+            && let Ok(job) = queue.try_recv()
+        {
+            self.take(job);
+        }
     }
 
     fn take(&mut self, job: Job) {
@@ -127,7 +161,9 @@ impl<S: Store> Work<S> {
             }
             // A room that left memory a moment ago is loaded with everything that it had stored.
             Job::Load { room, reply } => {
-                self.commit();
+                if self.batch.iter().any(|(name, _)| *name == room) {
+                    self.commit();
+                }
                 // Whoever asked may have gone.
                 let _ = reply.send(self.store.load(&room));
             }
@@ -135,6 +171,13 @@ impl<S: Store> Work<S> {
                 self.commit();
                 if self.failure.is_none()
                     && let Err(error) = self.store.replace(&room, &whole)
+                {
+                    self.failure = Some(error.to_string().into());
+                }
+            }
+            Job::KeepSaid(said) => {
+                if self.failure.is_none()
+                    && let Err(error) = self.store.keep_said(&said)
                 {
                     self.failure = Some(error.to_string().into());
                 }
@@ -160,6 +203,9 @@ impl<S: Store> Work<S> {
         {
             self.failure = Some(error.to_string().into());
         }
+        if !self.batch.is_empty() {
+            self.rested = Instant::now() + self.rest;
+        }
         self.batch.clear();
         self.bytes = 0;
         for (number, reply) in self.waiting.drain(..) {
@@ -167,8 +213,8 @@ impl<S: Store> Work<S> {
                 None => Stored::Durable(number),
                 Some(reason) => Stored::Failed(reason.clone()),
             };
-            // Whoever waited may have gone.
-            let _ = reply.send(stored);
+            // What comes later says more, so a room that is busy hears only the last.
+            reply.send_replace(stored);
         }
     }
 }
@@ -206,19 +252,22 @@ mod tests {
         }
     }
 
+    /// Waits until this is durable.
+    async fn until(stored: &mut watch::Receiver<Stored>, number: u64) {
+        stored.wait_for(|stored| matches!(stored, Stored::Durable(found) if *found == number)).await.unwrap();
+    }
+
     #[tokio::test]
     async fn what_gathers_during_a_commit_shares_the_next_one() {
         let gate = Gate::default();
         let (writer, thread) = Writer::start(gate.clone()).unwrap();
-        let (reply, mut stored) = mpsc::unbounded_channel();
+        let (reply, mut stored) = watch::channel(Stored::Durable(0));
         let room: RoomName = "r".parse().unwrap();
         for number in 1..=100 {
             writer.append(&room, vec![0], number, &reply).await;
         }
         gate.open();
-        for number in 1..=100 {
-            assert!(matches!(stored.recv().await, Some(Stored::Durable(found)) if found == number));
-        }
+        until(&mut stored, 100).await;
         drop(writer);
         assert!(thread.join().unwrap().is_none());
         let batches = gate.batches.lock().unwrap();
@@ -227,15 +276,41 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_comes_while_the_store_rests_shares_the_next_commit_and_much_ends_the_rest() {
+        let gate = Gate::default();
+        gate.open();
+        let (writer, thread) = Writer::with_rest(gate.clone(), Duration::from_secs(3600)).unwrap();
+        let (reply, mut stored) = watch::channel(Stored::Durable(0));
+        let room: RoomName = "r".parse().unwrap();
+        writer.append(&room, vec![0], 1, &reply).await;
+        until(&mut stored, 1).await;
+        for number in 2..=4 {
+            writer.append(&room, vec![0], number, &reply).await;
+            // Others' rooms are read meanwhile.
+            writer.load("other".parse().unwrap()).await.unwrap();
+        }
+        writer.append(&room, vec![0; WORTH], 5, &reply).await;
+        until(&mut stored, 5).await;
+        writer.append(&room, vec![0], 6, &reply).await;
+        // What is there when the room is read again is stored before.
+        writer.load(room).await.unwrap();
+        until(&mut stored, 6).await;
+        drop(writer);
+        assert!(thread.join().unwrap().is_none());
+        assert_eq!(*gate.batches.lock().unwrap(), [1, 4, 1]);
+    }
+
+    #[tokio::test]
     async fn after_a_failure_nothing_is_called_durable() {
         let gate = Gate { fails: true, ..Gate::default() };
         gate.open();
         let (writer, thread) = Writer::start(gate.clone()).unwrap();
-        let (reply, mut stored) = mpsc::unbounded_channel();
+        let (reply, mut stored) = watch::channel(Stored::Durable(0));
         let room: RoomName = "r".parse().unwrap();
         for number in 1..=3 {
             writer.append(&room, vec![0], number, &reply).await;
-            assert!(matches!(stored.recv().await, Some(Stored::Failed(_))));
+            stored.changed().await.unwrap();
+            assert!(matches!(*stored.borrow_and_update(), Stored::Failed(_)));
         }
         drop(writer);
         let failure = thread.join().unwrap().unwrap();

@@ -47,6 +47,24 @@ pub trait Store: Send + 'static {
         let _ = room;
         Err(StoreError::Write("rooms of this store cannot be deleted".into()))
     }
+
+    /// What was given to [`Store::keep_said`] last; by default nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`]: the server does not start, for somebody might come in who has been shown out.
+    fn said(&mut self) -> Result<Vec<u8>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// Keeps what hosts have said about tokens, in the place of what it kept before; when it returns `Ok`, that is durable.
+    /// By default it does nothing, and what was said ends with the server.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`].
+    fn keep_said(&mut self, said: &[u8]) -> Result<(), StoreError> {
+        let _ = said;
+        Ok(())
+    }
 }
 
 /// Why a store could not do something; the cause is the store's own error.
@@ -100,6 +118,7 @@ impl std::error::Error for StoreError {
 #[derive(Clone, Default, Debug)]
 pub struct MemoryStore {
     rooms: Arc<Mutex<BTreeMap<RoomName, Vec<Vec<u8>>>>>,
+    said: Arc<Mutex<Vec<u8>>>,
 }
 
 impl MemoryStore {
@@ -131,6 +150,15 @@ impl Store for MemoryStore {
         self.rooms().remove(room);
         Ok(())
     }
+
+    fn said(&mut self) -> Result<Vec<u8>, StoreError> {
+        Ok(self.said.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    fn keep_said(&mut self, said: &[u8]) -> Result<(), StoreError> {
+        *self.said.lock().unwrap_or_else(PoisonError::into_inner) = said.to_vec();
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -147,6 +175,9 @@ mod tests {
         store.append(&[(a.clone(), piece("1")), (b.clone(), piece("x")), (a.clone(), piece(""))]).unwrap();
         store.append(&[(a.clone(), piece("2"))]).unwrap();
         store.append(&[]).unwrap();
+        assert!(store.said().unwrap().is_empty());
+        store.keep_said(b"never").unwrap();
+        store.keep_said(b"not here").unwrap();
         drop(store);
 
         let mut store = open();
@@ -163,6 +194,7 @@ mod tests {
         drop(store);
 
         let mut store = open();
+        assert_eq!(store.said().unwrap(), b"not here");
         assert!(store.load(&a).unwrap().is_empty());
         assert_eq!(store.load(&b).unwrap(), [piece("x")]);
     }

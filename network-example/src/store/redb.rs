@@ -14,6 +14,9 @@ use crate::room::RoomName;
 /// The key is (room, number); numbers rise from 0 without gaps until a room is rewritten.
 const PIECES: TableDefinition<'_, (&str, u64), &[u8]> = TableDefinition::new("pieces");
 
+/// What hosts have said, in one piece.
+const SAID: TableDefinition<'_, (), &[u8]> = TableDefinition::new("said");
+
 /// Keeps rooms in one file, crash-safe. One process at a time may have it open.
 pub struct RedbStore {
     database: Database,
@@ -49,6 +52,20 @@ impl RedbStore {
             pieces.push(entry?.1.value().to_vec());
         }
         Ok(pieces)
+    }
+
+    fn read_said(&self) -> Result<Vec<u8>, redb::Error> {
+        match self.database.begin_read()?.open_table(SAID) {
+            Err(TableError::TableDoesNotExist(_)) => Ok(Vec::new()),
+            table => Ok(table?.get(())?.map_or_else(Vec::new, |said| said.value().to_vec())),
+        }
+    }
+
+    fn write_said(&mut self, said: &[u8]) -> Result<(), redb::Error> {
+        let mut transaction = self.database.begin_write()?;
+        transaction.set_durability(Durability::Immediate)?;
+        transaction.open_table(SAID)?.insert((), said)?;
+        Ok(transaction.commit()?)
     }
 
     /// One transaction, synced before it returns.
@@ -121,6 +138,14 @@ impl Store for RedbStore {
     fn delete(&mut self, room: &RoomName) -> Result<(), StoreError> {
         let deleted = self.write(|table| Ok(table.retain_in(keys(room), |_, _| false)?));
         deleted.map_err(|error| StoreError::Write(error.into()))
+    }
+
+    fn said(&mut self) -> Result<Vec<u8>, StoreError> {
+        self.read_said().map_err(|error| StoreError::Open(error.into()))
+    }
+
+    fn keep_said(&mut self, said: &[u8]) -> Result<(), StoreError> {
+        self.write_said(said).map_err(|error| StoreError::Write(error.into()))
     }
 }
 

@@ -290,7 +290,7 @@ async fn slowloris() {
     let patience = Duration::from_millis(500);
     let server = start(Config { handshake_timeout: patience, ..Config::default() }).await;
     let began = Instant::now();
-    let many = crate::load::size("SLOWLORIS", 100);
+    let many = crate::crowd::size("SLOWLORIS", 100);
     let mut slow = Vec::new();
     for number in 0..many {
         // One after the other: a kernel whose queue is full drops some that then believe to be connected, for ever.

@@ -266,16 +266,26 @@ pub(crate) async fn read_to_end(socket: &mut Raw) -> (Option<ServerControl>, Opt
     (control, close)
 }
 
-/// So many letters that hardly compress, other ones for each seed (SplitMix64).
+/// So many letters that hardly compress, other ones for each seed.
 pub(crate) fn noise(seed: u64, letters: usize) -> String {
-    let mut state = seed << 32;
-    let letter = || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mut random = Random::from_seed(seed << 32);
+    std::iter::repeat_with(|| char::from(b' ' + random.below(95) as u8)).take(letters).collect()
+}
+
+/// SplitMix64.
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn from_seed(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        char::from(b' ' + (mixed >> 57) as u8 % 95)
-    };
-    std::iter::repeat_with(letter).take(letters).collect()
+        ((mixed ^ (mixed >> 31)) >> 33) as usize % limit
+    }
 }
 
 /// A folder that is gone when the test is.

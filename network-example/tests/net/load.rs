@@ -13,15 +13,11 @@ use futures_util::{SinkExt, StreamExt};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::cast::{Folder, Person, Raw, hello, noise, raw, raw_hello, raw_with_small_buffer, soon, until};
+use crate::crowd::size;
 use crate::program::Program;
 
 /// What measures does so alone.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-
-/// A number from the environment, for running things large by hand.
-pub(crate) fn size(variable: &str, usual: usize) -> usize {
-    std::env::var(variable).ok().map_or(usual, |number| number.parse().expect("a number"))
-}
 
 /// Tells the server that nothing is held here, so that it begins to send.
 async fn take_part(socket: &mut Raw) {

@@ -224,6 +224,38 @@ fn server_line(access: &Access) -> Token {
     access.invitations()[0].token.clone()
 }
 
+/// What a host says about a token of the file is for good.
+#[tokio::test]
+async fn who_was_shown_out_is_out_after_a_restart_and_a_reader_still_a_reader() {
+    let (ann, ann_token) = grant("*", Rights::Host);
+    let [(ben, ben_token), (cleo, cleo_token)] = [(); 2].map(|()| grant("*", Rights::Write));
+    let (grants, store) = (vec![ann, ben, cleo], MemoryStore::default());
+    let config = || Config { access: Access::tokens(grants.clone()), ..Config::default() };
+    let server = Server::start_with(store.clone(), config(), "127.0.0.1:0").await;
+    let person = |name, token: &Token| Person::new(name, server.target("notes").with_token(Some(token.clone())));
+    let (mut host, mut ben, mut cleo) =
+        (person("Ann", &ann_token), person("Ben", &ben_token), person("Cleo", &cleo_token));
+    until("all to be in", [&mut host, &mut ben, &mut cleo], |people| {
+        people.iter().all(|person| person.link.peers().len() == 2)
+    })
+    .await;
+    host.link.remove(ben.link.me().unwrap());
+    host.link.allow(cleo.link.me().unwrap(), Rights::Read);
+    host.flush();
+    until("both to hear of it", [&mut host, &mut ben, &mut cleo], |[_, ben, cleo]| {
+        ben.ended && cleo.link.rights() == Rights::Read
+    })
+    .await;
+    server.stop().await.unwrap();
+
+    let server = Server::start_with(store, config(), "127.0.0.1:0").await;
+    assert_eq!(knock(&server, "notes", ben_token.as_str()).await, 403, "shown out");
+    let mut cleo = Person::new("Cleo", server.target("notes").with_token(Some(cleo_token)));
+    until("to be in", [&mut cleo], |[cleo]| *cleo.link.state() == State::Online).await;
+    assert_eq!(cleo.link.rights(), Rights::Read);
+    server.stop().await.unwrap();
+}
+
 /// They come back by what they came with first.
 #[tokio::test]
 async fn who_was_given_a_pass_comes_back_to_a_server_that_does_not_know_it() {

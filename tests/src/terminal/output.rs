@@ -31,15 +31,18 @@ const MODES: [&str; 9] = ["25", "1000", "1002", "1003", "1006", "1015", "1049", 
 #[must_use]
 pub fn tokens(output: &[u8]) -> Vec<Token> {
     let mut tokens = Vec::new();
-    let text = String::from_utf8_lossy(output);
-    let mut rest = text.chars().peekable();
-    while let Some(c) = rest.next() {
-        tokens.push(match c {
-            '\u{1b}' => escape(&mut rest),
-            char::REPLACEMENT_CHARACTER => Token::Broken,
-            c if c.is_control() => Token::Control(c),
-            c => Token::Text(c),
-        });
+    for chunk in output.utf8_chunks() {
+        let mut rest = chunk.valid().chars().peekable();
+        while let Some(c) = rest.next() {
+            tokens.push(match c {
+                '\u{1b}' => escape(&mut rest),
+                c if c.is_control() => Token::Control(c),
+                c => Token::Text(c),
+            });
+        }
+        if !chunk.invalid().is_empty() {
+            tokens.push(Token::Broken);
+        }
     }
     tokens
 }
@@ -95,25 +98,61 @@ pub fn check(output: &[u8]) -> Result<(), Stray> {
     }
 }
 
+/// Whatever is not named here is a fault, parameters included.
 fn is_wanted(token: &Token) -> bool {
     match token {
-        Token::Text(c) => !steers(*c),
+        Token::Text(c) => !hides(*c),
         // Questions on the plain terminal end their lines.
         Token::Control(c) => matches!(c, '\r' | '\n'),
-        // Where the cursor is, colours, and what is cleared.
-        Token::Csi(between, 'H' | 'J' | 'K' | 'm' | 'A' | 'B' | 'C' | 'D') => {
-            between.chars().all(|c| c.is_ascii_digit() || c == ';' || c == ':')
+        // Where the cursor is: a row and a column of a screen.
+        Token::Csi(between, 'H') => {
+            let numbers: Vec<&str> = between.split(';').collect();
+            numbers.len() == 2 && numbers.iter().all(|number| is_number(number) && number.len() <= 4)
         }
-        Token::Csi(between, 'h' | 'l') => {
-            between.strip_prefix('?').is_some_and(|modes| modes.split(';').all(|mode| MODES.contains(&mode)))
-        }
+        // The whole screen is cleared, or what is behind the cursor.
+        Token::Csi(between, 'J') => matches!(between.as_str(), "" | "0" | "2"),
+        Token::Csi(between, 'm') => is_style(between),
+        Token::Csi(between, 'h' | 'l') => between.strip_prefix('?').is_some_and(|mode| MODES.contains(&mode)),
         Token::Csi(..) | Token::Command(..) | Token::Escape(_) | Token::Broken => false,
     }
 }
 
-/// Does a character steer the direction of writing, or hide?
-fn steers(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Are these numbers attributes and colours, each with as many arguments as it takes?
+fn is_style(between: &str) -> bool {
+    let mut numbers = between.split(';').map(|number| if is_number(number) { number.parse::<u8>().ok() } else { None });
+    while let Some(number) = numbers.next() {
+        let arguments = match number {
+            // Bold, dim, italic, underlined, reversed, struck out; and each of them ended.
+            Some(0..=4 | 7 | 9 | 22..=24 | 27 | 29 | 30..=37 | 39..=47 | 49 | 59 | 90..=97 | 100..=107) => 0,
+            Some(38 | 48) => match numbers.next() {
+                Some(Some(5)) => 1,
+                Some(Some(2)) => 3,
+                _ => return false,
+            },
+            _ => return false,
+        };
+        if (0..arguments).any(|_| numbers.next().flatten().is_none()) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Does a character steer others, or stand there unseen? Of Unicode 16: category Cf, what is ignorable by default, line and
+/// paragraph separators, private use, and what is no character.
+fn hides(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}'
+            | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{e000}'..='\u{f8ff}'
+            | '\u{fdd0}'..='\u{fdef}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}' | '\u{f0000}'..='\u{10ffff}')
+        || u32::from(c) & 0xfffe == 0xfffe
 }
 
 /// A part of the output that the editor has no use for.
@@ -155,7 +194,8 @@ mod tests {
 
     #[test]
     fn what_the_editor_draws_passes() {
-        for output in ["", "plain é 漢", "\x1b[2J\x1b[1;2Hx\x1b[38;5;33;1my\x1b[0m", "\x1b[?1049h\x1b[?25l", "line\r\n"]
+        for output in
+            ["", "plain é 漢 \u{fffd}", "\x1b[2J\x1b[1;2Hx\x1b[38;5;33;1my\x1b[0m", "\x1b[?1049h\x1b[?25l", "line\r\n"]
         {
             assert_eq!(check(output.as_bytes()), Ok(()), "{output:?}");
         }
@@ -163,7 +203,7 @@ mod tests {
 
     #[test]
     fn everything_else_is_found() {
-        let cases: [(&[u8], Token); 9] = [
+        let cases: [(&[u8], Token); 19] = [
             (b"a\x1b]52;c;aGk=\x07", Token::Command(']', "52;c;aGk=".into())),
             (b"\x1bP1$r\x1b\\", Token::Command('P', "1$r".into())),
             (b"\x1bc", Token::Escape('c')),
@@ -172,7 +212,18 @@ mod tests {
             (b"\x07", Token::Control('\u{7}')),
             ("\u{9b}31m".as_bytes(), Token::Control('\u{9b}')),
             ("\u{202e}".as_bytes(), Token::Text('\u{202e}')),
+            ("a\u{200d}".as_bytes(), Token::Text('\u{200d}')),
+            ("\u{fe0f}".as_bytes(), Token::Text('\u{fe0f}')),
+            ("\u{5ffff}".as_bytes(), Token::Text('\u{5ffff}')),
             (b"\xff", Token::Broken),
+            // The 8-bit form of ESC [, as terminals that do not speak UTF-8 take it.
+            (b"\x9b2J", Token::Broken),
+            (b"\x1b[3J", Token::Csi("3".into(), 'J')),
+            (b"\x1b[5m", Token::Csi("5".into(), 'm')),
+            (b"\x1b[38;5m", Token::Csi("38;5".into(), 'm')),
+            (b"\x1b[38;2;1;2;999m", Token::Csi("38;2;1;2;999".into(), 'm')),
+            (b"\x1b[99999;1H", Token::Csi("99999;1".into(), 'H')),
+            (b"\x1b[?25;47h", Token::Csi("?25;47".into(), 'h')),
         ];
         for (output, token) in cases {
             let stray = check(output).expect_err("a stray");
