@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 pub mod difference;
 pub mod history;
 pub mod instance;
+pub mod kept;
 pub mod reconcile;
 pub mod resume;
 pub mod text;
