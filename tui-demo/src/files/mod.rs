@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 pub mod difference;
+pub mod folder;
 pub mod history;
 pub mod instance;
 pub mod kept;

@@ -5,15 +5,17 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 
 use super::dict::{self, DictDeed};
+use super::folder::{self, Gathering};
 use super::git::Sides;
 use super::version::At;
 
 /// A synopsis and what it does, for the help of the program.
-pub const USAGE: [(&str, &str); 13] = [
+pub const USAGE: [(&str, &str); 15] = [
     (
         "cede import [--live] [--lenient] TRACE FILE.cede",
         "make a history from a recorded session (editing-traces JSON, also gzipped); --live: through a caret for each author; \
@@ -41,6 +43,14 @@ pub const USAGE: [(&str, &str); 13] = [
     ("cede diff A.cede B.cede", "list the events that only one of them has, and how what they say differs"),
     ("cede conflicts FILE.cede", "list where several values stand in a JSON document, each with whose it is"),
     ("cede dict FILE.cede set KEY VALUE | get KEY | remove KEY | list", "change or read a dictionary; values are JSON"),
+    (
+        "cede finish FILE.cede DIR [--name NAME]",
+        "leave a JSON document or dictionary in DIR: NAME.json, NAME.meta.json with its history, and then NAME.done",
+    ),
+    (
+        "cede merge-folder DIR --expect A,B,… [--timeout SECONDS]",
+        "wait for what these have left, merge it into merged.meta.json and merged.json, and remove it",
+    ),
     ("cede git-merge %O %A %B [%P]", "the merge driver for git, of histories and of plain JSON"),
     ("cede git-textconv FILE", "what git compares in the place of a history"),
 ];
@@ -121,6 +131,17 @@ pub enum Tool {
         /// How.
         deed: DictDeed,
     },
+    /// Leaves the document of a history in a folder, to be merged there.
+    Finish {
+        /// The history.
+        file: PathBuf,
+        /// The folder.
+        folder: PathBuf,
+        /// Under which name; the file's when it is not said.
+        name: Option<String>,
+    },
+    /// Merges what was left in a folder.
+    MergeFolder(Gathering),
     /// Merges for git.
     GitMerge(Sides),
     /// Prints what git compares.
@@ -132,7 +153,20 @@ pub enum Tool {
 
 /// What the subcommands are called.
 const NAMES: &[&str] = &[
-    "import", "export", "cat", "log", "stats", "compact", "merge", "diff", "conflicts", "dict", "git-merge", "git-textconv",
+    "import",
+    "export",
+    "cat",
+    "log",
+    "stats",
+    "compact",
+    "merge",
+    "diff",
+    "conflicts",
+    "dict",
+    "finish",
+    "merge-folder",
+    "git-merge",
+    "git-textconv",
 ];
 
 /// A form of a whole history.
@@ -161,8 +195,19 @@ impl Tool {
             let (file, deed) = dict::parse(arguments.into_iter().map(PathBuf::from).collect())?;
             return Ok(Self::Dict { file, deed });
         }
-        let Arguments { files, live, lenient, text, drop_overwritten, format, at, into } =
-            Arguments::read(name, arguments)?;
+        let Arguments {
+            files,
+            live,
+            lenient,
+            text,
+            drop_overwritten,
+            format,
+            at,
+            into,
+            name: called,
+            expected,
+            patience,
+        } = Arguments::read(name, arguments)?;
         if name == "merge" {
             let into = into.ok_or(UsageError::Missing { operand: "-o OUT.cede" })?;
             return match files.is_empty() {
@@ -181,6 +226,12 @@ impl Tool {
             "compact" if drop_overwritten => Self::DropOverwritten { file: file("FILE.cede")? },
             "diff" => Self::Diff { before: file("A.cede")?, after: file("B.cede")? },
             "conflicts" => Self::Conflicts { file: file("FILE.cede")? },
+            "finish" => Self::Finish { file: file("FILE.cede")?, folder: file("DIR")?, name: called },
+            "merge-folder" => {
+                let expected = expected.ok_or(UsageError::Missing { operand: "--expect A,B,…" })?;
+                let patience = patience.unwrap_or(folder::PATIENCE);
+                Self::MergeFolder(Gathering { folder: file("DIR")?, expected, patience })
+            }
             "git-merge" => {
                 let [base, ours, theirs] = [file("%O")?, file("%A")?, file("%B")?];
                 let name = files.next().map(|name| name.display().to_string());
@@ -208,6 +259,9 @@ struct Arguments {
     format: Format,
     at: Option<At>,
     into: Option<PathBuf>,
+    name: Option<String>,
+    expected: Option<Vec<String>>,
+    patience: Option<Duration>,
 }
 
 impl Arguments {
@@ -222,6 +276,14 @@ impl Arguments {
                 ("compact", Long("text")) => read.text = true,
                 ("compact", Long("drop-overwritten")) => read.drop_overwritten = true,
                 ("merge", Short('o') | Long("output")) => read.into = Some(parser.value()?.into()),
+                ("finish", Long("name")) => read.name = Some(parser.value()?.string()?),
+                ("merge-folder", Long("expect")) => {
+                    let names = parser.value()?.string()?;
+                    read.expected.get_or_insert_default().extend(names.split(',').map(str::to_owned));
+                }
+                ("merge-folder", Long("timeout")) => {
+                    read.patience = Some(Duration::from_secs(parser.value()?.parse()?));
+                }
                 ("cat", Long("at")) => read.at = Some(parser.value()?.parse()?),
                 (_, Value(file)) => read.files.push(file.into()),
                 (_, unknown) => return Err(unknown.unexpected().into()),

@@ -4,10 +4,11 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use cede::storage::StorageError;
-use cede::{AuthorError, DictError, DocumentKind, EditError, ImportError, JsonError, ParseIdError, VersionError};
+use cede::storage::{FinishError, StorageError};
+use cede::{AuthorError, DictError, DocumentKind, EditError, ImportError, JsonError, MetaJsonError, ParseIdError, VersionError};
 
 use super::trace::TraceError;
+use crate::files::folder::FolderError;
 use crate::files::history::HistoryError;
 use crate::plural::counted;
 
@@ -138,6 +139,17 @@ pub enum ToolError {
         /// The key.
         key: String,
     },
+    /// A document cannot be written as JSON.
+    Meta {
+        /// Where it is kept.
+        path: PathBuf,
+        /// The engine's reason.
+        source: MetaJsonError,
+    },
+    /// Finished work was not left in a folder.
+    Finish(FinishError),
+    /// A folder was not merged, or not all of it.
+    Folder(FolderError),
     /// No random numbers for a new agent.
     Random(getrandom::Error),
     /// A file could not be written.
@@ -218,6 +230,9 @@ impl fmt::Display for ToolError {
             }
             Self::Dict(error) => error.fmt(f),
             Self::NoKey { path, key } => write!(f, "{}: there is no key {key:?}", path.display()),
+            Self::Meta { path, source } => write!(f, "{}: {source}", path.display()),
+            Self::Finish(error) => error.fmt(f),
+            Self::Folder(error) => error.fmt(f),
             Self::Random(error) => error.fmt(f),
             Self::Unwritable { path, source } => write!(f, "{}: {source}", path.display()),
             Self::Version(error) => error.fmt(f),
@@ -245,6 +260,9 @@ impl std::error::Error for ToolError {
             Self::Unreadable { source, .. } | Self::Unwritable { source, .. } | Self::Output(source) => Some(source),
             Self::Json { source, .. } => Some(source),
             Self::Dict(source) => Some(source),
+            Self::Meta { source, .. } => Some(source),
+            Self::Finish(source) => Some(source),
+            Self::Folder(source) => Some(source),
             Self::Random(source) => Some(source),
             Self::History(source) => Some(source),
             Self::Version(source) => Some(source),

@@ -7,6 +7,7 @@
 //!   `ancestry` is what both need to know of their graph;
 //! - `export`, `inspect`, `values`: what a history holds; `compact`: the same in fewer bytes; `version`: which version of it; `names`: short names of agents;
 //! - `merge`: histories united and compared; `git`: the same for git; `dict`: a dictionary changed by a line;
+//!   `folder`: finished work left in a folder and merged there;
 //! - `visible`: text of strangers on a terminal.
 
 use std::fs;
@@ -26,6 +27,7 @@ mod compact;
 mod dict;
 mod error;
 mod export;
+mod folder;
 mod git;
 mod import;
 mod inspect;
@@ -40,6 +42,7 @@ mod visible;
 pub use command::{Format, Tool, USAGE, UsageError};
 pub use dict::DictDeed;
 pub use error::ToolError;
+pub use folder::Gathering;
 pub use git::Sides;
 pub use version::{At, AtError};
 
@@ -94,6 +97,8 @@ pub fn run(tool: &Tool, out: &mut impl Write, notices: &mut impl Write) -> Resul
             AnyDocument::Text(_) | AnyDocument::Dict(_) => Ok(()),
         },
         Tool::Dict { file, deed } => dict::run(file, deed, out),
+        Tool::Finish { file, folder, name } => folder::leave(file, folder, name.as_deref(), notices),
+        Tool::MergeFolder(gathering) => folder::merge(gathering, out, notices),
         Tool::GitMerge(sides) => git::merge(sides),
         Tool::GitTextconv { file } => git::textconv(file, out, notices),
     };
