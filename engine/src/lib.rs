@@ -59,7 +59,9 @@ mod undo;
 pub use anchor::{Anchor, Bias};
 pub use codec::DecodeError;
 pub use dict::{Dict, DictError, Entry};
-pub use document::{AnyDocument, AuthorError, Authored, Document, DocumentKind, Saved, SavedError, Stats, Step};
+pub use document::{
+    AnyDocument, AuthorError, Authored, Document, DocumentKind, MetaJson, MetaJsonError, Saved, SavedError, Stats, Step,
+};
 pub use graph::{Frontier, Group, Lacking, Summary};
 pub use id::{AgentId, Clock, EventId, EventSpan, ParseIdError};
 pub use json::{

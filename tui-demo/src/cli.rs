@@ -51,6 +51,15 @@ Recorded sessions
   cede stats FILE.cede            events, groups, runs, agents, bytes
   cede compact FILE.cede          the same in as few bytes as can be
   cede replay FILE.cede           play it in the terminal
+
+Files of texts, JSON documents and dictionaries
+  cede merge A.cede B.cede -o OUT.cede    unite histories
+  cede diff A.cede B.cede         what only one of them has
+  cede conflicts FILE.cede        where several values stand
+  cede dict FILE.cede set KEY VALUE       also get, remove, list
+  cede finish FILE.cede DIR       leave it in DIR to be merged there
+  cede merge-folder DIR --expect A,B,C    merge what these have left
+  cede git-merge, git-textconv    for git
   (--help behind any of them says more)
 
 Two sorted lists

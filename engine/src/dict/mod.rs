@@ -7,6 +7,7 @@
 //! later of two for each key: idempotent, commutative, associative.
 
 mod operations;
+mod plain;
 
 use crate::graph::{Frontier, Group, Lacking, Summary};
 use crate::id::{AgentId, Clock, EventId, EventSpan, Local, Span};

@@ -2,15 +2,18 @@
 //!
 //! Knows how events get in (decoded, checked by the log, replayed, applied) and out (encoded), and how to look at any
 //! version. Does not know who is typing: that is a session's. `history` writes at old versions and reads what was
-//! written; `saved` keeps a document so that its text can be read without its history.
+//! written; `saved` keeps a document so that its text can be read without its history; `plain`
+//! writes one as JSON, history and all.
 
 mod allowance;
 mod any;
 mod history;
+mod plain;
 mod saved;
 
 pub use any::{AnyDocument, DocumentKind};
 pub use history::{AuthorError, Authored, Step};
+pub use plain::{MetaJson, MetaJsonError};
 pub use saved::{Saved, SavedError};
 
 use crate::graph::{Frontier, Group, Lacking, Summary};

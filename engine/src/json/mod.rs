@@ -1,7 +1,7 @@
 //! A JSON document that many change at once: maps, lists and registers under a root map.
 //!
 //! Knows what operations mean (`tree`), how they are named and kept (`operations`), how people look at a document
-//! (`cursor`, `read`) and change it (`edit`, `update`, `mutation`), and what changes are told (`patch`).
+//! (`cursor`, `read`) and change it (`edit`, `update`, `mutation`), what changes are told (`patch`), and the history as JSON (`plain`).
 //!
 //! ```text
 //! log ── operations ──▶ tree: by path and type, what is alive ──▶ plain reading, conflicts, patches
@@ -21,6 +21,7 @@ mod interned;
 mod mutation;
 mod operations;
 mod patch;
+mod plain;
 mod read;
 mod slots;
 mod tree;

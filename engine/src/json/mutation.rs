@@ -300,7 +300,7 @@ pub(super) fn check_name(name: &str) -> Result<(), JsonError> {
 }
 
 /// What one operation puts in place for a value, if one can.
-fn one_operation(value: &Value) -> Result<Scalar<'_>, JsonError> {
+pub(super) fn one_operation(value: &Value) -> Result<Scalar<'_>, JsonError> {
     let is_empty = match value {
         Value::Array(elements) => elements.is_empty(),
         Value::Object(entries) => entries.is_empty(),

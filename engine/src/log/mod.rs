@@ -10,6 +10,7 @@ mod chain;
 mod holding;
 mod packed;
 mod pending;
+mod plain;
 mod update;
 mod whole;
 
@@ -17,6 +18,7 @@ pub(crate) use holding::{Holding, Values};
 pub(crate) use packed::{Part, Share};
 pub use pending::Sender;
 pub(crate) use pending::{Pending, Waiting};
+pub(crate) use plain::{Plain, PlainFault, PlainUpdate, read as read_plain};
 pub(crate) use update::{Piece, Update};
 pub(crate) use whole::{Block, Past};
 

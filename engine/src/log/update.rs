@@ -277,6 +277,27 @@ impl<C: Contents> Log<C> {
     }
 }
 
+/// Pieces and what their events did, as bytes.
+pub(super) fn encode_pieces<C: Contents>(pieces: &[Piece], contents: &C) -> Vec<u8> {
+    let (mut agents, mut table) = (AgentNumbers::default(), Writer::new());
+    table.number(pieces.len() as u64);
+    for Piece { span, parents, .. } in pieces {
+        table.number(agents.number(span.agent));
+        table.number(u64::from(span.start.0));
+        table.number(u64::from(span.len()));
+        table.number(parents.as_ref().map_or(0, |parents| parents.len() as u64 + 1));
+        for parent in parents.iter().flatten() {
+            table.number(agents.number(parent.agent));
+            table.number(u64::from(parent.clock.0));
+        }
+    }
+    let mut writer = begin(C::MAGIC, PLAIN, &agents);
+    writer.raw(&table.finish());
+    contents.write(std::slice::from_ref(&(0..contents.len())), &mut writer);
+    writer.checksum();
+    writer.finish()
+}
+
 fn begin(magic: &[u8; 4], version: u8, agents: &AgentNumbers) -> Writer {
     let mut writer = Writer::new();
     writer.raw(magic);

@@ -80,11 +80,7 @@ impl Door for OnDisk {
     }
 
     fn sync_name(&mut self) -> io::Result<()> {
-        if !cfg!(unix) {
-            return Ok(());
-        }
-        let directory = self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(directory)?.sync_all()
+        sync_directory(&self.path)
     }
 
     fn beside(&mut self) -> io::Result<Box<dyn Door>> {
@@ -113,6 +109,15 @@ impl Door for OnDisk {
             drop(std::fs::remove_file(beside));
         }
     }
+}
+
+/// Waits until the name of a file is on the disk.
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(directory)?.sync_all()
 }
 
 /// Whether this is still the file of this name.

@@ -1,7 +1,8 @@
 //! A log file: records appended one after the other, each with its checksum, and a torn end repaired on opening.
 //!
 //! Knows records as kinds and bytes; what is in them, a document or session says. This is the only door of the engine
-//! to the file system ([`door`]).
+//! to the file system ([`door`]). `finished` leaves files of any content for another process, with a mark when they are
+//! complete.
 //!
 //! ```text
 //! file      magic "CEDElog" (7) version (1) records and seals
@@ -25,8 +26,10 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
 
 mod door;
+mod finished;
 mod outline;
 
+pub use finished::{FinishError, Finished, finish, replace_file};
 pub use outline::Outline;
 
 use door::{Door, OnDisk};

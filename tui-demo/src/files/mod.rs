@@ -9,8 +9,10 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 pub mod difference;
+pub mod folder;
 pub mod history;
 pub mod instance;
+pub mod kept;
 pub mod reconcile;
 pub mod resume;
 pub mod text;

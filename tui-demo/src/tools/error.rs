@@ -4,10 +4,13 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use cede::storage::StorageError;
-use cede::{AuthorError, EditError, ImportError, ParseIdError, VersionError};
+use cede::storage::{FinishError, StorageError};
+use cede::{
+    AuthorError, DictError, DocumentKind, EditError, ImportError, JsonError, MetaJsonError, ParseIdError, VersionError,
+};
 
 use super::trace::TraceError;
+use crate::files::folder::FolderError;
 use crate::files::history::HistoryError;
 use crate::plural::counted;
 
@@ -92,6 +95,72 @@ pub enum ToolError {
         /// How many events wait for others; with none, it is an undo history that is not understood.
         waiting: u64,
     },
+    /// Histories of different kinds, which have no union.
+    Kinds {
+        /// Where.
+        paths: Box<[PathBuf; 2]>,
+        /// Of which kind each is.
+        kinds: [DocumentKind; 2],
+    },
+    /// A history of another kind than this can be done to.
+    Kind {
+        /// Where.
+        path: PathBuf,
+        /// Which kind it is.
+        kind: DocumentKind,
+        /// Which kind it would have to be.
+        wanted: DocumentKind,
+    },
+    /// A file is no JSON.
+    NotJson {
+        /// Where.
+        path: PathBuf,
+        /// What is wrong, and at which line and column.
+        what: String,
+    },
+    /// JSON that no document can hold.
+    Json {
+        /// Where.
+        path: PathBuf,
+        /// The engine's reason.
+        source: JsonError,
+    },
+    /// Both sides of a merge put different values at the same paths.
+    Conflicts {
+        /// What the file is called.
+        name: String,
+        /// Each path, with the values.
+        conflicts: Vec<String>,
+    },
+    /// The engine refused what was to be done to a dictionary.
+    Dict(DictError),
+    /// Nothing stands under a key.
+    NoKey {
+        /// Where.
+        path: PathBuf,
+        /// The key.
+        key: String,
+    },
+    /// A document cannot be written as JSON.
+    Meta {
+        /// Where it is kept.
+        path: PathBuf,
+        /// The engine's reason.
+        source: MetaJsonError,
+    },
+    /// Finished work was not left in a folder.
+    Finish(FinishError),
+    /// A folder was not merged, or not all of it.
+    Folder(FolderError),
+    /// No random numbers for a new agent.
+    Random(getrandom::Error),
+    /// A file could not be written.
+    Unwritable {
+        /// Where.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
     /// A version that the history does not have.
     Version(VersionError),
     /// A text that names no version.
@@ -147,6 +216,27 @@ impl fmt::Display for ToolError {
                 path.display(),
                 if *waiting == 1 { "1 event waits".to_owned() } else { format!("{waiting} events wait") }
             ),
+            Self::Kinds { paths, kinds } => write!(
+                f,
+                "{} is a {} and {} a {}: they cannot be merged",
+                paths[0].display(),
+                kinds[0],
+                paths[1].display(),
+                kinds[1]
+            ),
+            Self::Kind { path, kind, wanted } => write!(f, "{} is a {kind}, and not a {wanted}", path.display()),
+            Self::NotJson { path, what } => write!(f, "{}: {what}", path.display()),
+            Self::Json { path, source } => write!(f, "{}: {source}", path.display()),
+            Self::Conflicts { name, conflicts } => {
+                write!(f, "conflicts in {name}, at\n  {}", conflicts.join("\n  "))
+            }
+            Self::Dict(error) => error.fmt(f),
+            Self::NoKey { path, key } => write!(f, "{}: there is no key {key:?}", path.display()),
+            Self::Meta { path, source } => write!(f, "{}: {source}", path.display()),
+            Self::Finish(error) => error.fmt(f),
+            Self::Folder(error) => error.fmt(f),
+            Self::Random(error) => error.fmt(f),
+            Self::Unwritable { path, source } => write!(f, "{}: {source}", path.display()),
             Self::Version(error) => error.fmt(f),
             Self::VersionName { source } => source.fmt(f),
             Self::EventNumber { asked, events } => {
@@ -169,7 +259,13 @@ impl std::error::Error for ToolError {
             Self::Edit { source, .. } => Some(source),
             Self::Delivery { source, .. } => Some(source),
             Self::Storage { source, .. } => Some(source),
-            Self::Unreadable { source, .. } | Self::Output(source) => Some(source),
+            Self::Unreadable { source, .. } | Self::Unwritable { source, .. } | Self::Output(source) => Some(source),
+            Self::Json { source, .. } => Some(source),
+            Self::Dict(source) => Some(source),
+            Self::Meta { source, .. } => Some(source),
+            Self::Finish(source) => Some(source),
+            Self::Folder(source) => Some(source),
+            Self::Random(source) => Some(source),
             Self::History(source) => Some(source),
             Self::Version(source) => Some(source),
             Self::VersionName { source } => Some(source),
@@ -177,6 +273,11 @@ impl std::error::Error for ToolError {
             | Self::EndContent { .. }
             | Self::HasHistory { .. }
             | Self::NotWhole { .. }
+            | Self::Kinds { .. }
+            | Self::Kind { .. }
+            | Self::NotJson { .. }
+            | Self::Conflicts { .. }
+            | Self::NoKey { .. }
             | Self::EventNumber { .. } => None,
         }
     }

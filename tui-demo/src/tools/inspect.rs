@@ -5,21 +5,20 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use cede::{Buffer, Document, EventId, Group};
+use cede::{Buffer, Document, EventId, Frontier, Group};
 
 use super::ToolError;
 use super::names::Names;
-use super::version::At;
 use crate::glyph;
 
 /// How much of a group's text the log shows, in columns.
 const PREVIEW_COLUMNS: usize = 40;
 
 /// Prints the text at a version, the last one without it. O(log) at a version, O(text) without.
-pub(super) fn cat(document: &Document, at: Option<&At>, out: &mut impl Write) -> Result<(), ToolError> {
+pub(super) fn cat(document: &Document, at: Option<&Frontier>, out: &mut impl Write) -> Result<(), ToolError> {
     match at {
         None => print(document.text(), out),
-        Some(at) => print(&document.checkout(&at.version(document)?).map_err(ToolError::Version)?, out),
+        Some(at) => print(&document.checkout(at).map_err(ToolError::Version)?, out),
     }
 }
 

@@ -1,39 +1,49 @@
-//! The subcommands for recorded sessions and for looking into a history: import, export, cat, log, stats, compact.
+//! The subcommands for recorded sessions and for looking into histories, uniting and rewriting them.
 //!
-//! Knows which room does which of them, and how a history file is read and made. Does not know the terminal; a history
-//! is only ever read here, made where none was, or rewritten to say the same in fewer bytes.
+//! Knows which room does which of them, and how a history file is read and made. Does not know the terminal.
 //!
 //! - [`Tool::parse`]: what the command line says;
 //! - [`trace`]: recorded sessions of other programs; `import` replays them at their parents, `live` through carets;
 //!   `ancestry` is what both need to know of their graph;
-//! - `export`, `inspect`: what a history holds; `compact`: the same in fewer bytes; `version`: which version of it; `names`: short names of agents;
+//! - `export`, `inspect`, `values`: what a history holds; `compact`: the same in fewer bytes; `version`: which version of it; `names`: short names of agents;
+//! - `merge`: histories united and compared; `git`: the same for git; `dict`: a dictionary changed by a line;
+//!   `folder`: finished work left in a folder and merged there;
 //! - `visible`: text of strangers on a terminal.
 
 use std::fs;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 
-use cede::Document;
 use cede::storage::{Kind, LogFile};
+use cede::{AgentId, AnyDocument, Document, DocumentKind};
 
-use crate::files::history;
+use crate::files::history::{self, HistoryError};
+use crate::files::kept;
 use crate::plural::counted;
 
 mod ancestry;
 mod command;
 mod compact;
+mod dict;
 mod error;
 mod export;
+mod folder;
+mod git;
 mod import;
 mod inspect;
 mod live;
+mod merge;
 pub(crate) mod names;
 pub mod trace;
+mod values;
 mod version;
 mod visible;
 
 pub use command::{Format, Tool, USAGE, UsageError};
+pub use dict::DictDeed;
 pub use error::ToolError;
+pub use folder::Gathering;
+pub use git::Sides;
 pub use version::{At, AtError};
 
 use import::{Misfits, Replayed};
@@ -57,16 +67,40 @@ pub fn run(tool: &Tool, out: &mut impl Write, notices: &mut impl Write) -> Resul
         }
         Tool::Cat { file, at } => match history::text_at_once(file).filter(|_| at.is_none()) {
             Some(text) => inspect::print(&text, out),
-            None => inspect::cat(&read(file, notices)?, at.as_ref(), out),
+            None => cat(file, at.as_ref(), out, notices),
         },
         Tool::Compact { file, text } => compact::compact(file, *text, out),
-        Tool::Log { file } => inspect::log(&read(file, notices)?, out),
+        Tool::DropOverwritten { file } => compact::drop_overwritten(file, out),
+        Tool::Log { file } => match read_any(file, notices)? {
+            AnyDocument::Text(document) => inspect::log(&document, out),
+            AnyDocument::Json(json) => values::log_json(&json, out),
+            AnyDocument::Dict(dict) => values::log_dict(&dict, out),
+        },
         Tool::Stats { file } => {
-            let document = read(file, notices)?;
+            let document = read_any(file, notices)?;
             let bytes =
                 fs::metadata(file).map_err(|source| ToolError::Unreadable { path: file.clone(), source })?.len();
-            inspect::stats(&document, bytes, out)
+            match document {
+                AnyDocument::Text(document) => inspect::stats(&document, bytes, out),
+                AnyDocument::Json(json) => values::stats_json(&json, bytes, out),
+                AnyDocument::Dict(dict) => values::stats_dict(&dict, bytes, out),
+            }
         }
+        Tool::Merge { files, into } => merge::merge(files, into, out),
+        Tool::Diff { before, after } => {
+            let documents = [read_any(before, notices)?, read_any(after, notices)?];
+            merge::diff([before, after], documents.each_ref(), out)
+        }
+        Tool::Conflicts { file } => match read_any(file, notices)? {
+            AnyDocument::Json(json) => values::conflicts(&json, out),
+            // The last in the total order counts, and of a text every character is there.
+            AnyDocument::Text(_) | AnyDocument::Dict(_) => Ok(()),
+        },
+        Tool::Dict { file, deed } => dict::run(file, deed, out),
+        Tool::Finish { file, folder, name } => folder::leave(file, folder, name.as_deref(), notices),
+        Tool::MergeFolder(gathering) => folder::merge(gathering, out, notices),
+        Tool::GitMerge(sides) => git::merge(sides),
+        Tool::GitTextconv { file } => git::textconv(file, out, notices),
     };
     match done.and_then(|()| out.flush().map_err(ToolError::Output)) {
         Err(ToolError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -148,20 +182,44 @@ fn keep(document: &Document, into: &Path) -> Result<(), ToolError> {
     opened.file.sync().map_err(storage)
 }
 
-/// The document of a history file. What is odd about the file is told in notices.
+/// Prints what a history says at a version, the last one without it.
+fn cat(path: &Path, at: Option<&At>, out: &mut impl Write, notices: &mut impl Write) -> Result<(), ToolError> {
+    let document = read_any(path, notices)?;
+    let version = at.map(|at| at.version(&document)).transpose()?;
+    let then = match (document, &version) {
+        (AnyDocument::Text(document), at) => return inspect::cat(&document, at.as_ref(), out),
+        (AnyDocument::Json(json), Some(at)) => AnyDocument::Json(Box::new(json.at(at).map_err(ToolError::Version)?)),
+        (AnyDocument::Dict(dict), Some(at)) => AnyDocument::Dict(Box::new(dict.at(at).map_err(ToolError::Version)?)),
+        (document, None) => document,
+    };
+    values::value(&then).map_or(Ok(()), |value| values::print(&value, out))
+}
+
+/// The text of a history file. What is odd about the file is told in notices.
 pub(crate) fn read(path: &Path, notices: &mut impl Write) -> Result<Document, ToolError> {
+    match read_any(path, notices)? {
+        AnyDocument::Text(document) => Ok(*document),
+        other => Err(ToolError::Kind { path: path.to_owned(), kind: other.kind(), wanted: DocumentKind::Text }),
+    }
+}
+
+/// The document of a history file, whichever kind it is. What is odd about the file is told in notices.
+fn read_any(path: &Path, notices: &mut impl Write) -> Result<AnyDocument, ToolError> {
     fs::metadata(path).map_err(|source| ToolError::Unreadable { path: path.to_owned(), source })?;
-    let loaded = history::read(path).map_err(ToolError::History)?;
-    if let Some(torn) = loaded.torn {
+    let (records, torn) = kept::records(path).map_err(ToolError::History)?;
+    // Nobody edits here.
+    let document = kept::document(AgentId::new(0), &records)
+        .map_err(|error| ToolError::History(HistoryError::refused(path, error)))?;
+    if let Some(torn) = torn {
         let told = writeln!(notices, "notice: the last record, at byte {}, is unfinished and left out", torn.offset);
         told.map_err(ToolError::Output)?;
     }
-    let waiting = loaded.document.waiting();
+    let waiting = document.waiting();
     if waiting > 0 {
         let told = writeln!(notices, "notice: {waiting} events wait for others that the file does not hold");
         told.map_err(ToolError::Output)?;
     }
-    Ok(loaded.document)
+    Ok(document)
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use cede::{AgentId, Clock, Document, EventId, Frontier};
+use cede::sync::Replica;
+use cede::{AgentId, AnyDocument, Clock, EventId, EventSpan, Frontier};
 
 use super::ToolError;
 
@@ -43,8 +44,8 @@ impl At {
     ///
     /// # Errors
     /// When a number is beyond the events. Whether the document knows the events of a version is found on checkout.
-    pub(super) fn version(&self, document: &Document) -> Result<Frontier, ToolError> {
-        let events = document.stats().events;
+    pub(super) fn version(&self, document: &AnyDocument) -> Result<Frontier, ToolError> {
+        let events = document.event_count();
         match self {
             Self::Version(text) => named(document, text),
             Self::Events(asked) if *asked > events => Err(ToolError::EventNumber { asked: *asked, events }),
@@ -56,7 +57,7 @@ impl At {
 }
 
 /// The version of these events. An agent that is not written out is the one whose name begins so, when it is only one.
-fn named(document: &Document, text: &str) -> Result<Frontier, ToolError> {
+fn named(document: &AnyDocument, text: &str) -> Result<Frontier, ToolError> {
     let version: Frontier = text.parse().map_err(|source| ToolError::VersionName { source })?;
     if version.ids().iter().all(|id| document.contains(*id)) {
         return Ok(version);
@@ -74,20 +75,32 @@ fn named(document: &Document, text: &str) -> Result<Frontier, ToolError> {
 }
 
 /// The version after the first `count` events of the log: those of them that no other of them has as a parent. O(log).
-fn version_after(document: &Document, mut count: u64) -> Frontier {
+fn version_after(document: &AnyDocument, mut count: u64) -> Frontier {
     let mut heads = BTreeSet::new();
-    for run in document.operations() {
-        let played = u64::from(run.span.end.0 - run.span.start.0).min(count) as u32;
+    for (span, parents) in runs(document) {
+        let played = u64::from(span.len()).min(count) as u32;
         if played == 0 {
             break;
         }
-        for parent in run.parents.ids() {
+        for parent in parents.ids() {
             heads.remove(parent);
         }
-        heads.insert(EventId { agent: run.span.agent, clock: Clock(run.span.start.0 + played - 1) });
+        heads.insert(EventId { agent: span.agent, clock: Clock(span.start.0 + played - 1) });
         count -= u64::from(played);
     }
     Frontier::from_ids(heads.into_iter().collect())
+}
+
+/// Runs of events in the order of the log, each with its parents.
+fn runs(document: &AnyDocument) -> Box<dyn Iterator<Item = (EventSpan, Frontier)> + '_> {
+    match document {
+        AnyDocument::Text(document) => Box::new(document.operations().map(|run| (run.span, run.parents))),
+        AnyDocument::Json(json) => Box::new(json.operations().map(|run| (run.span, run.parents))),
+        AnyDocument::Dict(dict) => Box::new(dict.operations().map(|(id, parents, _)| {
+            let end = Clock(id.clock.0 + 1);
+            (EventSpan { agent: id.agent, start: id.clock, end }, parents)
+        })),
+    }
 }
 
 /// A text that names no version.
@@ -106,7 +119,7 @@ impl std::error::Error for AtError {}
 
 #[cfg(test)]
 mod tests {
-    use cede::{AgentId, Chars, Document, Frontier, Patch};
+    use cede::{AgentId, AnyDocument, Chars, Document, Frontier, Patch};
 
     use super::{At, version_after};
 
@@ -128,8 +141,9 @@ mod tests {
         for agent in [0xabcd << 112, 0xabce << 112] {
             document.author(AgentId::new(agent), &Frontier::root(), std::slice::from_ref(&edit)).unwrap();
         }
+        let any = AnyDocument::Text(Box::new(document.clone()));
         let text = |version: &str| {
-            let version = At::Version(version.to_owned()).version(&document).unwrap();
+            let version = At::Version(version.to_owned()).version(&any).unwrap();
             document.checkout(&version).map(|text| text.to_string())
         };
         assert_eq!(text("abcd/1"), Ok("ab".to_owned()));
@@ -147,8 +161,9 @@ mod tests {
         let abc = document.author(AgentId::new(1), &ab, &[edit(2, "c")]).unwrap();
         document.author(AgentId::new(2), &ab, &[edit(0, "xy")]).unwrap();
         document.author(AgentId::new(1), &abc, &[edit(3, "d")]).unwrap();
+        let any = AnyDocument::Text(Box::new(document.clone()));
         let texts: Vec<String> =
-            (0..=6).map(|count| document.checkout(&version_after(&document, count)).unwrap().to_string()).collect();
+            (0..=6).map(|count| document.checkout(&version_after(&any, count)).unwrap().to_string()).collect();
         assert_eq!(texts, ["", "a", "ab", "abc", "xabc", "xyabc", "xyabcd"]);
     }
 }
