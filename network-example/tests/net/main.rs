@@ -30,6 +30,7 @@ mod cast;
 mod program;
 
 mod attacks;
+mod dict;
 mod doors;
 mod faults;
 mod http;
