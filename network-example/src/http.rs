@@ -1,4 +1,4 @@
-//! The little of HTTP/1.1 that stands before a WebSocket: one request without a body, one answer, and the end.
+//! The little of HTTP/1.1 that stands before a WebSocket: one request, one answer, and the end.
 //!
 //! Bytes in, a request out; httparse, which tungstenite is built on, reads the head. Nothing here knows sockets or
 //! rooms. Every length is bounded before it is read.
@@ -21,6 +21,9 @@ const MAX_HEADERS: usize = 64;
 /// The longest path that a request may ask for. A room's name has at most 128 bytes.
 const MAX_TARGET: usize = 512;
 
+/// The longest path to what is in a room: a key of a dictionary, percent-encoded.
+const MAX_ROOM_TARGET: usize = 4096;
+
 /// The head of a request, if it is all there, and how many bytes it takes.
 ///
 /// # Errors
@@ -37,7 +40,8 @@ pub(crate) fn parse_head(bytes: &[u8]) -> Result<Option<(Request<()>, usize)>, R
         Err(error) => return Err(Rejection::malformed(format!("this is no HTTP request: {error}"))),
     };
     let (method, target) = (head.method.unwrap_or_default(), head.path.unwrap_or_default());
-    if target.len() > MAX_TARGET {
+    let longest = if target.starts_with("/rooms/") { MAX_ROOM_TARGET } else { MAX_TARGET };
+    if target.len() > longest {
         return Err(Rejection::new(StatusCode::URI_TOO_LONG, "target", format!("a path of {} bytes", target.len())));
     }
     if head.version != Some(1) {
@@ -53,17 +57,37 @@ pub(crate) fn parse_head(bytes: &[u8]) -> Result<Option<(Request<()>, usize)>, R
         let value = HeaderValue::from_bytes(header.value).map_err(Rejection::malformed)?;
         request.headers_mut().append(name, value);
     }
-    refuse_body(request.headers())?;
+    match *request.method() {
+        Method::PUT => drop(body_length(request.headers())?),
+        _ => refuse_body(request.headers())?,
+    }
     Ok(Some((request, length)))
 }
 
-/// No request here has a body, so that nobody can disagree about where it ends.
+/// No other request here than PUT has a body, so that nobody can disagree about where it ends.
 fn refuse_body(headers: &HeaderMap) -> Result<(), Rejection> {
     let is_empty = headers.get_all(CONTENT_LENGTH).iter().all(|length| length == "0");
     if is_empty && !headers.contains_key(TRANSFER_ENCODING) {
         return Ok(());
     }
-    Err(Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, "body", "requests here have no body".to_owned()))
+    Err(Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, "body", "only PUT has a body here".to_owned()))
+}
+
+/// How long a body is, said once and in digits, so that nobody can disagree about that either.
+pub(crate) fn body_length(headers: &HeaderMap) -> Result<usize, Rejection> {
+    if headers.contains_key(TRANSFER_ENCODING) {
+        let reason = "a body here comes in one piece, with its Content-Length".to_owned();
+        return Err(Rejection::new(StatusCode::LENGTH_REQUIRED, "body", reason));
+    }
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    match (lengths.next(), lengths.next()) {
+        (None, _) => Ok(0),
+        (Some(length), None) if length.as_bytes().iter().all(u8::is_ascii_digit) => {
+            let length = length.to_str().ok().and_then(|length| length.parse().ok());
+            length.ok_or_else(|| Rejection::malformed("the Content-Length is no length"))
+        }
+        _ => Err(Rejection::malformed("the Content-Length is not one length")),
+    }
 }
 
 /// Whether the request wants to become a WebSocket.
@@ -126,7 +150,7 @@ impl Rejection {
             answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if self.status == StatusCode::METHOD_NOT_ALLOWED {
-            answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, DELETE"));
+            answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, PUT, DELETE"));
         }
         answer
     }
@@ -205,6 +229,10 @@ mod tests {
             ("GET / HTTP/1.1\r\nContent-Length: 5\r\n\r\n", 413),
             ("GET / HTTP/1.1\r\nContent-Length: 0\r\nContent-Length: 9\r\n\r\n", 413),
             ("GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", 413),
+            ("PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", 411),
+            ("PUT / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n", 400),
+            ("PUT / HTTP/1.1\r\nContent-Length: +5\r\n\r\n", 400),
+            ("PUT / HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n", 400),
             (&many, 431),
             (&long, 414),
         ] {

@@ -1,6 +1,6 @@
 //! Rooms over WebSocket: a server that keeps documents and a client that never loses one.
 //!
-//! A *room* is one [`cede::Document`] with a name. A connection carries one room (`ws://host:port/ROOM`), a server
+//! A *room* is one document with a name: a [`cede::Document`], a [`cede::Json`] or a [`cede::Dict`], whichever came first. A connection carries one room (`ws://host:port/ROOM`), a server
 //! keeps many. People type against their own [`cede::Session`]; nothing here is ever waited for.
 //!
 //! ```text
@@ -12,6 +12,7 @@
 //! - [`client::Link`] is a pure state machine beside the session: it says what to send and takes in what came.
 //!   It does no I/O and knows no clock, so every order of events can be tested.
 //! - [`client::Client`] is a task that connects, reconnects with jittered exponential backoff, and carries frames.
+//! - [`folder::Folder`] stands in the place of a server where there is none: replicas share only a directory.
 //! - [`server::run`] accepts connections until it is told to stop. One task per connection, one task per room that
 //!   alone owns the room's document, one thread that alone owns the [`store::Store`].
 //!
@@ -31,7 +32,9 @@
 //! 5. A client that reads too slowly is not waited for: what does not fit its queue is dropped, and once the queue
 //!    is empty the server says `resync`. The client answers with META, and step 2 mends the rest.
 //!
-//! 6. What somebody may do ([`rights`]) is looked up for every message. A host changes it by `allow` and `remove`;
+//! 6. A room is of the kind of its first event. Whoever brings another kind is `refused` (`kind`); a client that is sent
+//!    another leaves for good.
+//! 7. What somebody may do ([`rights`]) is looked up for every message. A host changes it by `allow` and `remove`;
 //!    everybody hears of it by `rights`, hosts hear the tokens of new join lines by `invitation`.
 //!
 //! The document is the buffer: whatever a broken connection swallowed is found again by the next META. Receiving
@@ -106,6 +109,7 @@
 #![forbid(unsafe_code)]
 
 pub mod client;
+pub mod folder;
 mod http;
 pub mod mailbox;
 mod planted;

@@ -197,6 +197,8 @@ pub enum Refusal {
     TooLarge,
     /// The document has been deleted.
     Deleted,
+    /// The room holds a document of another kind.
+    Kind,
     /// A reason that a later version has invented.
     #[serde(other)]
     Other,
@@ -217,7 +219,8 @@ impl Refusal {
             | Self::Removed
             | Self::Revoked
             | Self::TooLarge
-            | Self::Deleted => true,
+            | Self::Deleted
+            | Self::Kind => true,
             Self::Unavailable
             | Self::Incomplete
             | Self::Full
@@ -247,6 +250,7 @@ impl Refusal {
             | Self::Foreign
             | Self::TooLarge
             | Self::Deleted
+            | Self::Kind
             | Self::Other => 1008,
             Self::Damaged => 1011,
             Self::Restart | Self::Changed => 1012,
@@ -277,6 +281,7 @@ impl Refusal {
             Self::Foreign => "foreign",
             Self::TooLarge => "too_large",
             Self::Deleted => "deleted",
+            Self::Kind => "kind",
             Self::Other => "other",
         }
     }

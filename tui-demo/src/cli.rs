@@ -17,6 +17,10 @@ use lexopt::prelude::*;
 use crate::merging::{self, Merging};
 use crate::tools::Tool;
 
+mod dict;
+
+pub use dict::{DictDeed, RemoteDict};
+
 /// Where a server listens unless told otherwise: this machine alone.
 pub const LOOPBACK: &str = "127.0.0.1";
 
@@ -37,11 +41,14 @@ Usage
   cede [FILE]                 edit FILE alone; its history is kept in FILE.cede
   cede share FILE             edit FILE and let others in; prints how to join
   cede join URL [FILE]        edit a shared text; with FILE it is kept here too
+  cede join folder:DIR FILE   the same with whoever has that folder, or a copy
   cede serve                  keep rooms for others, without editing
   cede token add FILE ROOM RIGHTS [NOTE]    let somebody in (ROOM or *; read,
                                             write or host); prints the token
   cede token list FILE                      who may do what
   cede token revoke FILE ID                 take it back, at once
+  cede dict URL set KEY VALUE | get KEY | remove KEY | list | watch
+                              a dictionary that a server keeps; values are JSON
 
 Recorded sessions
   cede import TRACE FILE.cede     from the editing-traces format, .gz too
@@ -90,6 +97,8 @@ pub enum Command {
     Serve(Serve),
     /// Change who may do what.
     Token(TokenChange),
+    /// Do something to a dictionary on a server.
+    Dict(RemoteDict),
     /// One of the tools for recorded sessions.
     Tool(Tool),
     /// Play a recorded session.
@@ -132,7 +141,7 @@ pub enum Company {
     },
     /// As a guest.
     Join {
-        /// Where: `ws://HOST:PORT/ROOM#TOKEN`.
+        /// Where: `ws://HOST:PORT/ROOM#TOKEN`, or `folder:DIR`.
         url: String,
         /// Whose certificates are trusted; this machine's when it is not said.
         ca: Option<PathBuf>,
@@ -223,6 +232,9 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Usage
                 Some("serve") => verb = Verb::Serve,
                 Some(MERGE_WORKER) => return Ok(Command::Merge(merging::parse(parser.raw_args()?)?)),
                 Some("token") => return token(parser.raw_args()?.collect()),
+                Some("dict") => {
+                    return Ok(dict::parse(parser.raw_args()?.collect())?.map_or(Command::Help, Command::Dict));
+                }
                 Some("help") => return Ok(Command::Help),
                 _ => positional.push(word),
             },
@@ -418,6 +430,8 @@ pub enum UsageError {
     Room(String, cede_net::room::RoomNameError),
     /// Not the name of rights.
     Rights(String, cede_net::rights::RightsError),
+    /// Not JSON, and why not.
+    Json(String, String),
     /// A certificate without its key, or the other way round.
     Pair,
     /// A server that everybody could reach and write to.
@@ -463,6 +477,7 @@ impl fmt::Display for UsageError {
             Self::Address(text) => write!(f, "{text} is not ADDR:PORT, such as 0.0.0.0:7171"),
             Self::Room(text, error) => write!(f, "{text} cannot name a room: {error}"),
             Self::Rights(text, error) => write!(f, "{text} names no rights: {error}"),
+            Self::Json(text, error) => write!(f, "{text} is no JSON (a string stands in quotes, '\"red\"'): {error}"),
             Self::Pair => write!(f, "--cert and --key go together"),
             Self::Exposed(address) => write!(
                 f,

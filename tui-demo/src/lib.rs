@@ -69,6 +69,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Edit(edit) => edit_file(edit),
         Command::Serve(serve) => serve_rooms(serve),
         Command::Token(change) => change_tokens(&change),
+        Command::Dict(order) => do_to_dictionary(order),
     }
 }
 
@@ -82,6 +83,13 @@ fn edit_file(edit: Edit) -> ExitCode {
 
 fn serve_rooms(serve: Serve) -> ExitCode {
     match wait_for(shell::serve::serve(serve)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+fn do_to_dictionary(order: cli::RemoteDict) -> ExitCode {
+    match wait_for(shell::dictionary::run(order)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }

@@ -291,6 +291,14 @@ impl Dict {
         Ok(Self { agent: self.agent, holding, outgoing: Vec::new() })
     }
 
+    /// What only `a` has seen and what only `b` has seen.
+    ///
+    /// # Errors
+    /// As [`at`](Self::at).
+    pub fn diff(&self, a: &Frontier, b: &Frontier) -> Result<(Summary, Summary), VersionError> {
+        self.log().diff(a, b)
+    }
+
     /// The same dictionary without what was overwritten: the last operation on each key is kept, and of all others that they
     /// were there. It goes on and exchanges with replicas that hold more or less as before.
     pub fn drop_overwritten(&self) -> Self {

@@ -8,7 +8,7 @@ use crate::dict::Dict;
 use crate::graph::{Frontier, Group, Lacking, Summary};
 use crate::id::{AgentId, EventId, EventSpan};
 use crate::json::Json;
-use crate::log::{Contents, ImportError, Refusal, Sender};
+use crate::log::{Contents, ImportError, Refusal, Sender, VersionError};
 use crate::sync::Replica;
 use crate::text::operations::Operations;
 use std::fmt;
@@ -163,6 +163,14 @@ impl AnyDocument {
     /// The groups in the total order T.
     pub fn groups(&self) -> Vec<Group> {
         whichever!(self, document => document.groups())
+    }
+
+    /// What only `a` has seen and what only `b` has seen.
+    ///
+    /// # Errors
+    /// An event that is not known here, or one that is in the past of another.
+    pub fn diff(&self, a: &Frontier, b: &Frontier) -> Result<(Summary, Summary), VersionError> {
+        whichever!(self, document => document.diff(a, b))
     }
 
     /// Everything, as bytes to be kept: as few as can be.

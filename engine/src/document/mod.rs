@@ -144,19 +144,7 @@ impl Document {
     /// # Errors
     /// As [`checkout`](Self::checkout).
     pub fn diff(&self, a: &Frontier, b: &Frontier) -> Result<(Summary, Summary), VersionError> {
-        let diff = self.log.graph().diff(&self.log.heads_of(a)?, &self.log.heads_of(b)?);
-        Ok((self.summary_of(&diff.only_a), self.summary_of(&diff.only_b)))
-    }
-
-    fn summary_of(&self, spans: &[Span]) -> Summary {
-        let mut summary = Summary::new();
-        for &span in spans {
-            for run in self.log.graph().runs_in(span) {
-                let part = Span::new(run.span.start.max(span.start), run.span.end.min(span.end));
-                summary.insert(self.log.graph().event_span(part));
-            }
-        }
-        summary
+        self.log.diff(a, b)
     }
 
     /// The version that has seen both and nothing else.

@@ -176,6 +176,14 @@ impl Json {
         Ok(Self { agent: self.agent, holding, outgoing: Vec::new() })
     }
 
+    /// What only `a` has seen and what only `b` has seen.
+    ///
+    /// # Errors
+    /// As [`at`](Self::at).
+    pub fn diff(&self, a: &Frontier, b: &Frontier) -> Result<(Summary, Summary), VersionError> {
+        self.log().diff(a, b)
+    }
+
     /// Everything, as bytes to be kept: as few as can be.
     pub fn encode(&self) -> Vec<u8> {
         self.log().encode_all()

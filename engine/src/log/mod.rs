@@ -356,6 +356,23 @@ impl<C: Contents> Log<C> {
         self.graph.not_in(theirs)
     }
 
+    /// What only `a` has seen and what only `b` has seen.
+    pub(crate) fn diff(&self, a: &Frontier, b: &Frontier) -> Result<(Summary, Summary), VersionError> {
+        let diff = self.graph.diff(&self.heads_of(a)?, &self.heads_of(b)?);
+        Ok((self.summary_of(&diff.only_a), self.summary_of(&diff.only_b)))
+    }
+
+    fn summary_of(&self, spans: &[Span]) -> Summary {
+        let mut summary = Summary::new();
+        for &span in spans {
+            for run in self.graph.runs_in(span) {
+                let part = Span::new(run.span.start.max(span.start), run.span.end.min(span.end));
+                summary.insert(self.graph.event_span(part));
+            }
+        }
+        summary
+    }
+
     /// Everything that somebody with `summary` lacks, as spans of runs in the order of the log.
     pub(crate) fn spans_since(&self, summary: &Summary) -> Vec<Span> {
         self.local_spans(&self.graph.not_in(summary).spans)

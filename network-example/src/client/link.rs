@@ -10,9 +10,9 @@ use std::fmt;
 use std::time::Duration;
 
 use cede::sync::Message;
-use cede::{Chars, Document, EventSpan, Frontier, ImportError, Patch, Session, Summary};
+use cede::{Chars, Document, DocumentKind, EventSpan, Frontier, ImportError, Patch, Session, Summary};
 
-use super::{Frame, Incoming, Outgoing};
+use super::{Frame, Incoming, Outgoing, other_kind};
 use crate::planted::planted;
 use crate::presence::{Agreement, Identity, Peer, PeerId, Presence, VersionMark, bound, version_digest};
 use crate::rights::Rights;
@@ -396,7 +396,16 @@ impl Link {
                 }
                 Ok(vec![Change::Patches(patches)])
             }
-            Err(error) => Err(self.abandon(error)),
+            Err(error) => {
+                let error = self.abandon(error);
+                // Another attempt would find the same there.
+                if let Some(reason) = other_kind(bytes, DocumentKind::Text) {
+                    self.connection
+                        .iter_mut()
+                        .for_each(|connection| connection.outbox = vec![Frame::Leave(reason.clone())]);
+                }
+                Err(error)
+            }
         }
     }
 
@@ -534,7 +543,7 @@ mod tests {
             Frame::Sync(Message::Done) => '.',
             Frame::Control(ClientControl::Presence(_)) => 'P',
             Frame::Control(_) => 'C',
-            Frame::Abandon(_) => '!',
+            Frame::Abandon(_) | Frame::Leave(_) => '!',
         };
         frames.iter().map(kind).collect()
     }

@@ -16,15 +16,18 @@
 //! ```
 
 pub(crate) mod backoff;
+mod dict;
 mod link;
 mod target;
 mod task;
 
+use cede::DocumentKind;
 use cede::sync::Message;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+pub use self::dict::{DictChange, DictLink};
 pub use self::link::{Change, Link, LinkError, State};
 pub use self::target::{Target, TargetError};
 use crate::tls::Trust;
@@ -58,9 +61,17 @@ impl Client {
     /// # Panics
     /// As [`Client::spawn`].
     pub fn spawn_trusting(target: Target, trust: Trust) -> Self {
+        Self::carried(|events, commands| task::run(target, trust, events, commands))
+    }
+
+    /// The same with something else than a server at the other end: `carry` makes the task between the queues.
+    pub(crate) fn carried<T>(carry: impl FnOnce(mpsc::Sender<Incoming>, mpsc::UnboundedReceiver<Command>) -> T) -> Self
+    where
+        T: Future<Output = ()> + Send + 'static,
+    {
         let (outgoing, commands) = mpsc::unbounded_channel();
         let (events, incoming) = mpsc::channel(INCOMING);
-        let task = tokio::spawn(task::run(target, trust, events, commands));
+        let task = tokio::spawn(carry(events, commands));
         Self { incoming, sender: Sender { outgoing }, task }
     }
 
@@ -127,7 +138,7 @@ impl Sender {
 
 /// What the task is told.
 #[derive(Debug)]
-enum Command {
+pub(crate) enum Command {
     Send(Outgoing),
     Close,
 }
@@ -181,4 +192,12 @@ pub enum Frame {
     Sync(Message),
     /// Give this connection up, for this reason, and try another.
     Abandon(String),
+    /// Give this connection up, for this reason, and try no other.
+    Leave(String),
+}
+
+/// What is to be said when an update is of another kind than it should be.
+fn other_kind(update: &[u8], expected: DocumentKind) -> Option<String> {
+    let found = DocumentKind::of_update(update).filter(|&found| found != expected)?;
+    Some(format!("the room holds a {found}, not a {expected}"))
 }

@@ -180,6 +180,7 @@ impl Task {
                         Frame::Control(control) => feed(socket, Message::text(control.to_json()))?,
                         Frame::Sync(message) => feed(socket, Message::binary(message.encode()))?,
                         Frame::Abandon(reason) => return Err(End::Lost(reason)),
+                        Frame::Leave(reason) => return Err(End::Refused(reason)),
                     },
                     Some(Command::Close) | None => return Err(End::Closed),
                 },

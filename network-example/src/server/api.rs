@@ -7,15 +7,20 @@
 //! GET    /rooms/NAME   the document as a .cede file, or its text when text/plain is accepted; with rights to read
 //! DELETE /rooms/NAME   everybody is shown out and the document is gone; with host rights
 //! ```
+//!
+//! What stands below `/rooms/NAME/dict` is told in `dictionary`.
 
 use std::net::SocketAddr;
 
+use cede::AnyDocument;
 use cede::storage::{Kind, Record, file_bytes};
 use tokio::task::spawn_blocking;
 use tokio_tungstenite::tungstenite::http::header::ACCEPT;
 use tokio_tungstenite::tungstenite::http::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::access::{Credential, Denied};
+use super::body::Body;
+use super::dictionary;
 use super::hub::Turned;
 use super::service::Service;
 use crate::http::{Rejection, answer, bearer, text};
@@ -26,12 +31,18 @@ use crate::wire::Refusal;
 type Answer = Result<Response<Vec<u8>>, Rejection>;
 
 /// The answer to a request that is let through.
-pub(crate) async fn respond(request: &Request<()>, from: SocketAddr, service: &Service) -> Answer {
+pub(crate) async fn respond(request: &Request<()>, body: Body<'_>, from: SocketAddr, service: &Service) -> Answer {
     let (method, path) = (request.method(), request.uri().path());
     if request.uri().query().is_some() {
         return Err(Rejection::malformed("the path has a query; none is used"));
     }
-    match (path, path.strip_prefix("/rooms/")) {
+    let within = path.strip_prefix("/rooms/");
+    if let Some((name, rest)) = within.and_then(|within| within.split_once('/'))
+        && let Some(path) = dictionary::Path::of(rest)
+    {
+        return dictionary::respond(name, path, request, body, service).await;
+    }
+    match (path, within) {
         ("/healthz", _) if method == Method::GET => Ok(text(StatusCode::OK, "ok\n")),
         ("/readyz", _) if method == Method::GET => Ok(match service.metrics.unready() {
             None => text(StatusCode::OK, "ready\n"),
@@ -49,7 +60,7 @@ pub(crate) async fn respond(request: &Request<()>, from: SocketAddr, service: &S
     }
 }
 
-fn not_allowed() -> Rejection {
+pub(crate) fn not_allowed() -> Rejection {
     Rejection::new(StatusCode::METHOD_NOT_ALLOWED, "method", "this cannot be done to that".to_owned())
 }
 
@@ -67,7 +78,7 @@ fn metrics(headers: &HeaderMap, from: SocketAddr, service: &Service) -> Answer {
 }
 
 /// The room, if whoever asks has these rights to it.
-fn room(name: &str, headers: &HeaderMap, needed: Rights, service: &Service) -> Result<RoomName, Rejection> {
+pub(crate) fn room(name: &str, headers: &HeaderMap, needed: Rights, service: &Service) -> Result<RoomName, Rejection> {
     let name: RoomName = name.parse().map_err(|error: RoomNameError| Rejection::malformed(error))?;
     let token = bearer(headers)?;
     match service.access.rights(Credential::of(token.as_ref()), &name) {
@@ -88,19 +99,28 @@ pub(crate) fn denial(denied: Denied) -> Rejection {
 async fn export(name: &str, headers: &HeaderMap, service: &Service) -> Answer {
     let name = room(name, headers, Rights::Read, service)?;
     let document = service.hub.export(&name).await.map_err(turned)?;
-    if document.is_new() {
+    let Some(document) = document.into_document() else {
         return Err(Rejection::new(StatusCode::NOT_FOUND, "path", format!("nobody has written to {name}")));
-    }
+    };
     let wants_text = headers.get_all(ACCEPT).iter().any(|accept| accept.as_bytes().starts_with(b"text/plain"));
     // A long history takes its milliseconds; rooms share this thread.
     let made = spawn_blocking(move || match wants_text {
-        true => Ok(document.text().to_string().into_bytes()),
+        true => Ok(text_of(&document).into_bytes()),
         false => file_bytes(&[Record { kind: Kind::Events, payload: document.encode() }]),
     });
     let body = made.await.ok().and_then(Result::ok);
     let body = body.ok_or_else(|| turned((Refusal::Unavailable, "the export broke off".to_owned())))?;
     let kind = if wants_text { "text/plain; charset=utf-8" } else { "application/octet-stream" };
     Ok(answer(StatusCode::OK, kind, body))
+}
+
+/// What people read of a document: what has no text is JSON.
+fn text_of(document: &AnyDocument) -> String {
+    match document {
+        AnyDocument::Text(document) => document.text().to_string(),
+        AnyDocument::Json(json) => format!("{}\n", json.to_value()),
+        AnyDocument::Dict(dict) => format!("{}\n", dict.to_value()),
+    }
 }
 
 async fn delete(name: &str, headers: &HeaderMap, service: &Service) -> Answer {
@@ -110,10 +130,12 @@ async fn delete(name: &str, headers: &HeaderMap, service: &Service) -> Answer {
     Ok(text(StatusCode::OK, "deleted\n"))
 }
 
-fn turned((code, reason): Turned) -> Rejection {
+pub(crate) fn turned((code, reason): Turned) -> Rejection {
     let status = match code {
         Refusal::Absent => StatusCode::NOT_FOUND,
         Refusal::Damaged => StatusCode::INTERNAL_SERVER_ERROR,
+        Refusal::Kind => StatusCode::CONFLICT,
+        Refusal::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         _ => StatusCode::SERVICE_UNAVAILABLE,
     };
     Rejection::new(status, code.label(), reason)

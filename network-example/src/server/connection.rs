@@ -23,6 +23,7 @@ use super::access::{Credential, Denied};
 use super::addresses::Counted;
 use super::admission::{Doorkeeper, room_of};
 use super::api;
+use super::body::Body;
 use super::hub::{Command, Turned};
 use super::outbox::{Pickup, farewell, outbox};
 use super::room::Joining;
@@ -35,7 +36,7 @@ use crate::rights::Rights;
 use crate::room::RoomName;
 use crate::socket::{Ready, Socket, websocket_config};
 use crate::stream::Stream;
-use crate::wire::{ClientControl, MAX_CONTROL, MAX_FROM_SERVER, PROTOCOL, Refusal};
+use crate::wire::{ClientControl, MAX_CONTROL, MAX_FROM_SERVER, MAX_MESSAGE, PROTOCOL, Refusal};
 
 /// What an idle connection keeps for what may come: several keys, or a part of something large.
 const READ_BUFFER: usize = 1024;
@@ -69,8 +70,8 @@ pub(crate) async fn serve(
         Err(_) => refused(&service, from, "handshake_timeout"),
         Ok(Err(Lost)) => refused(&service, from, "broken"),
         Ok(Ok(Greeting::Guest(guest))) => attend(*guest, from, &service, closing).await,
-        Ok(Ok(Greeting::Question(stream, request))) => {
-            let answering = Box::pin(timeout(FETCH, answer(stream, request, from, &service)));
+        Ok(Ok(Greeting::Question(stream, request, rest))) => {
+            let answering = Box::pin(timeout(FETCH, answer(stream, request, rest, from, &service)));
             tokio::select! {
                 _ = answering => {}
                 _ = closing.wait_for(|closing| *closing) => {}
@@ -101,8 +102,8 @@ impl From<io::Error> for Lost {
 enum Greeting {
     /// A WebSocket.
     Guest(Box<Guest>),
-    /// A request without one.
-    Question(Stream, Request<()>),
+    /// A request without one, and what has come behind its head.
+    Question(Stream, Request<()>, Vec<u8>),
     /// A request to be turned away.
     Rejected(Stream, Rejection),
 }
@@ -139,7 +140,7 @@ async fn greet(stream: TcpStream, service: &Service) -> Result<Greeting, Lost> {
         return Ok(Greeting::Rejected(stream, rejection));
     }
     if !is_upgrade(&request) {
-        return Ok(Greeting::Question(stream, request));
+        return Ok(Greeting::Question(stream, request, rest));
     }
     match admit(&request, rest.len(), service) {
         Ok((room, credential, response)) => {
@@ -266,8 +267,9 @@ fn refusal(error: &Error) -> Option<Turned> {
 }
 
 /// Answers a request that wants no WebSocket.
-async fn answer(stream: Stream, request: Request<()>, from: SocketAddr, service: &Service) {
-    let answer = api::respond(&request, from, service).await.unwrap_or_else(|rejection| {
+async fn answer(mut stream: Stream, request: Request<()>, rest: Vec<u8>, from: SocketAddr, service: &Service) {
+    let body = Body::new(&mut stream, rest);
+    let answer = api::respond(&request, body, from, service).await.unwrap_or_else(|rejection| {
         refused(service, from, rejection.label);
         rejection.into_answer()
     });
@@ -280,7 +282,8 @@ async fn answer(stream: Stream, request: Request<()>, from: SocketAddr, service:
 async fn say(mut stream: Stream, answer: &Response<Vec<u8>>) -> io::Result<()> {
     stream.write_all(&answer_bytes(answer)).await?;
     stream.shutdown().await?;
-    stream.allow(64 * 1024);
+    // More than a body that nobody wanted.
+    stream.allow(2 * MAX_MESSAGE);
     let mut sink = [0; 1024];
     while stream.read(&mut sink).await? > 0 {}
     Ok(())

@@ -3,12 +3,12 @@
 //! The hub knows names and the ends of queues. A room comes with its first member and leaves a while after its last;
 //! in between one task alone holds it, loads it, has it stored, and keeps its time.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use cede::Document;
+use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep_until;
@@ -16,8 +16,11 @@ use tokio_tungstenite::tungstenite::Bytes;
 
 use super::Config;
 use super::access::{Access, Denied};
+use super::dictionary::{Answer, Question};
+use super::kept::Kept;
 use super::metrics::Metrics;
 use super::room::{Damage, Joining, Limits, Room};
+use super::throttle::Throttle;
 use super::writer::{Stored, Writer};
 use crate::planted::planted;
 use crate::presence::PeerId;
@@ -57,7 +60,9 @@ pub(crate) enum Command {
     Rights(PeerId, Result<Rights, Denied>),
     Leave(PeerId),
     /// The document, for looking at it elsewhere.
-    Export(oneshot::Sender<Result<Document, Turned>>),
+    Export(oneshot::Sender<Result<Kept, Turned>>),
+    /// Something about the dictionary.
+    Ask(Box<Question>, oneshot::Sender<Result<Answer, Turned>>),
     Delete(oneshot::Sender<Result<(), Turned>>),
 }
 
@@ -65,7 +70,7 @@ impl Command {
     /// Whether it cannot be done without the document.
     fn needs_document(&self) -> bool {
         match self {
-            Self::Join(..) | Self::Frame(..) | Self::Export(_) => true,
+            Self::Join(..) | Self::Frame(..) | Self::Export(_) | Self::Ask(..) => true,
             Self::Control(_, control) => matches!(**control, ClientControl::Report(_)),
             Self::Drained(_) | Self::Rights(..) | Self::Leave(_) | Self::Delete(_) => false,
         }
@@ -87,8 +92,14 @@ impl Hub {
     }
 
     /// A room's document as it is now.
-    pub(crate) async fn export(self: &Arc<Self>, name: &RoomName) -> Result<Document, Turned> {
+    pub(crate) async fn export(self: &Arc<Self>, name: &RoomName) -> Result<Kept, Turned> {
         self.ask(name, Command::Export).await.map(|(document, _)| document)
+    }
+
+    /// Asks a room about its dictionary. What it is to write is on disk when this answers.
+    pub(crate) async fn ask_dict(self: &Arc<Self>, name: &RoomName, question: Question) -> Result<Answer, Turned> {
+        let asked = self.ask(name, |reply| Command::Ask(Box::new(question.clone()), reply)).await;
+        asked.map(|(answer, _)| answer)
     }
 
     /// Shows everybody out of a room and forgets it.
@@ -173,7 +184,8 @@ async fn keep(hub: Arc<Hub>, name: RoomName, mut commands: mpsc::Receiver<Comman
     match Box::pin(load(&hub, &name)).await {
         Ok(room) => {
             let (reply, stored) = watch::channel(Stored::Durable(0));
-            Keeper { hub, name, commands, room, reply, stored, used: Instant::now() }.run().await;
+            let (promised, asked) = (VecDeque::new(), None);
+            Keeper { hub, name, commands, room, reply, stored, used: Instant::now(), promised, asked }.run().await;
         }
         Err(turned) => {
             tracing::error!(room = name.fingerprint(), code = turned.0.label(), "cannot be loaded");
@@ -197,7 +209,7 @@ async fn load(hub: &Hub, name: &RoomName) -> Result<Room, Turned> {
 }
 
 /// What the store has of a room: the document, its bytes and pieces.
-async fn read(hub: &Hub, name: &RoomName) -> Result<(Document, u64, usize), Turned> {
+async fn read(hub: &Hub, name: &RoomName) -> Result<(Kept, u64, usize), Turned> {
     let damaged = |reason: String| (Refusal::Damaged, format!("room {name} cannot be loaded: {reason}"));
     let pieces = hub.writer.load(name.clone()).await?;
     let (count, bytes) = (pieces.len(), pieces.iter().map(|piece| piece.len() as u64).sum::<u64>());
@@ -230,6 +242,7 @@ fn answer_all(command: Command, turned: &Turned) {
     match command {
         Command::Join(_, reply) => _ = reply.send(Err(turned.clone())),
         Command::Export(reply) => _ = reply.send(Err(turned.clone())),
+        Command::Ask(_, reply) => _ = reply.send(Err(turned.clone())),
         Command::Delete(reply) => _ = reply.send(Err(turned.clone())),
         Command::Control(..) | Command::Frame(..) | Command::Drained(_) | Command::Rights(..) | Command::Leave(_) => {}
     }
@@ -245,7 +258,13 @@ struct Keeper {
     stored: watch::Receiver<Stored>,
     /// When somebody last came, left, or needed the document.
     used: Instant,
+    /// Who waits for which piece to be durable.
+    promised: VecDeque<(u64, oneshot::Sender<Result<Answer, Turned>>)>,
+    /// How fast the dictionary is written by HTTP; boxed, for few rooms are.
+    asked: Option<Box<Throttle>>,
 }
+
+const DELETED: &str = "the document has been deleted";
 
 /// The room has been deleted.
 struct Gone;
@@ -299,6 +318,7 @@ impl Keeper {
             self.hub.metrics.store_failed();
             tracing::error!(room = self.name.fingerprint(), %reason, "not stored; nothing is acknowledged any more");
         }
+        self.keep_promises(&stored);
         self.room.stored(Instant::now(), stored);
     }
 
@@ -337,10 +357,69 @@ impl Keeper {
             }
             // Whoever asked may have gone.
             Command::Export(reply) => _ = reply.send(Ok(self.room.document().clone())),
+            Command::Ask(question, reply) => self.answer(now, *question, reply),
             Command::Delete(reply) => return Box::pin(self.delete(now, reply)).await,
         }
         self.carry_out_orders(now).await;
         Ok(())
+    }
+
+    /// Answers about the dictionary, or promises to when it is on disk. Whoever asked may have gone.
+    fn answer(&mut self, now: Instant, question: Question, reply: oneshot::Sender<Result<Answer, Turned>>) {
+        let answer = match question {
+            Question::Get(key) => self.look_up(&key),
+            // Nothing is written for a key that is not there.
+            Question::Remove(key) if self.look_up(&key) == Ok(Answer::Absent) => Ok(Answer::Absent),
+            question if self.is_too_fast(now, question.cost()) => Ok(Answer::Busy),
+            Question::Set(key, value) => return self.promise(now, &key, Some(&value), reply),
+            Question::Remove(key) => return self.promise(now, &key, None, reply),
+        };
+        let _ = reply.send(answer);
+    }
+
+    fn look_up(&self, key: &str) -> Result<Answer, Turned> {
+        let dict = self.room.document().dict().map_err(|unfit| (unfit.code(), unfit.to_string()))?;
+        Ok(dict.and_then(|dict| dict.get(key)).map_or(Answer::Absent, Answer::Value))
+    }
+
+    /// All that write by HTTP share what one connection may send.
+    fn is_too_fast(&mut self, now: Instant, bytes: usize) -> bool {
+        let Config { byte_rate, message_rate, .. } = *self.hub.config;
+        let throttle = self.asked.get_or_insert_with(|| Box::new(Throttle::new(byte_rate, message_rate, now)));
+        // What is turned away costs nothing of the next second.
+        let mut tried = Throttle::clone(throttle);
+        let is_too_fast = tried.take(now, bytes).is_some();
+        if !is_too_fast {
+            **throttle = tried;
+        }
+        is_too_fast
+    }
+
+    fn promise(
+        &mut self,
+        now: Instant,
+        key: &str,
+        value: Option<&Value>,
+        reply: oneshot::Sender<Result<Answer, Turned>>,
+    ) {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+        match self.room.write(now, key, value, wall) {
+            Ok(piece) => self.promised.push_back((piece, reply)),
+            Err(turned) => _ = reply.send(Err(turned)),
+        }
+    }
+
+    /// Tells those who wait for it what has become of their pieces.
+    fn keep_promises(&mut self, stored: &Stored) {
+        let (through, answer) = match stored {
+            Stored::Durable(piece) => (*piece, Ok(Answer::Kept)),
+            Stored::Failed(reason) => (u64::MAX, Err((Refusal::Unavailable, reason.to_string()))),
+        };
+        while self.promised.front().is_some_and(|(piece, _)| *piece <= through) {
+            // Whoever waited may have gone.
+            let reply = self.promised.pop_front().map(|(_, reply)| reply);
+            let _ = reply.map(|reply| reply.send(answer.clone()));
+        }
     }
 
     /// Reads the document again. A room that cannot be read any more ends for those who are in.
@@ -381,7 +460,10 @@ impl Keeper {
         let deleted = self.hub.writer.delete(self.name.clone()).await;
         let is_gone = deleted.is_ok();
         if is_gone {
-            self.room.dismiss_all(now, Refusal::Deleted, "the document has been deleted");
+            self.room.dismiss_all(now, Refusal::Deleted, DELETED);
+            for (_, reply) in self.promised.drain(..) {
+                let _ = reply.send(Err((Refusal::Deleted, DELETED.to_owned())));
+            }
             self.hub.forget(&self.name, &mut self.commands);
         }
         // Whoever asked may have gone; the document has, too.

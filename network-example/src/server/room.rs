@@ -4,6 +4,11 @@
 //! What goes out lies in the members' outboxes; what is to be stored lies in `take_pieces`; time comes in as an
 //! argument. DATA costs one import, one push per member (all share the same bytes), and no look at any summary.
 //!
+//! # Of which kind
+//!
+//! A room that nobody has written to is of no kind. Its first event decides: a text, a JSON document, a dictionary. From
+//! then on an update of another kind is refused.
+//!
 //! # What is checked, and why the text is in memory
 //!
 //! Most of what a server does needs names and parents alone. One rule does not: that an index lies within the document
@@ -34,10 +39,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cede::sync::Message;
-use cede::{AgentId, Document, Frontier, ImportError, Sender, Summary};
+use cede::{AgentId, Sender, Summary};
+use serde_json::Value;
 use tokio_tungstenite::tungstenite::{self, Bytes, Utf8Bytes};
 
 use super::access::{Credential, Denied, Invitation};
+use super::kept::{Kept, Unfit};
 use super::metrics::Metrics;
 use super::outbox::Outbox;
 use super::writer::Stored;
@@ -46,6 +53,9 @@ use crate::presence::{Agreement, Identity, Peer, PeerId, Presence, VersionMark, 
 use crate::rights::Rights;
 use crate::token::Token;
 use crate::wire::{CHUNK, ClientControl, Refusal, ServerControl};
+
+/// No member has this number: the server itself.
+const SERVER: PeerId = PeerId(0);
 
 /// A room that has been quiet this long tells its version.
 const QUIET: Duration = Duration::from_millis(200);
@@ -61,12 +71,14 @@ const IN_FLIGHT: u32 = 64;
 /// Invariant: every event of the document is in a piece that was handed out to be stored, or came from the store.
 /// Invariant: while it rests its document is empty, everything is durable, and nothing has happened since.
 pub(crate) struct Room {
-    document: Document,
+    document: Kept,
     rests: bool,
     /// Boxed, because a node of the map has room for eleven.
     members: BTreeMap<PeerId, Box<Member>>,
     /// Whose connection an agent's new events come by.
     owners: HashMap<AgentId, PeerId>,
+    /// Under which agent the server itself writes, once it has.
+    scribe: Option<AgentId>,
     limits: Limits,
     metrics: Arc<Metrics>,
     /// About what the store holds of it.
@@ -173,13 +185,13 @@ impl Unrest {
 pub(crate) struct Damage {
     pub(crate) piece: usize,
     pub(crate) pieces: usize,
-    pub(crate) error: ImportError,
+    pub(crate) error: Unfit,
 }
 
 impl Room {
     /// The document that these stored pieces make.
-    pub(crate) fn read(pieces: &[Vec<u8>]) -> Result<Document, Damage> {
-        let mut document = Document::new();
+    pub(crate) fn read(pieces: &[Vec<u8>]) -> Result<Kept, Damage> {
+        let mut document = Kept::default();
         for (number, piece) in pieces.iter().enumerate() {
             let absorbed = document.absorb(piece);
             absorbed.map_err(|error| Damage { piece: number + 1, pieces: pieces.len(), error })?;
@@ -188,12 +200,13 @@ impl Room {
     }
 
     /// The room with this document, of which the store holds so many bytes.
-    pub(crate) fn new(document: Document, stored_bytes: u64, limits: Limits, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(document: Kept, stored_bytes: u64, limits: Limits, metrics: Arc<Metrics>) -> Self {
         Self {
             document,
             rests: false,
             members: BTreeMap::new(),
             owners: HashMap::new(),
+            scribe: None,
             limits,
             metrics,
             stored_bytes,
@@ -214,7 +227,7 @@ impl Room {
     pub(crate) fn rest(&mut self) -> bool {
         let is_quiet = self.unrest.is_none() && self.durable == self.appended && self.storage_failure.is_none();
         if is_quiet && !self.rests {
-            self.document = Document::new();
+            self.document = Kept::default();
             self.meta = None;
             self.rests = true;
         }
@@ -227,14 +240,14 @@ impl Room {
     }
 
     /// The document, read again.
-    pub(crate) fn wake(&mut self, document: Document) {
+    pub(crate) fn wake(&mut self, document: Kept) {
         self.meta = None;
         self.document = document;
         self.rests = false;
     }
 
     /// The document, to be looked at elsewhere.
-    pub(crate) fn document(&self) -> &Document {
+    pub(crate) fn document(&self) -> &Kept {
         &self.document
     }
 
@@ -409,7 +422,7 @@ impl Room {
             // before is here now, and what it does from here on comes by this connection.
             Ok(Message::Done) => {
                 if let Some(member) = self.members.get(&id) {
-                    self.owners.insert(member.peer.agent, id);
+                    self.owners.entry(member.peer.agent).or_insert(id);
                 }
             }
             Err(error) => self.dismiss(now, id, Refusal::Malformed, &error.to_string()),
@@ -510,7 +523,7 @@ impl Room {
 
     #[cfg(test)]
     pub(crate) fn text(&self) -> String {
-        self.document.text().to_string()
+        self.document.text()
     }
 
     fn others(&self, id: PeerId) -> Vec<Peer> {
@@ -577,13 +590,15 @@ impl Room {
                 let reason = "an event of somebody who is connected and sends their own";
                 return self.dismiss(now, id, Refusal::Foreign, reason);
             }
-            Err(error) => return self.dismiss(now, id, Refusal::Invalid, &error.to_string()),
+            Err(unfit) => return self.dismiss(now, id, unfit.code(), &unfit.to_string()),
         }
         self.metrics.events.add(self.document.event_count() - count);
         if self.document.frontier() != before {
             if waiting == 0 && self.document.waiting() == 0 {
                 self.pass_on(now, id, events.to_vec(), tungstenite::Message::Binary(frame));
-            } else if let Some(events) = self.since(&before) {
+            } else if let Some(events) = self.document.encode_beyond(&before) {
+                // While events wait for their parents a frame is not just what has come: some of it may wait as well, and
+                // it may have set free what came earlier in other frames.
                 let frame = binary_frame(Message::Data(events.clone()));
                 self.pass_on(now, id, events, frame);
             }
@@ -616,20 +631,57 @@ impl Room {
             }
             return false;
         }
-        let Limits { events, bytes, .. } = self.limits;
-        if self.document.event_count() >= events || self.stored_bytes >= bytes {
-            let reason = format!("the document has reached its greatest size, {events} events or {bytes} bytes");
-            self.dismiss(now, id, Refusal::TooLarge, &reason);
-            return false;
+        match self.full() {
+            Some(reason) => {
+                self.dismiss(now, id, Refusal::TooLarge, &reason);
+                false
+            }
+            None => true,
         }
-        true
     }
 
-    /// What has come since a version. While events wait for their parents a frame is not just that: some of it may wait
-    /// as well, and it may have set free what came earlier in other frames.
-    fn since(&self, before: &Frontier) -> Option<Vec<u8>> {
-        let (_, fresh) = self.document.diff(before, &self.document.frontier()).ok()?;
-        self.document.encode_spans(&fresh.spans().collect::<Vec<_>>())
+    /// Why nothing more is taken in, if so.
+    fn full(&self) -> Option<String> {
+        let Limits { events, bytes, .. } = self.limits;
+        let is_full = self.document.event_count() >= events || self.stored_bytes >= bytes;
+        is_full.then(|| format!("the document has reached its greatest size, {events} events or {bytes} bytes"))
+    }
+
+    /// Sets or removes a key of the dictionary under an agent of the room's own, and passes that on as what a member
+    /// brings. The number of the piece that is to be stored.
+    pub(crate) fn write(
+        &mut self,
+        now: Instant,
+        key: &str,
+        value: Option<&Value>,
+        wall: u64,
+    ) -> Result<u64, (Refusal, String)> {
+        if let Some(reason) = &self.storage_failure {
+            return Err((Refusal::Unavailable, reason.to_string()));
+        }
+        if let Some(reason) = self.full() {
+            return Err((Refusal::TooLarge, reason));
+        }
+        let scribe = self.scribe().map_err(|error| (Refusal::Unavailable, error.to_string()))?;
+        let written = self.document.write(scribe, key, value, wall);
+        let events = written.map_err(|unfit| (unfit.code(), unfit.to_string()))?;
+        self.metrics.events.add(1);
+        let frame = binary_frame(Message::Data(events.clone()));
+        self.pass_on(now, SERVER, events, frame);
+        Ok(self.appended)
+    }
+
+    /// An agent never outlives what it has seen: a room that has left memory comes back with another. Nobody else brings
+    /// events of it.
+    fn scribe(&mut self) -> Result<AgentId, getrandom::Error> {
+        if let Some(scribe) = self.scribe {
+            return Ok(scribe);
+        }
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes)?;
+        let scribe = AgentId::new(u128::from_be_bytes(bytes));
+        self.owners.insert(scribe, SERVER);
+        Ok(*self.scribe.insert(scribe))
     }
 
     fn pass_on(&mut self, now: Instant, from: PeerId, events: Vec<u8>, frame: tungstenite::Message) {
@@ -680,10 +732,9 @@ impl Room {
     /// Hashes the text if the version has changed: O(n).
     fn current_mark(&mut self) -> VersionMark {
         let version = version_digest(&self.document.frontier());
-        let document = &self.document;
         match self.mark {
             Some(mark) if mark.version == version => mark,
-            _ => *self.mark.insert(VersionMark::of(document)),
+            _ => *self.mark.insert(self.document.mark()),
         }
     }
 
@@ -736,7 +787,7 @@ mod tests {
     use super::*;
     use crate::presence::Color;
     use crate::server::outbox::{Pickup, outbox};
-    use cede::{Chars, EventSpan, Session};
+    use cede::{Chars, Document, EventSpan, Session};
 
     const LIMITS: Limits = Limits { members: 10, patience: Duration::from_secs(30), events: 1 << 30, bytes: u64::MAX };
 

@@ -15,7 +15,7 @@ pub struct Rate {
 }
 
 /// Both buckets of one connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Throttle {
     bytes: Bucket,
     messages: Bucket,
@@ -35,7 +35,7 @@ impl Throttle {
 
 /// The time at which the bucket will be full again stands for how full it is: a number to be kept, none to be counted
 /// down.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Bucket {
     rate: Rate,
     full_at: Instant,

@@ -37,6 +37,7 @@ mod program;
 mod proxy;
 
 mod attacks;
+mod dict;
 mod doors;
 mod faults;
 mod http;

@@ -6,7 +6,9 @@
 #![cfg(unix)]
 
 mod alone;
+mod dictionary;
 mod faults;
+mod folder;
 mod hostile;
 mod peer;
 mod recorded;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use cede::sync::Message;
 use cede::{Bias, Chars, ImportError, Session};
 use cede_net::client::{Change, Incoming, Link, LinkError, State, Target};
+use cede_net::folder::SCHEME;
 use cede_net::presence::{Agreement, PeerId, Presence};
 use cede_net::rights::Rights;
 use cede_net::token::Token;
@@ -478,7 +479,11 @@ impl App {
         if self.role == Role::Alone && !self.company.has_peers() {
             return (String::new(), Severity::Info, screen::Agreement::Unknown);
         }
-        let (words, severity) = self.company.connection(self.now);
+        let (mut words, severity) = self.company.connection(self.now);
+        // At the other end of a folder nobody is online.
+        if self.company.is_online() && self.join.as_deref().is_some_and(|join| join.starts_with(SCHEME)) {
+            words = "folder".into();
+        }
         (words, severity, self.company.agreement(&self.session))
     }
 }

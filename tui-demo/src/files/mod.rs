@@ -2,7 +2,8 @@
 //!
 //! `notes.md` is the text. `notes.md.cede` beside it is the history: every event, the undo
 //! history, and which version the text file holds. `notes.md.cede.lock` is there while an
-//! editor has the history open, and tells a second editor how to join. Knows paths, bytes and
+//! editor has the history open, and tells a second editor how to join; `notes.md.cede.replica`
+//! is there once the text has been shared through a folder. Knows paths, bytes and
 //! the engine's encodings; nothing of the screen, the keys or the network.
 
 use std::ffi::OsString;
@@ -14,6 +15,7 @@ pub mod history;
 pub mod instance;
 pub mod kept;
 pub mod reconcile;
+pub mod replica;
 pub mod resume;
 pub mod text;
 pub mod watch;
@@ -22,6 +24,12 @@ pub mod watch;
 #[must_use]
 pub fn history_path(path: &Path) -> PathBuf {
     beside(path, ".cede")
+}
+
+/// Where the text at `path` keeps which replica it is in shared folders: the same name with `.cede.replica` behind it.
+#[must_use]
+pub fn replica_path(path: &Path) -> PathBuf {
+    beside(path, ".cede.replica")
 }
 
 /// The instance file of the text at `path`: the same name with `.cede.lock` behind it.

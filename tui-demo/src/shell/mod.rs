@@ -3,7 +3,7 @@
 //! [`crate::app`] decides, this room does. In the order of one editing session: [`open`] finds
 //! out what there is and asks what to do about it, [`run`] brings events and carries out
 //! effects, [`host`] is the server inside, [`terminal`] is taken over and given back, [`serve`]
-//! is a server without an editor, [`tokens`] says who may do what there.
+//! is a server without an editor, [`tokens`] says who may do what there, [`dictionary`] asks one that keeps a dictionary.
 
 use std::fmt;
 use std::io;
@@ -19,6 +19,7 @@ use cede_net::tokens::TokensError;
 use crate::files::history::HistoryError;
 use crate::files::text::TextError;
 
+pub mod dictionary;
 pub mod host;
 mod input;
 pub mod open;
@@ -66,6 +67,8 @@ pub enum ShellError {
         /// The system's reason.
         source: io::Error,
     },
+    /// Which replica a text is in shared folders could not be kept.
+    Replica(io::Error),
     /// No randomness, which every session's identity is made of.
     Random(getrandom::Error),
     /// The file that says who may do what.
@@ -85,6 +88,8 @@ pub enum ShellError {
     Signals(io::Error),
     /// The threads and timers that everything runs on.
     Runtime(io::Error),
+    /// Something was not done to a dictionary.
+    Dictionary(dictionary::Failure),
 }
 
 impl ShellError {
@@ -119,6 +124,7 @@ impl fmt::Display for ShellError {
             ),
             Self::Target { url, source } => write!(f, "cannot join {url}: {source}"),
             Self::Bind { address, source } => write!(f, "cannot listen at {address}: {source}"),
+            Self::Replica(error) => write!(f, "cannot keep beside the text which replica it is: {error}"),
             Self::Random(error) => write!(f, "the system gives no randomness: {error}"),
             Self::Tokens { path, source } => write!(f, "{}: {source}", path.display()),
             Self::Tls(error) => error.fmt(f),
@@ -126,6 +132,7 @@ impl fmt::Display for ShellError {
             Self::Server(error) => error.fmt(f),
             Self::Signals(error) => write!(f, "cannot listen to signals: {error}"),
             Self::Runtime(error) => write!(f, "cannot start: {error}"),
+            Self::Dictionary(failure) => failure.fmt(f),
         }
     }
 }
@@ -134,7 +141,7 @@ impl std::error::Error for ShellError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::NoTerminal | Self::NamedHistory(_) | Self::NoFolder(_) | Self::TextWithoutHistory(_) => None,
-            Self::Terminal(error) | Self::Signals(error) | Self::Runtime(error) => Some(error),
+            Self::Terminal(error) | Self::Signals(error) | Self::Runtime(error) | Self::Replica(error) => Some(error),
             Self::SetAside { source, .. } | Self::Bind { source, .. } => Some(source),
             Self::Text(error) => Some(error),
             Self::History(error) => Some(error),
@@ -144,6 +151,7 @@ impl std::error::Error for ShellError {
             Self::Tls(error) => Some(error),
             Self::Store(error) => Some(error),
             Self::Server(error) => Some(error),
+            Self::Dictionary(failure) => Some(failure),
         }
     }
 }

@@ -6,10 +6,11 @@
 use std::env;
 use std::io::{self, IsTerminal};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cede::{AgentId, Document, Session};
 use cede_net::client::{Client, Link, Target};
+use cede_net::folder::{self, ReplicaId};
 use cede_net::presence::{Color, Identity};
 use cede_net::rights::Rights;
 use cede_net::room::RoomName;
@@ -24,7 +25,7 @@ use crate::cli::{Company, Door, Edit};
 use crate::files::history::{self, History, HistoryError, Loaded, Report};
 use crate::files::instance::{Instance, Posted};
 use crate::files::text::{self, Form, Snapshot};
-use crate::files::{history_path, instance_path};
+use crate::files::{history_path, instance_path, replica, replica_path};
 use crate::palette::Hue;
 use crate::plural::counted;
 
@@ -85,7 +86,7 @@ enum Way {
 pub(super) async fn open(edit: Edit, reports: &mpsc::UnboundedSender<Report>) -> Result<Option<Ready>, ShellError> {
     let name = edit.name.filter(|name| !name.trim().is_empty()).unwrap_or_else(own_name);
     let joining = match &edit.company {
-        Company::Join { url, .. } => Some(target(url)?),
+        Company::Join { url, .. } => Some(Meeting::parse(url)?),
         _ => None,
     };
     let trust = match &edit.company {
@@ -97,24 +98,24 @@ pub(super) async fn open(edit: Edit, reports: &mpsc::UnboundedSender<Report>) ->
     }
     // By whatever link it is opened, a text has one history, beside the file itself.
     let Some(file) = edit.file.map(|file| text::follow_links(&file)) else {
-        let guest = joining.map(|target| (target, Home::Nameless));
+        let guest = joining.map(|meeting| (meeting, Home::Nameless));
         return Ok(Some(match guest {
-            Some((target, home)) => guest_of(target, trust, home, name)?,
+            Some((meeting, home)) => guest_of(meeting, trust, home, name)?,
             None => nameless(name)?,
         }));
     };
-    let kept = match find(&file, joining.as_ref(), reports)? {
+    let kept = match find(&file, joining.is_some(), reports)? {
         Way::Leave => return Ok(None),
-        Way::Join(target) => return guest_of(target, trust, Home::Elsewhere(file), name).map(Some),
+        Way::Join(target) => return guest_of(Meeting::Room(target), trust, Home::Elsewhere(file), name).map(Some),
         Way::Open(kept) => *kept,
     };
     let mut ready = begin(kept, name)?;
     match (edit.company, joining) {
         _ if ready.read_only => {}
-        (_, Some(target)) => {
+        (_, Some(meeting)) => {
             ready.role = Role::Guest;
-            let posted = post(&file, &target);
-            ready.connected = Some(Connected { posted, ..connect(&ready.name, target, trust) });
+            let posted = post(&file, meeting.join_line());
+            ready.connected = Some(Connected { posted, ..meet(&ready.name, meeting, trust, Some(&file))? });
         }
         (Company::Share { bind, room, door }, None) => {
             ready.role = Role::Host;
@@ -134,10 +135,10 @@ fn nameless(name: String) -> Result<Ready, ShellError> {
 }
 
 /// Somebody else's text, kept by somebody else.
-fn guest_of(target: Target, trust: Trust, home: Home, name: String) -> Result<Ready, ShellError> {
+fn guest_of(meeting: Meeting, trust: Trust, home: Home, name: String) -> Result<Ready, ShellError> {
     let mut ready = begin(Kept::empty(home), name)?;
     ready.role = Role::Guest;
-    ready.connected = Some(connect(&ready.name, target, trust));
+    ready.connected = Some(meet(&ready.name, meeting, trust, None)?);
     Ok(ready)
 }
 
@@ -177,7 +178,7 @@ fn begin(kept: Kept, name: String) -> Result<Ready, ShellError> {
 }
 
 /// The file and its history, or what the person wants instead.
-fn find(file: &Path, joining: Option<&Target>, reports: &mpsc::UnboundedSender<Report>) -> Result<Way, ShellError> {
+fn find(file: &Path, joins: bool, reports: &mpsc::UnboundedSender<Report>) -> Result<Way, ShellError> {
     if file.extension().is_some_and(|extension| extension == "cede") {
         return Err(ShellError::NamedHistory(file.into()));
     }
@@ -188,7 +189,7 @@ fn find(file: &Path, joining: Option<&Target>, reports: &mpsc::UnboundedSender<R
     }
     let path = history_path(file);
     let has_text = snapshot.as_ref().is_some_and(|snapshot| !snapshot.text.is_empty());
-    if joining.is_some() && has_text && !path.exists() {
+    if joins && has_text && !path.exists() {
         return Err(ShellError::TextWithoutHistory(file.into()));
     }
     match open_history(&path, reports) {
@@ -352,19 +353,62 @@ pub(super) async fn listen(file: &Path, name: &str) -> io::Result<Connected> {
 fn welcome(file: &Path, name: &str, host: Host) -> Connected {
     let here = host.here();
     let join = host.elsewhere(Rights::Write, None).map(|target| target.join_line()).unwrap_or_default();
-    Connected { posted: post(file, &here), join, host: Some(host), ..connect(name, here, Trust::Machine) }
+    Connected { posted: post(file, here.join_line()), join, host: Some(host), ..connect(name, here, Trust::Machine) }
 }
 
 /// A note that cannot be left only means that a second editor is told less.
-fn post(file: &Path, join: &Target) -> Option<Posted> {
-    let instance = Instance { pid: std::process::id(), join: join.join_line() };
+fn post(file: &Path, join: String) -> Option<Posted> {
+    let instance = Instance { pid: std::process::id(), join };
     Posted::post(&instance_path(file), instance).ok()
 }
 
+/// Where one meets others.
+enum Meeting {
+    Room(Target),
+    /// A directory that all of them have, or copies of it.
+    Folder(PathBuf),
+}
+
+impl Meeting {
+    /// `ws://…`, `wss://…` or `folder:DIR`.
+    fn parse(url: &str) -> Result<Self, ShellError> {
+        match url.strip_prefix(folder::SCHEME) {
+            Some(folder) if !Path::new(folder).is_dir() => Err(ShellError::NoFolder(folder.into())),
+            Some(folder) => Ok(Self::Folder(folder.into())),
+            None => target(url).map(Self::Room),
+        }
+    }
+
+    fn join_line(&self) -> String {
+        match self {
+            Self::Room(target) => target.join_line(),
+            Self::Folder(folder) => format!("{}{}", folder::SCHEME, folder.display()),
+        }
+    }
+}
+
+/// The way to where one meets others. `file`: where the text is kept, and with it which replica it is.
+fn meet(name: &str, meeting: Meeting, trust: Trust, file: Option<&Path>) -> Result<Connected, ShellError> {
+    let join = meeting.join_line();
+    let folder = match meeting {
+        Meeting::Room(target) => return Ok(connect(name, target, trust)),
+        Meeting::Folder(folder) => folder,
+    };
+    let id = match file {
+        Some(file) => replica::at(&replica_path(file)).map_err(ShellError::Replica)?,
+        None => ReplicaId::random().map_err(ShellError::Random)?,
+    };
+    let (link, client) = (Link::new(identity(name)), folder::join(folder, id));
+    Ok(Connected { link, client, join, join_to_read: None, host: None, posted: None })
+}
+
+fn identity(name: &str) -> Identity {
+    Identity { name: name.into(), color: color(Hue::of(name)) }
+}
+
 fn connect(name: &str, target: Target, trust: Trust) -> Connected {
-    let identity = Identity { name: name.into(), color: color(Hue::of(name)) };
     Connected {
-        link: Link::new(identity),
+        link: Link::new(identity(name)),
         // Somebody else's token is nobody's to hand on.
         join: target.to_string(),
         join_to_read: None,
@@ -385,7 +429,7 @@ fn color(hue: Hue) -> Color {
     Color(third(0), third(8), third(4))
 }
 
-fn target(url: &str) -> Result<Target, ShellError> {
+pub(super) fn target(url: &str) -> Result<Target, ShellError> {
     Target::parse(url).map_err(|source| ShellError::Target { url: without_token(url), source })
 }
 
@@ -395,7 +439,7 @@ fn without_token(url: &str) -> String {
 }
 
 /// What others see, unless told otherwise.
-fn own_name() -> String {
+pub(super) fn own_name() -> String {
     ["CEDE_NAME", "USER", "LOGNAME", "USERNAME"]
         .iter()
         .find_map(|variable| env::var(variable).ok().filter(|name| !name.trim().is_empty()))
