@@ -71,7 +71,9 @@ impl Desk {
 
 fn dict(agent: u128, sets: &[(&str, Value)]) -> AnyDocument {
     let mut dict = Dict::new(AgentId::new(agent));
-    sets.iter().for_each(|(key, value)| drop(dict.set(key, value, 0).expect("set")));
+    for (key, value) in sets {
+        dict.set(key, value, 0).expect("set");
+    }
     AnyDocument::Dict(Box::new(dict))
 }
 

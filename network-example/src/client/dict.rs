@@ -17,7 +17,7 @@
 //! ```
 
 use cede::sync::{Action, Exchange, Message};
-use cede::{Dict, DocumentKind, Entry, EventSpan, ImportError, Summary};
+use cede::{Dict, DocumentKind, Entry, ImportError};
 use std::time::Duration;
 
 use super::{Frame, Incoming, LinkError, Outgoing, other_kind};
