@@ -9,6 +9,7 @@
 
 use cede::{AgentId, Deed, EventId, Frontier, Json, Mutation, PathStep, Place};
 use cede_tests::conformance::{Conformance, ContainerCase, DeedCase, JsonCase, JsonOpCase, JsonStepCase, KeyCase};
+use cede_tests::forge::crc32;
 use cede_tests::live::{event_id, span_of, version};
 use cede_tests::oracle::{Documents, json_case};
 use cede_tests::random::{Random, seeds};
@@ -360,6 +361,61 @@ fn a_refused_update_leaves_no_trace() {
     assert_eq!(error, "not an update: this is not an update of a Cede JSON document");
     assert_eq!(p.get("list").element(element).value(), Some(json!(2)));
     merge(&mut p, &mut q);
+}
+
+/// Bits, bytes, lengths and pieces of others are changed; half of the updates get the right checksum again, so that what
+/// is behind it is read.
+#[test]
+fn mutated_updates_are_refused_or_harmless() {
+    let histories = std::env::var("HISTORIES").map_or(400, |count| count.parse().expect("HISTORIES is a number"));
+    // Long enough to be packed.
+    let items: Value = (0..600).map(|at| json!({"title": format!("item {at}"), "done": at % 3 == 0})).collect();
+    let long = Json::try_from((AgentId::new(77), &json!({"items": items}))).expect("a document").encode();
+    let (mut taken, mut refused) = (0, 0);
+    for seed in seeds(histories) {
+        let mut random = Random::from_seed(seed);
+        let short = written(&json_case(seed)).encode();
+        let mut replica =
+            Json::try_from((AgentId::new(78), &json!({"items": [1, {"a": 2}], "b": "c"}))).expect("a document");
+        for round in 0..20 {
+            let mut bytes = if round % 4 == 0 { long.clone() } else { short.clone() };
+            for _ in 0..random.between(1, 3) {
+                let at = random.below(bytes.len());
+                match random.below(4) {
+                    0 => bytes[at] ^= 1 << random.below(8),
+                    1 => bytes[at] = random.below(256) as u8,
+                    2 => bytes.truncate(at.max(1)),
+                    _ => {
+                        let from = random.below(long.len());
+                        let len = random.below(9).min(long.len() - from).min(bytes.len() - at);
+                        bytes[at..at + len].copy_from_slice(&long[from..from + len]);
+                    }
+                }
+            }
+            if random.percent(50) && bytes.len() > 8 {
+                let body = bytes.len() - 4;
+                let crc = crc32(&bytes[..body]);
+                bytes[body..].copy_from_slice(&crc.to_le_bytes());
+            }
+            let before = (replica.encode(), replica.full(), replica.waiting());
+            match replica.import(&bytes) {
+                Err(_) => {
+                    refused += 1;
+                    assert!(
+                        (replica.encode(), replica.full(), replica.waiting()) == before,
+                        "seed {seed}: a trace is left"
+                    );
+                }
+                Ok(_) => {
+                    taken += 1;
+                    let again = Json::decode(READER, &replica.encode()).expect("what was taken in");
+                    assert_eq!(again.full(), replica.full(), "seed {seed}: encoded and read again");
+                }
+            }
+        }
+    }
+    assert!(refused > 0, "nothing was refused");
+    tell(format_args!("{refused} mutated updates of JSON documents refused, {taken} harmless"));
 }
 
 #[test]

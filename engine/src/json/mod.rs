@@ -18,6 +18,7 @@ mod cursor;
 mod edit;
 mod error;
 mod interned;
+mod list;
 mod mutation;
 mod operations;
 mod patch;

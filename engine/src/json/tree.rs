@@ -14,12 +14,12 @@
 //! Source: Kleppmann & Beresford, "A Conflict-Free Replicated JSON Datatype" (2017), section 4.2, with presence as the set
 //! of operations that have not been cleared. One difference: a scalar, too, clears the map and the list under its key.
 
+use super::list::List;
 use super::operations::{Action, ContainerId, ElementName, Key, Kind, NameId, Operation, Operations};
 use super::slots::Slots;
 use crate::graph::Heads;
 use crate::id::{EventId, Local, Span};
 use crate::log::{Log, Refusal, Rule};
-use crate::sequence::Sequence;
 use smallvec::SmallVec;
 
 /// The log of a JSON document.
@@ -62,20 +62,13 @@ impl Slot {
 
 /// A map or list.
 ///
-/// Invariant: a map has no slot that nothing touches. The slots of a list are those of its visible elements.
+/// Invariant: no slot that nothing touches.
 #[derive(Clone, Debug, Default)]
 enum Node {
     #[default]
     Empty,
     Map(Slots<NameId>),
     List(Box<List>),
-}
-
-#[derive(Clone, Debug, Default)]
-struct List {
-    /// All elements that were ever inserted.
-    order: Sequence,
-    slots: Slots<Local>,
 }
 
 /// A key as the tree knows it.
@@ -126,10 +119,7 @@ impl Tree {
             }
             Action::Insert { left, .. } => {
                 let left = left.map(|left| local_of(log, left));
-                let order = |a, b| log.graph().compare(a, b);
-                let list = self.list_mut(container);
-                list.order.insert_behind(left, event, |other| past.has(other), order);
-                list.slots.enter(event);
+                self.list_mut(container).insert(log, left, event, past.is_all, |other| past.has(other));
                 Spot::Element(event)
             }
         };
@@ -146,14 +136,7 @@ impl Tree {
     fn touch(&mut self, past: &Past<'_>, container: ContainerId, spot: Spot, touch: Touch) {
         let slot = match spot {
             Spot::Name(name) => self.map_mut(container).enter(name).0,
-            Spot::Element(element) => {
-                let List { order, slots } = self.list_mut(container);
-                let (slot, is_new) = slots.enter(element);
-                if is_new {
-                    order.show(element, true);
-                }
-                slot
-            }
+            Spot::Element(element) => self.list_mut(container).enter(element),
         };
         slot.touches.retain(|other| other.kind != touch.kind || !past.has(other.event));
         slot.touches.push(touch);
@@ -187,10 +170,7 @@ impl Tree {
     fn vacate(&mut self, container: ContainerId, spot: Spot) {
         match (self.nodes.get_mut(container.number()), spot) {
             (Some(Node::Map(map)), Spot::Name(name)) => map.remove(name),
-            (Some(Node::List(list)), Spot::Element(element)) => {
-                list.slots.remove(element);
-                list.order.show(element, false);
-            }
+            (Some(Node::List(list)), Spot::Element(element)) => list.hide(element),
             _ => {}
         }
     }
@@ -198,7 +178,7 @@ impl Tree {
     fn slot_mut(&mut self, container: ContainerId, spot: Spot) -> Option<&mut Slot> {
         match (self.nodes.get_mut(container.number())?, spot) {
             (Node::Map(map), Spot::Name(name)) => map.get_mut(name),
-            (Node::List(list), Spot::Element(element)) => list.slots.get_mut(element),
+            (Node::List(list), Spot::Element(element)) => list.slot_mut(element),
             _ => None,
         }
     }
@@ -236,7 +216,7 @@ impl Tree {
     pub(crate) fn slot(&self, container: ContainerId, spot: Spot) -> Option<&Slot> {
         match (self.node(container), spot) {
             (Node::Map(map), Spot::Name(name)) => map.get(name),
-            (Node::List(list), Spot::Element(element)) => list.slots.get(element),
+            (Node::List(list), Spot::Element(element)) => list.slot(element),
             _ => None,
         }
     }
@@ -246,7 +226,7 @@ impl Tree {
         match self.node(container) {
             Node::Empty => Vec::new(),
             Node::Map(map) => map.keys().into_iter().map(Spot::Name).collect(),
-            Node::List(list) => list.order.shown().map(Spot::Element).collect(),
+            Node::List(list) => list.shown().into_iter().map(Spot::Element).collect(),
         }
     }
 
@@ -255,20 +235,20 @@ impl Tree {
         match self.node(container) {
             Node::Empty => 0,
             Node::Map(map) => map.len(),
-            Node::List(list) => list.slots.len(),
+            Node::List(list) => list.len(),
         }
     }
 
     /// The visible element at an index. O(log n).
     pub(crate) fn element_at(&self, list: ContainerId, index: usize) -> Option<Local> {
         let Node::List(list) = self.node(list) else { return None };
-        list.order.shown_at(u32::try_from(index).ok()?)
+        list.element_at(index)
     }
 
     /// How many visible elements stand before one. O(log n).
     pub(crate) fn index_of(&self, list: ContainerId, element: Local) -> usize {
         match self.node(list) {
-            Node::List(list) => list.order.shown_before(element) as usize,
+            Node::List(list) => list.index_of(element),
             _ => 0,
         }
     }
@@ -280,11 +260,8 @@ impl Tree {
                 Node::Empty => Vec::new(),
                 Node::Map(map) => map.values(),
                 Node::List(list) => {
-                    list.order.assert_invariants();
-                    let shown: Vec<Local> = list.order.shown().collect();
-                    assert_eq!(shown.len(), list.slots.len(), "visible elements and slots of container {number}");
-                    assert!(shown.iter().all(|&element| list.slots.get(element).is_some()), "{shown:?} have slots");
-                    list.slots.values()
+                    list.assert_invariants();
+                    list.slots()
                 }
             };
             for slot in slots {
@@ -329,7 +306,7 @@ fn check_key(past: &Past<'_>, event: Local, list: ContainerId, key: Key) -> Resu
 }
 
 /// The event of an element that was checked.
-fn local_of(log: &JsonLog, element: ElementName) -> Local {
+pub(super) fn local_of(log: &JsonLog, element: ElementName) -> Local {
     let id = log.contents().element(element);
     match log.graph().local(id) {
         Some(local) => local,

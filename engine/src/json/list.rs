@@ -1,0 +1,154 @@
+//! The elements of one list: a short row as long as that is all there is to know, a sequence from then on.
+//!
+//! Most lists are short, and most insertions have seen everything before them. Of such a list the order of its elements is
+//! all that is needed: one more goes right behind its left neighbour. The first insertion that has not seen everything, and
+//! the one that makes the row too long, has the sequence built from the row: each of its elements had seen all before it.
+
+use super::operations::Action;
+use super::slots::Slots;
+use super::tree::{JsonLog, Slot, local_of};
+use crate::id::Local;
+use crate::sequence::Sequence;
+
+/// So many elements stand in a row. A sequence takes a kilobyte.
+const FEW: usize = if cfg!(test) { 3 } else { 16 };
+
+/// Invariant: visible elements are those that have a slot.
+#[derive(Clone, Debug)]
+pub(super) struct List {
+    order: Order,
+    slots: Slots<Local>,
+}
+
+/// All elements that were ever inserted.
+#[derive(Clone, Debug)]
+enum Order {
+    /// From left to right; each has seen all events before it.
+    Row(Vec<Local>),
+    Sequence(Box<Sequence>),
+}
+
+impl Default for List {
+    fn default() -> Self {
+        Self { order: Order::Row(Vec::new()), slots: Slots::default() }
+    }
+}
+
+impl List {
+    /// Inserts an element behind another one, or at the start. `has_seen` tells what it has seen, `has_seen_all` whether
+    /// that is everything.
+    pub(super) fn insert(
+        &mut self,
+        log: &JsonLog,
+        left: Option<Local>,
+        event: Local,
+        has_seen_all: bool,
+        has_seen: impl Fn(Local) -> bool,
+    ) {
+        if let Order::Row(row) = &self.order
+            && (!has_seen_all || row.len() == FEW)
+        {
+            self.order = Order::Sequence(Box::new(self.sequence_of(log, row)));
+        }
+        match &mut self.order {
+            Order::Row(row) => {
+                let behind = left.and_then(|left| row.iter().position(|&other| other == left));
+                row.insert(behind.map_or(0, |behind| behind + 1), event);
+            }
+            Order::Sequence(sequence) => {
+                sequence.insert_behind(left, event, has_seen, |a, b| log.graph().compare(a, b));
+            }
+        }
+        self.slots.enter(event);
+    }
+
+    /// The sequence of a row.
+    fn sequence_of(&self, log: &JsonLog, row: &[Local]) -> Sequence {
+        let (mut sequence, mut events) = (Sequence::default(), row.to_vec());
+        events.sort_unstable();
+        for &event in &events {
+            let Action::Insert { left, .. } = log.contents().operation(event.0).action else { continue };
+            let left = left.map(|left| local_of(log, left));
+            sequence.insert_behind(left, event, |_| true, |a, b| log.graph().compare(a, b));
+        }
+        let hidden = events.iter().filter(|&&event| self.slots.get(event).is_none());
+        hidden.for_each(|&event| sequence.show(event, false));
+        sequence
+    }
+
+    pub(super) fn slot(&self, element: Local) -> Option<&Slot> {
+        self.slots.get(element)
+    }
+
+    pub(super) fn slot_mut(&mut self, element: Local) -> Option<&mut Slot> {
+        self.slots.get_mut(element)
+    }
+
+    /// The slot of an element, which is visible from now on.
+    pub(super) fn enter(&mut self, element: Local) -> &mut Slot {
+        let (slot, is_new) = self.slots.enter(element);
+        if let Order::Sequence(sequence) = &mut self.order
+            && is_new
+        {
+            sequence.show(element, true);
+        }
+        slot
+    }
+
+    /// Nothing touches an element any more.
+    pub(super) fn hide(&mut self, element: Local) {
+        self.slots.remove(element);
+        if let Order::Sequence(sequence) = &mut self.order {
+            sequence.show(element, false);
+        }
+    }
+
+    /// How many elements are visible.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The visible elements from left to right.
+    pub(super) fn shown(&self) -> Vec<Local> {
+        match &self.order {
+            Order::Row(row) => self.shown_in(row).collect(),
+            Order::Sequence(sequence) => sequence.shown().collect(),
+        }
+    }
+
+    fn shown_in<'a>(&'a self, row: &'a [Local]) -> impl Iterator<Item = Local> + 'a {
+        row.iter().copied().filter(|&element| self.slots.get(element).is_some())
+    }
+
+    /// The visible element at an index. O(log n).
+    pub(super) fn element_at(&self, index: usize) -> Option<Local> {
+        match &self.order {
+            Order::Row(row) => self.shown_in(row).nth(index),
+            Order::Sequence(sequence) => sequence.shown_at(u32::try_from(index).ok()?),
+        }
+    }
+
+    /// How many visible elements stand before one. O(log n).
+    pub(super) fn index_of(&self, element: Local) -> usize {
+        match &self.order {
+            Order::Row(row) => self.shown_in(row.split(|&other| other == element).next().unwrap_or_default()).count(),
+            Order::Sequence(sequence) => sequence.shown_before(element) as usize,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn assert_invariants(&self) {
+        match &self.order {
+            Order::Row(row) => assert!(row.len() <= FEW, "a row of {}", row.len()),
+            Order::Sequence(sequence) => sequence.assert_invariants(),
+        }
+        let shown = self.shown();
+        assert_eq!(shown.len(), self.slots.len(), "visible elements and slots");
+        assert!(shown.iter().all(|&element| self.slots.get(element).is_some()), "{shown:?} have slots");
+    }
+
+    #[cfg(test)]
+    pub(super) fn slots(&self) -> Vec<&Slot> {
+        self.slots.values()
+    }
+}
