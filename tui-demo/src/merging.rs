@@ -22,9 +22,10 @@ pub const HELP: &str = "\
 cede merge-worker: merge two sorted lists between two processes
 
 Usage
-  cede merge-worker a --input A --inbox A.INBOX --partner B.INBOX --state A.STATE
-  cede merge-worker b --input B --inbox B.INBOX --partner A.INBOX --state B.STATE
-                      --output OUT
+  cede merge-worker a --input A --inbox A.INBOX --partner B.INBOX
+                      --state A.STATE
+  cede merge-worker b --input B --inbox B.INBOX --partner A.INBOX
+                      --state B.STATE --output OUT
 
 Each worker has a list and an inbox file, in which the other leaves one message
 at a time. B writes the merged list, one value a line. Either can be killed at
