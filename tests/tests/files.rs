@@ -115,7 +115,8 @@ fn a_merge_that_is_killed_at_any_instant_and_run_again_ends_the_same() {
     let names = ["ann", "ben", "cat", "dan"];
     let leave = |desk: &Desk| {
         for (number, name) in names.iter().enumerate() {
-            let sets: Vec<(String, Value)> = (0..400).map(|key| (format!("k{}", key * (number + 1) % 700), json!(number))).collect();
+            let sets: Vec<(String, Value)> =
+                (0..400).map(|key| (format!("k{}", key * (number + 1) % 700), json!(number))).collect();
             let sets: Vec<(&str, Value)> = sets.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
             let document = dict(number as u128 + 1, &sets);
             let values = document.to_value().expect("a value").to_string();
@@ -243,7 +244,10 @@ fn bad_input_is_named_and_changes_nothing() {
     let desk = Desk::new();
     desk.keep("d.cede", &dict(1, &[("k", json!(1))]));
     desk.keep("e.cede", &dict(1, &[("k", json!(2))]));
-    desk.keep("j.cede", &AnyDocument::Json(Box::new(Json::try_from((AgentId::new(2), &json!({"k": 1}))).expect("a document"))));
+    desk.keep(
+        "j.cede",
+        &AnyDocument::Json(Box::new(Json::try_from((AgentId::new(2), &json!({"k": 1}))).expect("a document"))),
+    );
     let mut text = Session::new(AgentId::new(3));
     text.insert(Chars(0), "text").expect("typed");
     desk.keep("t.cede", &AnyDocument::Text(Box::new(text.document().clone())));

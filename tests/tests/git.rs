@@ -87,7 +87,12 @@ fn changes_of_one_json_file_on_two_branches_are_merged_by_path() {
     let merged = repository.merge(
         |branch| branch.write("a.json", &BASE.replace("\"b\": 1", "\"b\": 2")),
         // The same lines as git compares them.
-        |main| main.write("a.json", &BASE.replace("\"b\": 1", "\"b\": 1,\n    \"c\": 3").replace("\"x\"", "\"x\",\n    \"y\"")),
+        |main| {
+            main.write(
+                "a.json",
+                &BASE.replace("\"b\": 1", "\"b\": 1,\n    \"c\": 3").replace("\"x\"", "\"x\",\n    \"y\""),
+            )
+        },
     );
     assert!(merged.status.success(), "{}", said(&merged));
     let expected = BASE.replace("\"b\": 1", "\"b\": 2,\n    \"c\": 3").replace("\"x\"", "\"x\",\n    \"y\"");

@@ -86,7 +86,8 @@ impl MetaJson {
         let groups = groups.ok_or_else(|| MetaJsonError::expected("/groups", "a list of groups"))?;
         let taken = read_taken(value.get("taken"))?;
         let update = if kind == DocumentKind::Json { Json::update_of(groups) } else { Dict::update_of(groups) };
-        let update = update.map_err(|fault| MetaJsonError::expected(format!("/groups{}", fault.pointer), fault.expected))?;
+        let update =
+            update.map_err(|fault| MetaJsonError::expected(format!("/groups{}", fault.pointer), fault.expected))?;
         let mut document = AnyDocument::new(kind, agent);
         if !groups.is_empty() {
             document.merge(&update.bytes).map_err(|source| {
@@ -95,9 +96,10 @@ impl MetaJson {
                     ImportError::Decode(_) => None,
                 };
                 let holds = |id: EventId| {
-                    update.spans.iter().position(|span| {
-                        span.agent == id.agent && (span.start..span.end).contains(&id.clock)
-                    })
+                    update
+                        .spans
+                        .iter()
+                        .position(|span| span.agent == id.agent && (span.start..span.end).contains(&id.clock))
                 };
                 let group = refused.and_then(holds).map_or(String::new(), |number| format!("/{number}"));
                 MetaJsonError::Refused { pointer: format!("/groups{group}"), source }
@@ -272,7 +274,10 @@ mod tests {
             (format!("{}{}", "[".repeat(200), "]".repeat(200)), "recursion limit exceeded at line 1 column 128"),
             (file("text", 1, ""), "at /cede stands something else than \"json\" or \"dict\""),
             (file("dict", 2, ""), "version 2 of the format, this program knows versions up to 1"),
-            (dict(&group(5, "", set)), "at /groups/0: event 0000000000000000000000000000000a/5 is refused: its parents make its clock 0"),
+            (
+                dict(&group(5, "", set)),
+                "at /groups/0: event 0000000000000000000000000000000a/5 is refused: its parents make its clock 0",
+            ),
             (dict(&format!("{},{}", group(0, "", set), group(7, "", set))), "at /groups/1: "),
             (dict(&group(1, "\"b/0\"", set)), "event 0000000000000000000000000000000b/0, which others depend on"),
             (dict(&group(0, "", "")), "at /groups/0/ops "),
@@ -280,8 +285,14 @@ mod tests {
             (dict(&group(0, "", "{\"dropped\":99999999999}")), "at /groups/0/ops/0/dropped "),
             (dict(&group(0, "\"b/0\",\"b/0\"", set)), "at /groups/0/parents "),
             (dict(&group(u32::MAX, "", set)), "at /groups/0/clock "),
-            (json(&format!("{{\"path\":[{steps}],\"delete\":\"k\"}}")), "at /groups/0/ops/0/path stands something else than a path of at most 128 steps"),
-            (json("{\"path\":[{\"list\":\"k\"}],\"delete\":\"a/0\"}"), "it names element 0000000000000000000000000000000a/0"),
+            (
+                json(&format!("{{\"path\":[{steps}],\"delete\":\"k\"}}")),
+                "at /groups/0/ops/0/path stands something else than a path of at most 128 steps",
+            ),
+            (
+                json("{\"path\":[{\"list\":\"k\"}],\"delete\":\"a/0\"}"),
+                "it names element 0000000000000000000000000000000a/0",
+            ),
             (json("{\"insert\":null,\"value\":1}"), "at /groups/0/ops/0/path "),
             (json("{\"assign\":\"k\",\"value\":[1]}"), "at /groups/0/ops/0/value "),
             (json("{\"path\":[{\"set\":\"k\"}],\"delete\":\"k\"}"), "at /groups/0/ops/0/path/0 "),

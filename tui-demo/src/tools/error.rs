@@ -5,7 +5,9 @@ use std::io;
 use std::path::PathBuf;
 
 use cede::storage::{FinishError, StorageError};
-use cede::{AuthorError, DictError, DocumentKind, EditError, ImportError, JsonError, MetaJsonError, ParseIdError, VersionError};
+use cede::{
+    AuthorError, DictError, DocumentKind, EditError, ImportError, JsonError, MetaJsonError, ParseIdError, VersionError,
+};
 
 use super::trace::TraceError;
 use crate::files::folder::FolderError;

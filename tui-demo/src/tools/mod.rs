@@ -199,9 +199,7 @@ fn cat(path: &Path, at: Option<&At>, out: &mut impl Write, notices: &mut impl Wr
 pub(crate) fn read(path: &Path, notices: &mut impl Write) -> Result<Document, ToolError> {
     match read_any(path, notices)? {
         AnyDocument::Text(document) => Ok(*document),
-        other => {
-            Err(ToolError::Kind { path: path.to_owned(), kind: other.kind(), wanted: DocumentKind::Text })
-        }
+        other => Err(ToolError::Kind { path: path.to_owned(), kind: other.kind(), wanted: DocumentKind::Text }),
     }
 }
 

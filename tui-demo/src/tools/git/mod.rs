@@ -129,9 +129,13 @@ mod tests {
 
     #[test]
     fn different_values_at_one_path_stand_between_marks_and_the_path_is_named() {
-        let (text, done) =
-            merged("{\"a\":{\"b\":1},\"c\":0}", "{\n  \"a\": {\"b\": 2},\n  \"c\": 0\n}\n", "{\"a\":{\"b\":3},\"c\":9}");
-        let marks = "{\n  \"a\": {\n<<<<<<< ours\n    \"b\": 2\n=======\n    \"b\": 3\n>>>>>>> theirs\n  },\n  \"c\": 9\n}\n";
+        let (text, done) = merged(
+            "{\"a\":{\"b\":1},\"c\":0}",
+            "{\n  \"a\": {\"b\": 2},\n  \"c\": 0\n}\n",
+            "{\"a\":{\"b\":3},\"c\":9}",
+        );
+        let marks =
+            "{\n  \"a\": {\n<<<<<<< ours\n    \"b\": 2\n=======\n    \"b\": 3\n>>>>>>> theirs\n  },\n  \"c\": 9\n}\n";
         assert_eq!(text, marks);
         let error = done.unwrap_err();
         assert!(error.contains("a.json") && error.contains("/a/b: ours 2, theirs 3"), "{error}");
