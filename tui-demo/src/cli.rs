@@ -213,6 +213,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Usage
                 Some("join") => verb = Verb::Join,
                 Some("serve") => verb = Verb::Serve,
                 Some("token") => return token(parser.raw_args()?.collect()),
+                Some("dict") => return tool("dict", parser.raw_args()?.collect()),
                 Some("help") => return Ok(Command::Help),
                 _ => positional.push(word),
             },
@@ -537,6 +538,13 @@ mod tests {
             ("stats a.cede", Command::Tool(Tool::Stats { file: "a.cede".into() })),
             ("compact a.cede --text", Command::Tool(Tool::Compact { file: "a.cede".into(), text: true })),
             ("compact a.cede", Command::Tool(Tool::Compact { file: "a.cede".into(), text: false })),
+            (
+                "dict a.cede set k -1",
+                Command::Tool(Tool::Dict {
+                    file: "a.cede".into(),
+                    deed: crate::tools::DictDeed::Set { key: "k".into(), value: (-1).into() },
+                }),
+            ),
             ("replay a.cede", Command::Replay("a.cede".into())),
         ];
         for (line, expected) in cases {

@@ -2,7 +2,8 @@
 //!
 //! `notes.md` is the text. `notes.md.cede` beside it is the history: every event, the undo
 //! history, and which version the text file holds. `notes.md.cede.lock` is there while an
-//! editor has the history open, and tells a second editor how to join. Knows paths, bytes and
+//! editor has the history open, and tells a second editor how to join. `kept` reads histories of
+//! whatever kind, and `folder` merges finished documents that lie in one. Knows paths, bytes and
 //! the engine's encodings; nothing of the screen, the keys or the network.
 
 use std::ffi::OsString;
