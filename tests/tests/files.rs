@@ -154,6 +154,33 @@ fn a_merge_that_is_killed_at_any_instant_and_run_again_ends_the_same() {
 }
 
 #[test]
+fn a_process_that_is_killed_while_it_finishes_has_left_nothing_or_all_of_it() {
+    let line = "finish d.cede . --name ann";
+    let keys: Vec<String> = (0..500).map(|key| format!("k{key}")).collect();
+    let sets: Vec<(&str, Value)> = keys.iter().map(|key| (key.as_str(), json!(key))).collect();
+    let (mut whole, mut none) = (0, 0);
+    seeds(20).for_each(|seed| {
+        let desk = Desk::new();
+        desk.keep("d.cede", &dict(1, &sets));
+        let mut process = desk.start(line);
+        std::thread::sleep(Duration::from_micros(Random::from_seed(seed).below(30_000) as u64));
+        process.kill().expect("killed");
+        process.wait().expect("ended");
+        if desk.path("ann.done").exists() {
+            assert!(desk.complains(line).contains("waits to be merged"), "SEED={seed}");
+            whole += 1;
+        } else {
+            desk.says(line);
+            none += 1;
+        }
+        let meta = fs::read(desk.path("ann.meta.json")).expect("read");
+        let meta = MetaJson::parse(AgentId::new(9), &meta).expect("whole");
+        assert_eq!(meta.document.to_value(), Some(desk.value("ann.json")), "SEED={seed}");
+    });
+    cede_tests::tell(format_args!("killed while finishing: {whole} times all was there, {none} times done again"));
+}
+
+#[test]
 fn histories_of_every_kind_are_united_in_any_order_and_any_number_of_times() {
     let mut text = Session::new(AgentId::new(1));
     text.insert(Chars(0), "base ").expect("typed");
@@ -239,6 +266,27 @@ fn a_key_overwritten_a_million_times_takes_64_kib_and_syncs_with_who_holds_more_
     }
     assert_eq!(kept.to_value(), json!({"stays": "here", "hot": "last", "from half": true}));
     cede_tests::tell(format_args!("a key overwritten {TIMES} times: {before} bytes before, {after} after"));
+}
+
+#[test]
+fn a_cursor_into_what_is_not_there_names_its_place_and_changes_nothing() {
+    let mut json = Json::try_from((AgentId::new(1), &json!({"a": {"b": [1]}, "n": 7}))).expect("a document");
+    let (before, value) = (json.event_count(), json.to_value());
+    let deep = (0..130).fold(json!(1), |value, _| json!([value]));
+    let complaints = [
+        (json.edit().get("n").get("x").set(&json!(1)), "no object at \"/n\""),
+        (json.edit().get("a").at(0).set(&json!(1)), "no array at \"/a\""),
+        (json.edit().get("a").get("b").get("x").delete(), "no object at \"/a/b\""),
+        (json.edit().get("a").get("b").insert(5, &json!(1)).map(drop), "\"/a/b\""),
+        (json.edit().get("none").at(0).delete(), "no array at \"/none\""),
+        (json.edit().get("none").delete(), "\"/none\""),
+        (json.edit().get("a").set(&deep), "128"),
+    ];
+    for (done, expected) in complaints {
+        let error = done.expect_err(expected).to_string();
+        assert!(error.contains(expected), "{error} and not {expected}");
+    }
+    assert_eq!((json.event_count(), json.to_value()), (before, value));
 }
 
 #[test]

@@ -233,7 +233,13 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Usage
                 Some(MERGE_WORKER) => return Ok(Command::Merge(merging::parse(parser.raw_args()?)?)),
                 Some("token") => return token(parser.raw_args()?.collect()),
                 Some("dict") => {
-                    return Ok(dict::parse(parser.raw_args()?.collect())?.map_or(Command::Help, Command::Dict));
+                    let words: Vec<OsString> = parser.raw_args()?.collect();
+                    // A URL means a server's dictionary, anything else a file.
+                    let is_remote = |word: &OsString| word.to_str().is_some_and(|word| word.contains("://"));
+                    if !words.iter().any(is_remote) {
+                        return tool("dict", words);
+                    }
+                    return Ok(dict::parse(words)?.map_or(Command::Help, Command::Dict));
                 }
                 Some("help") => return Ok(Command::Help),
                 _ => positional.push(word),
@@ -572,6 +578,13 @@ mod tests {
             ("stats a.cede", Command::Tool(Tool::Stats { file: "a.cede".into() })),
             ("compact a.cede --text", Command::Tool(Tool::Compact { file: "a.cede".into(), text: true })),
             ("compact a.cede", Command::Tool(Tool::Compact { file: "a.cede".into(), text: false })),
+            (
+                "dict a.cede set k -1",
+                Command::Tool(Tool::Dict {
+                    file: "a.cede".into(),
+                    deed: crate::tools::DictDeed::Set { key: "k".into(), value: (-1).into() },
+                }),
+            ),
             ("replay a.cede", Command::Replay("a.cede".into())),
             ("merge-worker --help", Command::Merge(Merging::Help)),
         ];

@@ -11,7 +11,7 @@
 //! - [`screen`]: drawing, from plain data; on top of [`layout`] (rows), [`motion`] and
 //!   [`search`] (positions), [`glyph`] (clusters and their widths, strangers' text made safe) and
 //!   [`palette`] (colours), [`plural`] (numbers of things).
-//! - [`tools`] and [`replay`]: recorded sessions, in and out, and played.
+//! - [`tools`] and [`replay`]: histories looked into, united, brought in and out, and played.
 //! - [`merging`]: one of two workers that merge sorted lists.
 
 #![forbid(unsafe_code)]

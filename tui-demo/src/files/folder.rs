@@ -14,7 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use cede::storage::{Finished, replace_file};
-use cede::{AgentId, DocumentKind, MetaJson, MetaJsonError};
+use cede::{AgentId, DocumentKind, MetaJson, MetaJsonError, Summary};
 
 /// What merging asks of a file system.
 pub trait Disk {
@@ -208,7 +208,10 @@ fn take_in(merged: &mut Option<MetaJson>, name: &str, input: &[u8]) -> Result<()
     if kind != wanted {
         return Err(format!("it is a {kind}, and what is merged is a {wanted}"));
     }
-    merged.document.merge(&input.document.encode()).map_err(|error| error.to_string())?;
+    // All of it, so that it is seen when events of one name are not the same.
+    if let Some(events) = input.document.encode_since(&Summary::new()) {
+        merged.document.merge(&events).map_err(|error| error.to_string())?;
+    }
     merged.taken.insert(name.to_owned());
     Ok(())
 }

@@ -3,7 +3,8 @@
 //! `notes.md` is the text. `notes.md.cede` beside it is the history: every event, the undo
 //! history, and which version the text file holds. `notes.md.cede.lock` is there while an
 //! editor has the history open, and tells a second editor how to join; `notes.md.cede.replica`
-//! is there once the text has been shared through a folder. Knows paths, bytes and
+//! is there once the text has been shared through a folder. `kept` reads histories of
+//! whatever kind, and `folder` merges finished documents that lie in one. Knows paths, bytes and
 //! the engine's encodings; nothing of the screen, the keys or the network.
 
 use std::ffi::OsString;

@@ -151,7 +151,7 @@ pub enum Tool {
     },
 }
 
-/// What the subcommands are called.
+/// What the subcommands are called, but for `dict`: the command line says first whose dictionary is meant.
 const NAMES: &[&str] = &[
     "import",
     "export",
@@ -162,7 +162,6 @@ const NAMES: &[&str] = &[
     "merge",
     "diff",
     "conflicts",
-    "dict",
     "finish",
     "merge-folder",
     "git-merge",
@@ -392,7 +391,7 @@ mod tests {
     fn the_help_has_every_subcommand() {
         for (synopsis, _) in USAGE {
             let name = synopsis.split(' ').nth(1).unwrap();
-            assert!(Tool::is_named(name), "{name} is in the help only");
+            assert!(Tool::is_named(name) || name == "dict", "{name} is in the help only");
         }
     }
 }
