@@ -220,8 +220,9 @@ fn dictionaries_that_have_forgotten_more_or_less_end_the_same() {
                     dicts[at] = forgetful;
                 }
                 7 => {
-                    dicts[at] = Dict::decode(AgentId::new(100 + u128::from(seed) * 100 + step as u128), &dicts[at].encode())
-                        .expect("what was encoded");
+                    dicts[at] =
+                        Dict::decode(AgentId::new(100 + u128::from(seed) * 100 + step as u128), &dicts[at].encode())
+                            .expect("what was encoded");
                 }
                 _ if at != other => {
                     sync(&mut dicts, at, other);
@@ -344,7 +345,9 @@ fn bad_bytes_leave_no_trace() {
         };
         let sources: Vec<Vec<u8>> = dicts
             .iter()
-            .flat_map(|dict| [Some(dict.encode()), Some(dict.drop_overwritten().encode()), dict.encode_since(&reader.summary())])
+            .flat_map(|dict| {
+                [Some(dict.encode()), Some(dict.drop_overwritten().encode()), dict.encode_since(&reader.summary())]
+            })
             .flatten()
             .collect();
         for _ in 0..4 {

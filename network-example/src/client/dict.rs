@@ -191,7 +191,9 @@ impl DictLink {
             match action {
                 Action::Send(Message::Data(_)) if rights < Rights::Write => {}
                 Action::Send(message) => connection.send(message),
-                Action::Import(bytes) => return self.take_in(dict, &bytes).map(|entries| vec![DictChange::Entries(entries)]),
+                Action::Import(bytes) => {
+                    return self.take_in(dict, &bytes).map(|entries| vec![DictChange::Entries(entries)]);
+                }
                 Action::Refuse(refusal) => return Err(connection.abandon(refusal.into())),
             }
         }

@@ -396,7 +396,9 @@ impl Link {
                 let error = self.abandon(error);
                 // Another attempt would find the same there.
                 if let Some(reason) = other_kind(bytes, DocumentKind::Text) {
-                    self.connection.iter_mut().for_each(|connection| connection.outbox = vec![Frame::Leave(reason.clone())]);
+                    self.connection
+                        .iter_mut()
+                        .for_each(|connection| connection.outbox = vec![Frame::Leave(reason.clone())]);
                 }
                 Err(error)
             }

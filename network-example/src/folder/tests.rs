@@ -182,7 +182,9 @@ fn sessions_come_together_however_badly_their_folders_are_copied() {
         let ids: Vec<ReplicaId> = (1..=count as u128).map(ReplicaId).collect();
         let mut agents = count as u128;
         let mut people: Vec<Person> = (0..count)
-            .map(|at| Person::open(at as u128 + 1, ids[at].0, &paths[at], Session::new(AgentId::new(at as u128 + 1)), now))
+            .map(|at| {
+                Person::open(at as u128 + 1, ids[at].0, &paths[at], Session::new(AgentId::new(at as u128 + 1)), now)
+            })
             .collect();
         let mut old = BTreeMap::new();
         for _ in 0..250 {
@@ -336,7 +338,10 @@ fn what_else_lies_in_the_folder_is_left_alone() {
     let messages = vec![Message::Meta(dict.summary()), Message::Data(dict.encode()), Message::Done];
     Content { hello: None, messages }.write(&place.0, FileName::Data(other, 1)).unwrap();
     let ada = Person::open(1, 1, &place.0, session(1), now);
-    assert_eq!(ada.notices, [format!("{other}.1.data in the folder is passed over until it changes: it holds a dictionary, not a text")]);
+    assert_eq!(
+        ada.notices,
+        [format!("{other}.1.data in the folder is passed over until it changes: it holds a dictionary, not a text")]
+    );
     assert_eq!((ada.text().as_str(), ada.link.peers().len()), ("", 0));
     assert_eq!(fs::read_to_string(place.0.join("notes.md")).unwrap(), "mine");
 }

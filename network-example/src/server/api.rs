@@ -78,12 +78,7 @@ fn metrics(headers: &HeaderMap, from: SocketAddr, service: &Service) -> Answer {
 }
 
 /// The room, if whoever asks has these rights to it.
-pub(crate) fn room(
-    name: &str,
-    headers: &HeaderMap,
-    needed: Rights,
-    service: &Service,
-) -> Result<RoomName, Rejection> {
+pub(crate) fn room(name: &str, headers: &HeaderMap, needed: Rights, service: &Service) -> Result<RoomName, Rejection> {
     let name: RoomName = name.parse().map_err(|error: RoomNameError| Rejection::malformed(error))?;
     let token = bearer(headers)?;
     match service.access.rights(Credential::of(token.as_ref()), &name) {

@@ -3,8 +3,8 @@
 //! The hub knows names and the ends of queues. A room comes with its first member and leaves a while after its last;
 //! in between one task alone holds it, loads it, has it stored, and keeps its time.
 
-use std::collections::{HashMap, VecDeque};
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 

@@ -57,9 +57,7 @@ impl Kept {
     pub(crate) fn dict(&self) -> Result<Option<&Dict>, Unfit> {
         match &self.0 {
             Some(AnyDocument::Dict(dict)) => Ok(Some(dict)),
-            Some(other) if !other.is_new() => {
-                Err(Unfit::Kind { holds: other.kind(), brought: DocumentKind::Dict })
-            }
+            Some(other) if !other.is_new() => Err(Unfit::Kind { holds: other.kind(), brought: DocumentKind::Dict }),
             _ => Ok(None),
         }
     }
@@ -225,8 +223,12 @@ mod tests {
     fn events_that_only_wait_for_their_parents_do_not_say_which_kind_a_room_is_of() {
         let (mut kept, mut dict) = (Kept::default(), dict());
         let first = dict.summary();
-        dict.import(&{ let mut other = Dict::new(AgentId::new(3)); other.set("a", &json!(1), 0).unwrap(); other.encode() })
-            .unwrap();
+        dict.import(&{
+            let mut other = Dict::new(AgentId::new(3));
+            other.set("a", &json!(1), 0).unwrap();
+            other.encode()
+        })
+        .unwrap();
         dict.set("color", &json!("blue"), 0).unwrap();
         let orphan: Vec<_> = dict.summary().spans().flat_map(|span| first.missing(span).collect::<Vec<_>>()).collect();
         let orphan: Vec<_> = orphan.into_iter().filter(|span| span.agent == AgentId::new(2)).collect();

@@ -178,7 +178,8 @@ async fn a_dictionary_is_read_and_written_over_http_and_pushed_to_who_watches() 
     let server = Server::start(store).await;
     let (_, whole) = ask(&server, "GET", all, None, "").await;
     assert_eq!(serde_json::from_str::<Value>(&whole).unwrap(), json!({"café/ \"": [1, null]}));
-    let exported = request(server.address, "GET /rooms/colors HTTP/1.1\r\nHost: localhost\r\nAccept: text/plain\r\n\r\n");
+    let exported =
+        request(server.address, "GET /rooms/colors HTTP/1.1\r\nHost: localhost\r\nAccept: text/plain\r\n\r\n");
     assert_eq!(answered(&exported.await).1, whole, "the export shows it as well");
     server.stop().await.unwrap();
 }

@@ -111,7 +111,10 @@ mod tests {
             (&["ws://h/r", "set", "a"], "cede dict needs VALUE"),
             (&["ws://h/r", "get"], "cede dict needs KEY"),
             (&["ws://h/r", "list", "x"], "one word too many: x"),
-            (&["ws://h/r", "set", "color", "red"], "red is no JSON (a string stands in quotes, '\"red\"'): expected value at line 1 column 1"),
+            (
+                &["ws://h/r", "set", "color", "red"],
+                "red is no JSON (a string stands in quotes, '\"red\"'): expected value at line 1 column 1",
+            ),
         ] {
             assert_eq!(parsed(words), Err(expected.into()), "{words:?}");
         }
