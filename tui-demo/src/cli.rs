@@ -234,9 +234,10 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Usage
                 Some("token") => return token(parser.raw_args()?.collect()),
                 Some("dict") => {
                     let words: Vec<OsString> = parser.raw_args()?.collect();
-                    // A URL means a server's dictionary, anything else a file.
-                    let is_remote = |word: &OsString| word.to_str().is_some_and(|word| word.contains("://"));
-                    if !words.iter().any(is_remote) {
+                    // A URL means a server's dictionary, anything else a file. What is to be done follows it, and a value may
+                    // be a URL, too.
+                    let whose = words.iter().take_while(|word| !dict::is_deed(word));
+                    if !whose.into_iter().any(|word| word.to_str().is_some_and(|word| word.contains("://"))) {
                         return tool("dict", words);
                     }
                     return Ok(dict::parse(words)?.map_or(Command::Help, Command::Dict));

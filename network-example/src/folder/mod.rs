@@ -185,13 +185,20 @@ impl Folder {
     /// The system's reason. What was not written the session still has; a new [`Folder`] begins anew.
     pub fn store(&mut self) -> io::Result<Vec<Incoming>> {
         let before = self.kept.summary();
+        // What the session sends may set free what has waited, which is in other files, and which the session lacks.
+        let mut apart = match self.kept.waiting() {
+            0 => None,
+            _ => Some(Document::decode(&self.kept.encode()).map_err(io::Error::other)?),
+        };
         let mut data = Vec::new();
         for events in std::mem::take(&mut self.unwritten) {
             // The session holds these events, so they keep the rules.
-            self.kept.absorb(&events).map_err(io::Error::other)?;
+            for kept in [&mut self.kept].into_iter().chain(&mut apart) {
+                kept.absorb(&events).map_err(io::Error::other)?;
+            }
             data.push(Message::Data(events));
         }
-        let fresh = self.kept.lacking_in(&before).spans;
+        let fresh = apart.as_ref().unwrap_or(&self.kept).lacking_in(&before).spans;
         let has_sent = !data.is_empty();
         self.exchange.holds(fresh.iter().copied());
         if !fresh.is_empty() {

@@ -167,7 +167,7 @@ fn seeds() -> std::ops::Range<u64> {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
     match number("SEED") {
         Some(seed) => seed..seed + 1,
-        None => 1..1 + number("HISTORIES").unwrap_or(25),
+        None => 1..1 + number("HISTORIES").unwrap_or(8),
     }
 }
 
@@ -187,7 +187,7 @@ fn sessions_come_together_however_badly_their_folders_are_copied() {
             })
             .collect();
         let mut old = BTreeMap::new();
-        for _ in 0..250 {
+        for _ in 0..150 {
             let (at, other) = (random.below(count), random.below(count));
             now += Duration::from_millis(random.below(2_000) as u64);
             match random.below(20) {

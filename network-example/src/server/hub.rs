@@ -198,7 +198,7 @@ async fn load(hub: &Hub, name: &RoomName) -> Result<Room, Turned> {
     let Config { max_members, idle_timeout, max_events, max_room_bytes, .. } = *hub.config;
     let limits = Limits { members: max_members, patience: idle_timeout, events: max_events, bytes: max_room_bytes };
     let (document, bytes, count) = read(hub, name).await?;
-    let room = Room::new(document, bytes, limits, hub.metrics.clone());
+    let room = Room::new(document, bytes, limits, hub.metrics.clone()).only(hub.config.only);
     tracing::debug!(room = name.fingerprint(), pieces = count, bytes, "loaded");
     if count > MANY_PIECES
         && let Some(whole) = room.whole()

@@ -34,6 +34,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cede::DocumentKind;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
@@ -231,6 +232,8 @@ pub struct Config {
     pub max_members: usize,
     /// Rooms in memory at once. Default: 10,000.
     pub max_rooms: usize,
+    /// The kind of all documents. Default: none, so that the first event of a room decides.
+    pub only: Option<DocumentKind>,
     /// Events of one document. Default: 16 million.
     pub max_events: u64,
     /// Bytes of one document as they are stored. Default: 64 MiB.
@@ -266,6 +269,7 @@ impl Default for Config {
             caps_loopback: false,
             max_members: 500,
             max_rooms: 10_000,
+            only: None,
             max_events: 16_000_000,
             max_room_bytes: 64 * 1024 * 1024,
             byte_rate: Rate { per_second: 4 * MIB, burst: 16 * MIB },

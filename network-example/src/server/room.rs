@@ -39,7 +39,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cede::sync::Message;
-use cede::{AgentId, Sender, Summary};
+use cede::{AgentId, DocumentKind, Sender, Summary};
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::{self, Bytes, Utf8Bytes};
 
@@ -72,6 +72,8 @@ const IN_FLIGHT: u32 = 64;
 /// Invariant: while it rests its document is empty, everything is durable, and nothing has happened since.
 pub(crate) struct Room {
     document: Kept,
+    /// Of which kind it has to be.
+    only: Option<DocumentKind>,
     rests: bool,
     /// Boxed, because a node of the map has room for eleven.
     members: BTreeMap<PeerId, Box<Member>>,
@@ -203,6 +205,7 @@ impl Room {
     pub(crate) fn new(document: Kept, stored_bytes: u64, limits: Limits, metrics: Arc<Metrics>) -> Self {
         Self {
             document,
+            only: None,
             rests: false,
             members: BTreeMap::new(),
             owners: HashMap::new(),
@@ -221,6 +224,11 @@ impl Room {
             mark: None,
             unrest: None,
         }
+    }
+
+    /// The same for documents of this kind alone.
+    pub(crate) fn only(self, only: Option<DocumentKind>) -> Self {
+        Self { only, ..self }
     }
 
     /// Lets go of the document, which the store has, if nothing is under way. Says whether it rests now.
@@ -581,6 +589,9 @@ impl Room {
         if !self.may_bring(now, id) {
             return;
         }
+        if let Some(unfit) = DocumentKind::of_update(events).and_then(|brought| self.unwanted(brought)) {
+            return self.dismiss(now, id, unfit.code(), &unfit.to_string());
+        }
         let (before, waiting, count) = (self.document.frontier(), self.document.waiting(), self.document.event_count());
         let owners = &self.owners;
         let admits = |agent| planted("foreign") || owners.get(&agent).is_none_or(|owner| *owner == id);
@@ -640,6 +651,12 @@ impl Room {
         }
     }
 
+    /// Why a document of this kind is not kept here, if so.
+    fn unwanted(&self, brought: DocumentKind) -> Option<Unfit> {
+        let holds = self.only.filter(|&only| only != brought)?;
+        Some(Unfit::Kind { holds, brought })
+    }
+
     /// Why nothing more is taken in, if so.
     fn full(&self) -> Option<String> {
         let Limits { events, bytes, .. } = self.limits;
@@ -661,6 +678,9 @@ impl Room {
         }
         if let Some(reason) = self.full() {
             return Err((Refusal::TooLarge, reason));
+        }
+        if let Some(unfit) = self.unwanted(DocumentKind::Dict) {
+            return Err((unfit.code(), unfit.to_string()));
         }
         let scribe = self.scribe().map_err(|error| (Refusal::Unavailable, error.to_string()))?;
         let written = self.document.write(scribe, key, value, wall);

@@ -259,6 +259,22 @@ async fn a_room_is_of_one_kind() {
     server.stop().await.unwrap();
 }
 
+/// As the editor's own server is: its one store is a text's history.
+#[tokio::test]
+async fn a_server_for_texts_takes_nothing_else() {
+    let config = Config { only: Some(cede::DocumentKind::Text), ..Config::default() };
+    let server = Server::start_with(MemoryStore::default(), config, "127.0.0.1:0").await;
+    assert_eq!(ask(&server, "PUT", "/rooms/notes/dict/a", None, "1").await.0, 409);
+    let mut ben = Holder::new("Ben", server.target("notes"));
+    ben.online().await;
+    ben.set("a", json!(1));
+    ben.until("to be told", |holder| holder.refused.is_some()).await;
+    let mut ada = Person::new("Ada", server.target("notes"));
+    ada.types("text");
+    until("it to be stored", [&mut ada], |[ada]| ada.is_settled()).await;
+    server.stop().await.unwrap();
+}
+
 /// Why somebody is not let in, in the end.
 async fn refusal(person: &mut Person) -> String {
     let refusing = async {

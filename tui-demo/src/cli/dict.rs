@@ -36,6 +36,11 @@ pub enum DictDeed {
     Watch,
 }
 
+/// Whether a word says what is to be done.
+pub(super) fn is_deed(word: &OsString) -> bool {
+    ["set", "get", "remove", "list", "watch"].iter().any(|deed| word == deed)
+}
+
 /// Reads the words. `None`: help is wanted.
 pub(super) fn parse(words: Vec<OsString>) -> Result<Option<RemoteDict>, UsageError> {
     let mut parser = lexopt::Parser::from_args(words);

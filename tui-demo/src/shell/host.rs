@@ -16,6 +16,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
+use cede::DocumentKind;
 use cede_net::client::Target;
 use cede_net::rights::Rights;
 use cede_net::room::RoomName;
@@ -86,6 +87,8 @@ impl Host {
             access: access.clone(),
             certificate: door.certificate,
             allowed_hosts: door.hosts,
+            // The editor has nothing to keep anything else in.
+            only: Some(DocumentKind::Text),
             ..Config::default()
         };
         let task = tokio::spawn(server::run(listener, config, store, shutdown));
