@@ -111,9 +111,12 @@ fn inputs() -> Vec<(String, Vec<u8>)> {
     let mut inputs: Vec<(String, Vec<u8>)> = Vec::new();
     let mut add = |name: &str, bytes: Vec<u8>| inputs.push((name.to_owned(), bytes));
     for column in 0..COLUMNS.len() {
-        add(&format!("an endless column {column}"), endless(&[column]));
+        add(&format!("an endless column {column}"), endless(&[column], GRANTED));
+        add(&format!("a column {column} of more than is granted"), endless(&[column], 4 * GRANTED));
     }
-    add("endless columns", endless(&(0..COLUMNS.len()).collect::<Vec<_>>()));
+    let all: Vec<usize> = (0..COLUMNS.len()).collect();
+    add("endless columns", endless(&all, GRANTED));
+    add("columns of more than is granted", endless(&all, 4 * GRANTED));
     for (name, heads) in [("going on", 0), ("new groups", 1), ("own and another", 1 + 4 + 1), ("three others", 1 + 3)] {
         for runs in [1, 20] {
             add(&format!("many pieces, {name}, {runs} runs each"), pieces_of_one_head(heads, runs));
@@ -198,11 +201,11 @@ fn of_columns(columns: &[Vec<u8>; 10], agents: u64) -> Vec<u8> {
     sealed(bytes)
 }
 
-/// Zeros in these columns, as many as are granted to all of them.
-fn endless(which: &[usize]) -> Vec<u8> {
+/// Zeros in these columns, so many that all of them are as much as is granted.
+fn endless(which: &[usize], granted: usize) -> Vec<u8> {
     let weights: usize = which.iter().map(|&column| COLUMNS[column]).sum();
     let mut columns: [Vec<u8>; 10] = Default::default();
-    which.iter().for_each(|&column| columns[column] = vec![0; GRANTED / weights]);
+    which.iter().for_each(|&column| columns[column] = vec![0; granted / weights]);
     of_columns(&columns, 1)
 }
 
