@@ -179,6 +179,7 @@ fn a_flipped_bit_is_noticed_and_the_file_left_alone() {
     for (write, torn_from) in
         [(written as fn(&Path, &[Record]) -> _, records.len()), (written_without_seals, records.len() - 1)]
     {
+        drop(fs::remove_file(&path));
         let (bytes, ends): (Vec<u8>, Vec<usize>) = write(&path, &records);
         for (at, bit) in (0..bytes.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
             let mut damaged = bytes.clone();
