@@ -4,6 +4,7 @@
 //! - [`random`] gives seeded numbers and the `SEED` habit of every random test;
 //! - [`conformance`] finds and reads the cases that any implementation must pass;
 //! - [`forge`] writes updates that break the rules;
+//! - [`fuzzing`] says what is fuzzed, and makes checksums right;
 //! - [`figures`] measures ours on recorded sessions, as the peers' programs measure theirs;
 //! - [`growth`] makes histories of any size, some of them hostile, and measures what they cost;
 //! - [`live`] runs histories and cases on the engine;
@@ -12,11 +13,12 @@
 pub mod conformance;
 pub mod figures;
 pub mod forge;
+pub mod fuzzing;
 pub mod growth;
 pub mod live;
 pub mod oracle;
 pub mod random;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "programs"))]
 pub mod terminal;
 
 /// Says something that is to be seen although the test passes: what was run, what was skipped. (Cargo shows what

@@ -55,17 +55,21 @@ fn saved_documents_of_all_versions_are_read() {
     assert_same(&saved.document().expect("its history"), "saved-1.bin");
 }
 
-/// Version 1 is `typed-by-hand.cede` itself; in this one most of it was saved, and the rest appended live.
+/// Version 1 is `typed-by-hand.cede` itself; in the others most of it was saved, and the rest appended live. Version 3 has
+/// seals.
 #[test]
 fn log_files_of_all_versions_are_read() {
-    let (records, torn) = LogFile::read(&data("golden/log-2.cede")).expect("a log file");
-    assert_eq!((records[0].kind, records.len(), torn), (Kind::Saved, 18, None));
-    let mut saved = Saved::open(&records[0].payload[..]).expect("a saved document");
-    let mut document = saved.document().expect("its history");
-    for record in records.iter().filter(|record| record.kind == Kind::Events) {
-        document.import::<Chars>(&record.payload).expect("a good update");
+    for (name, version) in [("log-2.cede", 2), ("log-3.cede", 3)] {
+        assert_eq!(golden(name)[7], version, "{name}");
+        let (records, torn) = LogFile::read(&data("golden").join(name)).expect("a log file");
+        assert_eq!((records[0].kind, records.len(), torn), (Kind::Saved, 18, None), "{name}");
+        let mut saved = Saved::open(&records[0].payload[..]).expect("a saved document");
+        let mut document = saved.document().expect("its history");
+        for record in records.iter().filter(|record| record.kind == Kind::Events) {
+            document.import::<Chars>(&record.payload).expect("a good update");
+        }
+        assert_same(&document, name);
     }
-    assert_same(&document, "log-2.cede");
 }
 
 #[test]

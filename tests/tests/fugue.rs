@@ -3,11 +3,14 @@
 //!
 //! The predicate is said from the origins of the characters alone, not from a tree that was built. It is checked on the
 //! order of all characters, which the oracle gives; the engine has to show just those of them that are alive, by name,
-//! in that order. `HISTORIES=n` checks that many states. Bugs to plant (not tried yet):
+//! in that order. `HISTORIES=n` checks that many states. Bugs that were planted and caught, each within 2,000 states:
 //!
-//! - `sequence/spots.rs` and `sequence/short.rs` take the larger one in T first, or `sequence/mod.rs` does;
-//! - in the oracle, `siblings.sort_by_key` of right children without the distance to the end, which is Fugue instead of
-//!   FugueMax.
+//! - `Sequence::is_passed` takes the larger one in T first, or decides by T where right origins differ (which is Fugue
+//!   instead of FugueMax);
+//! - in the oracle, `siblings.sort_by_key` of right children without the distance to the end.
+//!
+//! Not caught here, because these states are too small for it: the same in the rows of `sequence/spots.rs`, which are kept
+//! from 64 runs at one place on. The unit tests of `sequence` compare rows of two and more with a plain scan.
 
 use cede::{AgentId, Anchor, Bias, Chars, Document, EventId, Session};
 use cede_tests::live::{name_of, parents_of, patch_of};
@@ -32,7 +35,11 @@ fn characters_stand_where_definition_4_says() {
         state.check_backward(seed);
         let (some, same) = state.check_siblings(seed);
         (siblings, tied) = (siblings + some, tied + same);
-        assert_eq!(shown(&engine(&graph)), state.alive, "the engine's order, seed {seed}");
+        let document = engine(&graph);
+        assert_eq!(shown(&document), state.alive, "the engine's order, seed {seed}");
+        // Opened, short windows are replayed in a list of their own, which knows no names.
+        let opened = Document::decode(&document.encode()).expect("what was encoded");
+        assert_eq!(opened.text(), document.text(), "the same opened, seed {seed}");
     }
     tell(format_args!(
         "{} states, {siblings} pairs with one left origin, {tied} of them with one right origin",

@@ -179,10 +179,15 @@ fn a_flipped_bit_is_noticed_and_the_file_left_alone() {
     for (write, torn_from) in
         [(written as fn(&Path, &[Record]) -> _, records.len()), (written_without_seals, records.len() - 1)]
     {
+        drop(fs::remove_file(&path));
         let (bytes, ends): (Vec<u8>, Vec<usize>) = write(&path, &records);
         for (at, bit) in (0..bytes.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
             let mut damaged = bytes.clone();
             damaged[at] ^= 1 << bit;
+            if at == 7 && (1..=3).contains(&damaged[at]) {
+                // Another version that is known: what stands behind it may be whole in that one.
+                continue;
+            }
             fs::write(&path, &damaged).expect("a file");
             let hit = ends.iter().filter(|&&end| end <= at).count().saturating_sub(1);
             match LogFile::open(&path) {
@@ -190,13 +195,9 @@ fn a_flipped_bit_is_noticed_and_the_file_left_alone() {
                 Err(StorageError::Version { found, .. }) => assert_eq!((at, found), (7, bytes[7] ^ 1 << bit)),
                 Err(StorageError::Damaged { offset, readable, .. }) => {
                     assert_eq!((offset as usize, readable), (ends[hit], hit), "bit {bit} of byte {at}");
-                    assert!(at >= 7);
+                    assert!(at >= 8);
                 }
                 Ok(opened) => {
-                    // Of the version of a file depends what stands behind it, so it may seem whole, or torn.
-                    if at == 7 {
-                        continue;
-                    }
                     assert!(hit >= torn_from, "bit {bit} of byte {at} is in a record that others follow");
                     assert_eq!(opened.records, records[..hit], "bit {bit} of byte {at}");
                     let torn = opened.torn.expect("a notice");

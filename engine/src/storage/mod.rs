@@ -1,7 +1,7 @@
 //! A log file: records appended one after the other, each with its checksum, and a torn end repaired on opening.
 //!
 //! Knows records as kinds and bytes; what is in them, a document or session says. This is the only door of the engine
-//! to the file system ([`door`]). `finished` leaves files of any content for another process, with a mark when they are
+//! to the file system (`door`). `finished` leaves files of any content for another process, with a mark when they are
 //! complete.
 //!
 //! ```text

@@ -1,13 +1,9 @@
 //! Lives of a log file on a disk that loses power or fails. `IMAGES=n` sets how many images of a disk without power are
 //! looked at, `CALLS=n` how long the life is at whose every call something fails.
 //!
-//! A record is *acknowledged* when a sync behind it, or a rewrite with it, has said that all is well. Bugs that were planted
-//! and caught:
-//!
-//! - `sync` writes its seal before it syncs: opens are refused;
-//! - `rewrite` does not sync what it wrote before that takes the place, or does not sync the name: records are lost;
-//! - `open` does not write once more what no seal vouches for: records are lost after a sync that failed;
-//! - a file without a seal behind the gap is taken for damaged, as one of version 2 is: opens are refused.
+//! A record is *acknowledged* when a sync behind it, or a rewrite with it, has said that all is well. A disk that lies once is
+//! the bug that is planted for good. Others to plant, not tried yet: `sync` writes its seal before it syncs; `rewrite` does
+//! not sync what it wrote, or its name; `open` does not write once more what no seal vouches for.
 
 use super::disk::{Disk, Fault};
 use super::{Kind, LogFile, Opened, Record, StorageError};
