@@ -80,6 +80,8 @@ pub struct Merged {
 }
 
 impl Folder {
+    /// A folder in which work of these names is expected.
+    ///
     /// # Errors
     /// [`FolderError::Name`].
     pub fn new(folder: &Path, expected: &[String]) -> Result<Self, FolderError> {
