@@ -93,7 +93,8 @@ fn exactly(text: &str) -> Option<Value> {
     let value: Value = serde_json::from_str(text).ok()?;
     let levels = text.bytes().filter(|byte| matches!(byte, b'[' | b'{')).count();
     (levels <= MOST_LEVELS || depth(&value) <= MOST_LEVELS).then_some(())?;
-    (value.to_string() == text).then_some(value)
+    let again = value.to_string();
+    (again == text).then_some(value)
 }
 
 fn depth(value: &Value) -> usize {

@@ -80,6 +80,8 @@ pub struct Merged {
 }
 
 impl Folder {
+    /// A folder in which work of these names is expected.
+    ///
     /// # Errors
     /// [`FolderError::Name`].
     pub fn new(folder: &Path, expected: &[String]) -> Result<Self, FolderError> {
@@ -173,14 +175,15 @@ impl Folder {
         let Some(text) = read(disk, &path)? else { return Ok(None) };
         match MetaJson::parse(AgentId::new(0), &text) {
             Ok(before) => Ok(Some((text, before))),
-            Err(source) => Err(FolderError::Merged { path, source }),
+            Err(error) => Err(FolderError::Merged { path, source: Box::new(error) }),
         }
     }
 
     /// Writes the history, and then the values that follow from it, where they are not there yet.
     fn keep(&self, disk: &mut impl Disk, before: Option<&[u8]>, merged: &MetaJson) -> Result<(), FolderError> {
         let (meta, values) = (self.meta(), self.values());
-        let text = merged.to_text().map_err(|source| FolderError::Merged { path: meta.clone(), source })?;
+        let text =
+            merged.to_text().map_err(|error| FolderError::Merged { path: meta.clone(), source: Box::new(error) })?;
         if before != Some(text.as_bytes()) {
             disk.replace(&meta, text.as_bytes()).map_err(|cause| FolderError::Io { path: meta, cause })?;
         }
@@ -229,7 +232,7 @@ pub enum FolderError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: MetaJsonError,
+        source: Box<MetaJsonError>,
     },
     /// Somebody else is merging this folder.
     Locked {

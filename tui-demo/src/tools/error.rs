@@ -146,7 +146,7 @@ pub enum ToolError {
         /// Where it is kept.
         path: PathBuf,
         /// The engine's reason.
-        source: MetaJsonError,
+        source: Box<MetaJsonError>,
     },
     /// Finished work was not left in a folder.
     Finish(FinishError),

@@ -41,7 +41,7 @@ pub(super) fn leave(file: &Path, folder: &Path, name: Option<&str>, notices: &mu
         wanted: DocumentKind::Dict,
     })?;
     let meta = MetaJson::from(document).to_text();
-    let meta = meta.map_err(|source| ToolError::Meta { path: file.to_owned(), source })?;
+    let meta = meta.map_err(|error| ToolError::Meta { path: file.to_owned(), source: Box::new(error) })?;
     finish(folder, name.unwrap_or(&stem), format!("{values:#}\n").as_bytes(), meta.as_bytes())
         .map_err(ToolError::Finish)
 }
