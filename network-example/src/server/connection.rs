@@ -62,7 +62,7 @@ pub(crate) async fn serve(
         _ = closing.wait_for(|closing| *closing) => return,
     };
     if planted("leak") {
-        std::mem::forget(vec![1_u8; 64 * 1024]);
+        std::mem::forget(vec![1_u8; 4 << 20]);
     }
     match greeted {
         // Too slow: there is nobody to explain it to.
