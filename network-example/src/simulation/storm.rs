@@ -478,7 +478,8 @@ impl Storm {
         let number = process.number;
         if begins {
             process.batch = std::mem::take(&mut process.pending);
-            let committed = self.now + self.millis(1, 20);
+            // A commit takes milliseconds, and the store may be resting from the last one.
+            let committed = self.now + self.millis(1, 220);
             self.at(committed, Event::Committed(number));
         }
         if let Some(deadline) = deadline.filter(|deadline| self.ticks.is_none_or(|planned| *deadline < planned)) {

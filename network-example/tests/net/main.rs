@@ -25,7 +25,7 @@
 //! | `acked` | what has come is acknowledged before it is on the disk | `kill::kills_at_any_moment` |
 //! | `queue` | a queue takes whatever comes | `load::a_slow_reader_costs_no_memory` |
 //! | `sent` | a client that comes back takes what it has sent for what the server has | `soak::people_behind_a_bad_network` |
-//! | `leak` | each connection leaves 64 KiB behind | `soak::people_behind_a_bad_network` |
+//! | `leak` | each connection leaves 4 MiB behind | `soak::people_behind_a_bad_network` |
 //! | `resync` | what did not fit a queue is not made up for | `simulation::storm::people_come_together` |
 //! | `log` | a log names the room | `http::logs_hold_nothing_that_was_typed` |
 //! | `synced` | a room is answered for before it is loaded | `together::nobody_is_told_synced_before_the_room_is_loaded` |
