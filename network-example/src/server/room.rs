@@ -61,8 +61,6 @@ const SERVER: PeerId = PeerId(0);
 const QUIET: Duration = Duration::from_millis(200);
 /// A room that is never quiet tells it this often.
 const RESTLESS: Duration = Duration::from_secs(2);
-/// About how large one DATA frame is that makes up for what somebody lacks: what does not fit a queue is made again.
-const PORTION: usize = CHUNK / 4;
 /// DATA frames that may be under way when somebody's right to write is taken back: twice what an editor sends in a
 /// second of latency.
 const IN_FLIGHT: u32 = 64;
@@ -561,9 +559,9 @@ impl Room {
         if let Err(forked) = self.document.check_meta(theirs) {
             return self.dismiss(now, id, Refusal::Invalid, &forked.to_string());
         }
-        let mut chunks = self.document.chunks_since(theirs, PORTION);
+        let mut chunks = self.document.chunks_since(theirs, CHUNK);
         if planted("twice") {
-            chunks.extend(self.document.chunks_since(theirs, PORTION));
+            chunks.extend(self.document.chunks_since(theirs, CHUNK));
         }
         let Some(member) = self.members.get_mut(&id) else {
             return;
