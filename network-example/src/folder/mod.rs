@@ -20,6 +20,7 @@
 mod files;
 mod task;
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -42,14 +42,14 @@ fn a_stick_is_carried_back_and_forth() {
     let at_stick = |name: &str, sees: &str, types: &str| {
         let mut editor = desk.edit(name, &["join", "folder:stick", &format!("{name}.md")]);
         editor.wait_for(sees, |screen| shows(screen, sees) && is_in_sync(screen));
-        editor.type_text(types);
+        editor.type_text(&format!("{types} "));
         editor.wait_for(types, |screen| shows(screen, types) && is_in_sync(screen) && !shows(screen, "unsent"));
         save(&mut editor);
         quit(editor);
     };
-    at_stick("Ada", "", "first ");
-    at_stick("Ben", "first", "second ");
-    at_stick("Ada", "second", "third ");
+    at_stick("Ada", "", "first");
+    at_stick("Ben", "first", "second");
+    at_stick("Ada", "second", "third");
     let text = desk.read("Ada.md");
     assert!(["first", "second", "third"].iter().all(|word| text.contains(word)), "{text:?}");
     let missing = desk.run(&["join", "folder:nowhere", "x.md"]);
