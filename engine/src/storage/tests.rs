@@ -2,8 +2,11 @@
 //! looked at, `CALLS=n` how long the life is at whose every call something fails.
 //!
 //! A record is *acknowledged* when a sync behind it, or a rewrite with it, has said that all is well. A disk that lies once is
-//! the bug that is planted for good. Others to plant, not tried yet: `sync` writes its seal before it syncs; `rewrite` does
-//! not sync what it wrote, or its name; `open` does not write once more what no seal vouches for.
+//! the bug that is planted for good. Others that were planted and caught: `sync` writes its seal before it syncs; `rewrite`
+//! does not sync what it wrote, or its name; a file with seals is read by the rule of version 2.
+//!
+//! Not caught: `open` does not write once more what no seal vouches for (the disk here syncs what it had lost after all), and
+//! the first sync does not sync the name.
 
 use super::disk::{Disk, Fault};
 use super::{Kind, LogFile, Opened, Record, StorageError};
