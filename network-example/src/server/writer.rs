@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
@@ -64,10 +64,11 @@ impl Writer {
         let (jobs, queue) = mpsc::channel(JOBS);
         let (batch, waiting, rested) = (Vec::new(), Vec::new(), Instant::now());
         let work = Work { store, failure: None, batch, waiting, bytes: 0, rest, rested };
-        // A clock of its own: the store outlasts whatever runs the connections.
+        // A clock of its own: the store outlasts whatever runs the connections. It runs only while the thread waits, for the
+        // store may block as it likes.
         let clock = Builder::new_current_thread().enable_time().build()?;
         let thread = thread::Builder::new().name("cede-store".to_owned());
-        let thread = thread.spawn(move || clock.block_on(work.run(queue)))?;
+        let thread = thread.spawn(move || work.run(&clock, queue))?;
         Ok((Self { jobs }, thread))
     }
 
@@ -127,19 +128,19 @@ struct Work<S> {
 }
 
 impl<S: Store> Work<S> {
-    async fn run(mut self, mut queue: mpsc::Receiver<Job>) -> Option<Arc<str>> {
-        while let Some(first) = queue.recv().await {
+    fn run(mut self, clock: &Runtime, mut queue: mpsc::Receiver<Job>) -> Option<Arc<str>> {
+        while let Some(first) = queue.blocking_recv() {
             self.take(first);
-            self.gather(&mut queue).await;
+            self.gather(clock, &mut queue);
             self.commit();
         }
         self.failure
     }
 
     /// Takes in what comes until the batch is worth a commit.
-    async fn gather(&mut self, queue: &mut mpsc::Receiver<Job>) {
+    fn gather(&mut self, clock: &Runtime, queue: &mut mpsc::Receiver<Job>) {
         while !self.batch.is_empty() && self.bytes < WORTH && self.failure.is_none() {
-            match timeout_at(self.rested, queue.recv()).await {
+            match clock.block_on(async { timeout_at(self.rested, queue.recv()).await }) {
                 Ok(Some(job)) => self.take(job),
                 // Nobody is there to send any more, or it is time.
                 Ok(None) | Err(_) => break,

@@ -74,7 +74,8 @@ fn what_cannot_be_done_to_a_dictionary_says_why() {
         (&["dict", none, "list"], 1, "refused"),
         (&["dict", &notes, "set", "a", "red"], 2, "red is no JSON"),
         (&["dict", "http://x/y", "list"], 2, "expected ws://host:port/ROOM"),
-        (&["dict"], 2, "cede dict needs URL"),
+        (&["dict"], 2, "FILE is missing"),
+        (&["dict", none], 2, "cede dict needs set, get, remove, list or watch"),
     ] {
         let output = desk.run(words);
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
