@@ -80,8 +80,7 @@ fn dict(agent: u128, sets: &[(&str, Value)]) -> AnyDocument {
 #[test]
 fn processes_write_files_and_one_merges_them_once() {
     let desk = Desk::new();
-    fs::create_dir(desk.path("out")).expect("made");
-    // The one that merges is there first, and waits.
+    // The one that merges is there first, makes the folder, and waits.
     let merging = desk.start("merge-folder out --expect ann,ben,cat --timeout 300");
     let processes: Vec<Child> = ["ann", "ben"]
         .iter()

@@ -2,12 +2,12 @@
 //!
 //! Knows waiting, and what to tell meanwhile. How files are read and written so that nothing is lost, `files::folder` knows.
 
-use std::fs::{File, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use cede::storage::finish;
+use cede::storage::{FinishError, finish};
 use cede::{DocumentKind, MetaJson};
 
 use super::ToolError;
@@ -42,6 +42,9 @@ pub(super) fn leave(file: &Path, folder: &Path, name: Option<&str>, notices: &mu
     })?;
     let meta = MetaJson::from(document).to_text();
     let meta = meta.map_err(|error| ToolError::Meta { path: file.to_owned(), source: Box::new(error) })?;
+    // The first to finish makes the folder.
+    let made = fs::create_dir_all(folder);
+    made.map_err(|cause| ToolError::Finish(FinishError::Io { path: folder.to_owned(), cause }))?;
     finish(folder, name.unwrap_or(&stem), format!("{values:#}\n").as_bytes(), meta.as_bytes())
         .map_err(ToolError::Finish)
 }
@@ -50,6 +53,9 @@ pub(super) fn leave(file: &Path, folder: &Path, name: Option<&str>, notices: &mu
 pub(super) fn merge(gathering: &Gathering, out: &mut impl Write, notices: &mut impl Write) -> Result<(), ToolError> {
     let Gathering { folder: path, expected, patience } = gathering;
     let folder = Folder::new(path, expected).map_err(ToolError::Folder)?;
+    // Those whose work is waited for may not have begun.
+    let made = fs::create_dir_all(path);
+    made.map_err(|cause| ToolError::Folder(FolderError::Io { path: path.clone(), cause }))?;
     // Two that merge at once could each write without what the other has taken in, and remove it.
     let _lock = lock(path).map_err(ToolError::Folder)?;
     let missing = wait(&folder, *patience, notices)?;
