@@ -7,9 +7,10 @@ use crate::forge::{crc32, sealed};
 use crate::random::Random;
 use cede::storage::{Kind, LogFile, Record};
 use cede::sync::Message;
-use cede::{AgentId, Chars, Document, Saved, Sender, Session};
+use cede::{AgentId, AnyDocument, Chars, Dict, Document, Json, MetaJson, Saved, Sender, Session};
 #[cfg(feature = "programs")]
 use cede_net::wire::{ClientControl, ServerControl};
+use serde_json::json;
 use std::sync::OnceLock;
 
 /// What is read, and how its checksums are made right.
@@ -23,7 +24,8 @@ pub struct Target {
     pub read: fn(&[u8]) -> String,
 }
 
-/// The target of a name: `update`, `saved`, `file`, `frame`; of the programs beside the engine, `control` and `trace`.
+/// The target of a name: `update`, `saved`, `file`, `frame`, `json`, `dict`, and `meta`, documents as JSON with their
+/// history; of the programs beside the engine, `control` and `trace`.
 pub fn target(name: &str) -> Option<Target> {
     let documents: Vec<Document> = (1..6).map(|seed| typed(seed, 30 * seed as usize * seed as usize)).collect();
     let updates = || documents.iter().map(Document::encode);
@@ -46,6 +48,27 @@ pub fn target(name: &str) -> Option<Target> {
                 read: read_frame,
             }
         }
+        "json" => Target {
+            corpus: (0..24).map(|seed| edited(seed, 4 * seed as usize * seed as usize).encode()).collect(),
+            seal: |bytes| resealed(bytes, 0),
+            read: read_json,
+        },
+        "dict" => Target {
+            corpus: (0..24).map(|seed| set(seed, 4 * seed as usize * seed as usize).encode()).collect(),
+            seal: |bytes| resealed(bytes, 0),
+            read: read_dict,
+        },
+        "meta" => Target {
+            corpus: (0..12)
+                .flat_map(|seed| {
+                    let json = AnyDocument::Json(Box::new(edited(seed, 3 * seed as usize)));
+                    let dict = AnyDocument::Dict(Box::new(set(seed, 3 * seed as usize)));
+                    [json, dict].map(|document| MetaJson::from(document).to_text().expect("no text").into_bytes())
+                })
+                .collect(),
+            seal: |bytes| bytes,
+            read: read_meta,
+        },
         #[cfg(feature = "programs")]
         "control" => Target { corpus: controls(), seal: |bytes| bytes, read: read_control },
         #[cfg(feature = "programs")]
@@ -122,6 +145,97 @@ fn read_update(bytes: &[u8]) -> String {
         assert_eq!(again.text(), document.text(), "a history that was read and written is another one");
     }
     answer
+}
+
+/// A document of two who have edited at random, some of it concurrently.
+fn edited(seed: u64, edits: usize) -> Json {
+    let mut random = Random::from_seed(seed);
+    let mut replicas = [1, 2].map(|agent| Json::new(AgentId::new(agent)));
+    for _ in 0..edits {
+        let json = &mut replicas[random.below(2)];
+        let value =
+            [json!({}), json!([]), json!({"a": [1, -2, 2.5]}), json!("é"), json!(null)][random.below(5)].clone();
+        let name = ["a", "b", "todo"][random.below(3)];
+        // What cannot be done there is not.
+        let _ = match random.below(5) {
+            0 => json.edit().get(name).push(&value).map(drop),
+            1 => json.edit().get(name).get("b").set(&value),
+            2 => json.edit().get(name).at(random.below(3)).delete(),
+            3 => json.edit().get(name).delete(),
+            _ => json.edit().get(name).set(&value),
+        };
+        if random.percent(10) {
+            let [a, b] = replicas.each_ref().map(Json::encode);
+            replicas[0].import(&b).expect("what the other has");
+            replicas[1].import(&a).expect("what the other has");
+        }
+    }
+    let [mut json, other] = replicas;
+    json.import(&other.encode()).expect("what the other has");
+    json
+}
+
+fn read_json(bytes: &[u8]) -> String {
+    static BEGUN: OnceLock<Json> = OnceLock::new();
+    let mut json = BEGUN.get_or_init(|| edited(5, 40)).clone();
+    let before = (json.encode(), json.full());
+    let fresh = Json::decode(AgentId::new(77), bytes);
+    let merged = json.import(bytes);
+    if merged.is_err() {
+        assert_eq!((json.encode(), json.full()), before, "a refused update has changed the document");
+    }
+    if let Ok(fresh) = &fresh {
+        let again = Json::decode(AgentId::new(78), &fresh.encode()).expect("what was encoded");
+        assert_eq!(again.full(), fresh.full(), "a history that was read and written is another one");
+    }
+    format!("{:?} {:?} {}", fresh.err(), merged.as_ref().err(), json.waiting() > 0)
+}
+
+/// A dictionary of two who have set and removed at random; of some, what was overwritten is dropped.
+fn set(seed: u64, edits: usize) -> Dict {
+    let mut random = Random::from_seed(seed);
+    let mut replicas = [1, 2].map(|agent| Dict::new(AgentId::new(agent)));
+    for _ in 0..edits {
+        let dict = &mut replicas[random.below(2)];
+        let key = ["a", "b", "ключ"][random.below(3)];
+        let wall = random.bits() >> 20;
+        match random.percent(70) {
+            true => dict.set(key, &json!({"n": random.below(100)}), wall),
+            false => dict.remove(key, wall),
+        }
+        .expect("short");
+    }
+    let [mut dict, other] = replicas;
+    dict.import(&other.encode()).expect("what the other has");
+    if seed % 3 == 0 { dict.drop_overwritten() } else { dict }
+}
+
+fn read_dict(bytes: &[u8]) -> String {
+    static BEGUN: OnceLock<Dict> = OnceLock::new();
+    let mut dict = BEGUN.get_or_init(|| set(5, 40)).clone();
+    let before = (dict.encode(), dict.to_value());
+    let fresh = Dict::decode(AgentId::new(77), bytes);
+    let merged = dict.import(bytes);
+    if merged.is_err() {
+        assert_eq!((dict.encode(), dict.to_value()), before, "a refused update has changed the dictionary");
+    }
+    if let Ok(fresh) = &fresh {
+        let again = Dict::decode(AgentId::new(78), &fresh.encode()).expect("what was encoded");
+        assert_eq!(again.to_value(), fresh.to_value(), "a history that was read and written is another one");
+    }
+    format!("{:?} {:?} {}", fresh.err(), merged.as_ref().err(), dict.waiting() > 0)
+}
+
+fn read_meta(bytes: &[u8]) -> String {
+    match MetaJson::parse(AgentId::new(77), bytes) {
+        Ok(meta) => {
+            let text = meta.to_text().expect("it was JSON");
+            let again = MetaJson::parse(AgentId::new(78), text.as_bytes()).expect("what was written");
+            assert_eq!(again.document.encode(), meta.document.encode(), "read and written it is another one");
+            "whole".to_owned()
+        }
+        Err(error) => error.to_string(),
+    }
 }
 
 fn read_saved(bytes: &[u8]) -> String {

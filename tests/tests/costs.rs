@@ -156,10 +156,23 @@ fn inputs() -> Vec<(String, Vec<u8>)> {
     inputs
 }
 
-/// The largest of these inputs that fits, of some sizes: shapes need 1 to 32 bytes an event.
+/// The largest of these inputs that fits, of some sizes: shapes need 1 to 32 bytes an event. What a small one takes tells
+/// with which size to begin, for the large ones take seconds to make.
 fn largest(input: impl Fn(usize) -> Vec<u8>) -> Vec<u8> {
-    let inputs = [2_000, 4_000, 8_000, 16_000, 32_000].into_iter().map(input);
-    inputs.take_while(|input| input.len() <= INPUT).last().unwrap_or_default()
+    const LEAST: usize = 2_000;
+    let small = input(LEAST);
+    let mut events = 16 * LEAST;
+    while events > LEAST && events / LEAST * small.len() > INPUT {
+        events /= 2;
+    }
+    while events > LEAST {
+        let input = input(events);
+        if input.len() <= INPUT {
+            return input;
+        }
+        events /= 2;
+    }
+    small
 }
 
 /// Two hundred bytes that bring 300,000 concurrent runs. They take more than the promise: a run in a window takes some 400

@@ -1,4 +1,4 @@
-//! `cede-fuzz update|saved|file|frame|control|trace SECONDS [SEED]`: reads inputs that were changed at random until the time is
+//! `cede-fuzz update|saved|file|frame|json|dict|meta|control|trace SECONDS [SEED]`: reads inputs that were changed at random until the time is
 //! over, and stops at the first panic, the first input that takes more than 2 seconds, and the first that takes more than
 //! 512 MiB.
 //!
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     let seconds = words.get(1).and_then(|seconds| seconds.parse().ok());
     let seed = words.get(2).map_or(Some(1), |seed| seed.parse().ok());
     let (Some(target), Some(seconds), Some(seed)) = (target, seconds, seed) else {
-        eprintln!("cede-fuzz update|saved|file|frame|control|trace SECONDS [SEED]");
+        eprintln!("cede-fuzz update|saved|file|frame|json|dict|meta|control|trace SECONDS [SEED]");
         return ExitCode::FAILURE;
     };
     fuzz(target, Duration::from_secs(seconds), seed)
