@@ -207,7 +207,7 @@ fn set(seed: u64, edits: usize) -> Dict {
     }
     let [mut dict, other] = replicas;
     dict.import(&other.encode()).expect("what the other has");
-    if seed % 3 == 0 { dict.drop_overwritten() } else { dict }
+    if seed.is_multiple_of(3) { dict.drop_overwritten() } else { dict }
 }
 
 fn read_dict(bytes: &[u8]) -> String {
