@@ -1,11 +1,9 @@
 //! JSON documents: the conformance cases, the figures of the paper (Kleppmann & Beresford 2017), and random histories
 //! against a plain oracle.
 //!
-//! Bugs planted in `engine/src/json`, to see that they are caught, each by the test named:
-//! - `Tree::touch` keeps what it has seen (`retain` left out): `random_histories…` (values come back twice).
-//! - `Tree::clear` does not go below: `an_overwritten_map…`.
-//! - `Sequence::insert_behind` takes the next run for the right neighbour, seen or not: `the_cases…`.
-//! - `Slot::registers` in the order of the log: `the_cases…`, in other orders of arrival.
+//! Replicas that hear of each other at random, with invariants checked on the way, are in `engine/src/json/tests.rs`. Two
+//! bugs planted in the engine are caught there: `Tree::touch` that keeps what the operation has seen (`retain` left out),
+//! and `Sequence::insert_behind` that takes the next run for the right neighbour, seen or not.
 
 use cede::{AgentId, Deed, EventId, Frontier, Json, Mutation, PathStep, Place};
 use cede_tests::conformance::{Conformance, ContainerCase, DeedCase, JsonCase, JsonOpCase, JsonStepCase, KeyCase};
