@@ -139,6 +139,15 @@ impl<'r, 'a> ColumnReader<'r, 'a> {
         }
     }
 
+    /// The next columns, one for each weight.
+    pub(crate) fn all<const N: usize>(&mut self, weights: [u32; N]) -> Result<[Cow<'a, [u8]>; N], DecodeError> {
+        let mut columns = std::array::from_fn(|_| Cow::default());
+        for (column, weight) in columns.iter_mut().zip(weights) {
+            *column = self.next(weight)?;
+        }
+        Ok(columns)
+    }
+
     pub(crate) fn invalid(&self, what: &'static str) -> DecodeError {
         self.reader.invalid(what)
     }

@@ -264,14 +264,8 @@ impl Contents for Operations {
     }
 
     fn unpack(columns: &mut ColumnReader<'_, '_>, shares: &[Share], _: usize) -> Result<(Self, Vec<u32>), DecodeError> {
-        let weights = Written::default().columns().map(|(_, weight)| weight);
-        let mut read = Vec::with_capacity(weights.len());
-        for weight in weights {
-            read.push(columns.next(weight)?);
-        }
-        let bytes: Vec<&[u8]> = read.iter().map(|column| &**column).collect();
-        let bytes = bytes.try_into().map_err(|_| columns.invalid("columns are missing"))?;
-        let mut reading = Reading::new(bytes)?;
+        let read = columns.all(Written::default().columns().map(|(_, weight)| weight))?;
+        let mut reading = Reading::new(read.each_ref().map(|column| &**column))?;
         let mut counts = Vec::with_capacity(shares.len());
         for share in shares {
             match reading.runs(share.runs)? {
