@@ -95,7 +95,22 @@ impl UndoHistory {
     }
 
     /// Events were made here.
+    #[inline]
     pub(crate) fn record(&mut self, part: Part, span: EventSpan) {
+        if self.joined || self.making != Making::Edits || !self.redo.is_empty() {
+            return self.record_among_others(part, span);
+        }
+        let ended = std::mem::take(&mut self.ended);
+        if !ended && self.undo.last_part() == Some(part) {
+            self.undo.add(part, span);
+        } else {
+            self.undo.push(part, span);
+        }
+    }
+
+    /// The same where steps are taken back or done again, or can be, or belong together.
+    #[inline(never)]
+    fn record_among_others(&mut self, part: Part, span: EventSpan) {
         let joined = std::mem::take(&mut self.joined);
         let ended = std::mem::take(&mut self.ended);
         if self.making == Making::Edits && !self.redo.is_empty() {
@@ -247,6 +262,10 @@ impl UndoHistory {
 }
 
 impl Part {
+    /// By their codes.
+    const ALL: [Self; 4] = [Self::Typed, Self::Backspaced, Self::Deleted, Self::Ahead];
+
+    #[inline]
     fn code(self) -> u8 {
         match self {
             Self::Typed => 0,
@@ -257,7 +276,7 @@ impl Part {
     }
 
     fn from_code(code: u8) -> Option<Self> {
-        [Self::Typed, Self::Backspaced, Self::Deleted, Self::Ahead].into_iter().find(|part| part.code() == code)
+        Self::ALL.get(usize::from(code)).copied()
     }
 }
 
@@ -274,10 +293,6 @@ impl Agents {
             self.list.len() - 1
         });
         number as u32
-    }
-
-    fn get(&self, number: u32) -> AgentId {
-        self.list[number as usize]
     }
 
     fn write(&mut self, agent: AgentId, writer: &mut Writer) {

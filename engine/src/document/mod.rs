@@ -519,6 +519,34 @@ impl Document {
         key.apply(&mut self.text);
     }
 
+    /// Whether one ASCII char more of a run of typing whose last event is the last of the log, at `at` of the agent's own
+    /// branch and at `position` of the visible text, is only added to what is there: no memory is asked for.
+    #[inline]
+    pub(crate) fn takes_key(&self, at: u32, position: u32) -> bool {
+        let operations = self.log.contents();
+        operations.takes_key(at) && operations.has_memory_for_key() && self.text.takes_key(Chars(position as usize))
+    }
+
+    /// Records it.
+    #[inline]
+    pub(crate) fn type_key(&mut self, key: u8) {
+        self.log.go_on(1, |operations| operations.insert_key(key));
+        self.text.insert_key(key);
+    }
+
+    /// The same for one backspace, which deletes the char at `at` and at `position`.
+    #[inline]
+    pub(crate) fn takes_backspace(&self, at: u32, position: u32) -> bool {
+        self.log.contents().takes_backspace(at) && self.text.takes_backspace(Chars(position as usize + 1))
+    }
+
+    /// Records it.
+    #[inline]
+    pub(crate) fn backspace(&mut self) {
+        self.log.go_on(1, Operations::backspace);
+        self.text.backspace();
+    }
+
     /// Records deletions: at `at` of the agent's own branch, forwards or backwards; in the visible text from `position`
     /// on. Returns the clock of the first event.
     pub(crate) fn take_out(&mut self, agent: AgentId, group: Option<&[Local]>, key: Deleted) -> Clock {

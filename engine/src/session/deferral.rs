@@ -49,6 +49,7 @@ impl Deferral {
     }
 
     /// A run starts in a text of `len` chars.
+    #[inline]
     pub(super) fn start(&mut self, len: u32) {
         (self.left, self.right, self.touched, self.events) = (0, len, false, 0);
         self.typed.clear();
@@ -71,6 +72,7 @@ impl Deferral {
         room.min(MOST_EVENTS.saturating_sub(self.events))
     }
 
+    #[inline]
     pub(super) fn typed(&mut self, count: u32) {
         self.caret += count;
         self.right += count;
@@ -81,13 +83,20 @@ impl Deferral {
         }
     }
 
+    #[inline]
     pub(super) fn backspaced(&mut self, count: u32) {
-        self.forget_typed(0, count);
+        match self.typed.last_mut() {
+            // Mostly what was just typed.
+            Some(last) if last.gap == 0 && last.len > count => last.len -= count,
+            Some(_) => self.forget_typed(0, count),
+            None => {}
+        }
         self.caret -= count;
         self.right -= count;
         self.events = self.events.saturating_add(count);
     }
 
+    #[inline]
     pub(super) fn deleted(&mut self, count: u32) {
         self.right -= count;
         self.events = self.events.saturating_add(count);

@@ -13,7 +13,8 @@
 //! ```
 //!
 //! Whatever could change the rules for the next key opens the books and so ends the stroke: what held for its first key
-//! holds for all of them.
+//! holds for all of them. While everything that there is has been adopted, as for somebody who types alone, one stroke
+//! follows another without that: no rule has to be asked, and the agent's branch is what is on the screen.
 
 use super::deferral::{Deferral, LocalEdit};
 use crate::document::{Deleted, Typed};
@@ -45,16 +46,18 @@ pub(super) struct Books {
 }
 
 /// Keys of one kind, one after the other at the caret.
-#[derive(Clone, Debug)]
-struct Stroke {
-    part: Part,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stroke {
+    pub(super) part: Part,
     /// The keys that are not entered.
-    count: u32,
+    pub(super) count: u32,
     /// How many there may be before the rules must be asked again; 0 while no stroke is going on.
-    most: u32,
+    pub(super) most: u32,
     /// The first of them, by its clock and its number.
-    first: Clock,
-    first_local: Local,
+    pub(super) first: Clock,
+    pub(super) first_local: Local,
+    /// Nothing was pending when it began.
+    pub(super) alone: bool,
 }
 
 /// Where the caret is.
@@ -67,6 +70,12 @@ pub(super) struct Caret {
 }
 
 impl Caret {
+    /// There in both, nothing being pending.
+    #[inline]
+    pub(super) fn alone_at(at: u32) -> Self {
+        Self { in_branch: at, visible: at }
+    }
+
     /// Typing there.
     #[inline]
     pub(super) fn types(self, text: &str, chars: u32) -> Typed<'_> {
@@ -96,7 +105,8 @@ impl Ledger {
             run: Deferral::default(),
             undo: UndoHistory::default(),
         };
-        let stroke = Stroke { part: Part::Typed, count: 0, most: 0, first: Clock(0), first_local: Local(0) };
+        let stroke =
+            Stroke { part: Part::Typed, count: 0, most: 0, first: Clock(0), first_local: Local(0), alone: false };
         Self { agent, books, stroke }
     }
 
@@ -142,11 +152,30 @@ impl Ledger {
         self.stroke.count > 0 || self.books.undo.can_undo()
     }
 
-    /// A stroke of up to `most` keys begins, of which `count` have been made, events from `first` on; the books are
-    /// open.
-    pub(super) fn begin_stroke(&mut self, part: Part, first: Clock, first_local: Local, count: u32, most: u32) {
+    /// A stroke begins, whose first keys have been made; the books are open.
+    pub(super) fn begin_stroke(&mut self, stroke: Stroke) {
         debug_assert!(self.stroke.count == 0, "a stroke begins before {} keys are entered", self.stroke.count);
-        self.stroke = Stroke { part, count, most, first, first_local };
+        self.stroke = stroke;
+    }
+
+    /// Goes from the stroke to another one of `count` keys at `at`, in a text of so many chars, if a stroke is going on
+    /// that began with nothing pending: whatever others send ends it.
+    #[inline]
+    pub(super) fn turn(&mut self, part: Part, at: u32, count: u32, text: u32) -> bool {
+        let Stroke { count: made, most, first, first_local, alone, .. } = self.stroke;
+        let turns = alone && made > 0 && count.wrapping_sub(1) < most.saturating_sub(made);
+        if turns {
+            self.books.count(self.agent, &self.stroke);
+            if at != self.books.run.caret() {
+                self.books.run.move_to(at);
+                self.books.undo.end_step();
+                self.books.run.start(text);
+            }
+            self.books.branch_caret = at;
+            let first = Clock(first.0 + made);
+            self.stroke = Stroke { part, count, most: most - made, first, first_local: first_local + made, alone };
+        }
+        turns
     }
 
     /// The caret, when it is at `at` and a stroke of this kind is going on.
@@ -183,15 +212,21 @@ impl Stroke {
 
 impl Books {
     fn enter(&mut self, agent: AgentId, stroke: &Stroke) {
-        let &Stroke { part, count, first, first_local, .. } = stroke;
         self.branch_caret = stroke.after(self.branch_caret);
+        self.branch.clear();
+        self.branch.push(stroke.first_local + (stroke.count - 1));
+        self.count(agent, stroke);
+    }
+
+    /// Enters it but for what it does to the agent's branch.
+    #[inline]
+    fn count(&mut self, agent: AgentId, stroke: &Stroke) {
+        let &Stroke { part, count, first, .. } = stroke;
         match LocalEdit::of(part) {
             LocalEdit::Insert => self.run.typed(count),
             LocalEdit::Backspace => self.run.backspaced(count),
             LocalEdit::Delete => self.run.deleted(count),
         }
-        self.branch.clear();
-        self.branch.push(first_local + (count - 1));
         self.next_clock = Clock(first.0 + count);
         self.undo.record(part, EventSpan { agent, start: first, end: self.next_clock });
     }

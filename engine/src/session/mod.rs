@@ -25,7 +25,7 @@ use crate::text::buffer::Buffer;
 use crate::text::unit::{Chars, PositionError, Unit, UnitKind, count_chars};
 use crate::undo::Part;
 use deferral::LocalEdit;
-use ledger::{Caret, Ledger};
+use ledger::{Caret, Ledger, Stroke};
 use std::fmt;
 use std::ops::Range;
 
@@ -117,7 +117,10 @@ impl Session {
     /// A position beyond the end or inside a character, or a log that is full; then nothing has changed.
     pub fn insert<U: Unit>(&mut self, at: U, text: &str) -> Result<(), EditError> {
         // The usual key is looked at before anything else is asked.
-        if U::KIND == UnitKind::Chars && text.len() == 1 && self.types_on(at.get(), text) {
+        if U::KIND == UnitKind::Chars
+            && let &[key] = text.as_bytes()
+            && self.types_key(at.get(), key)
+        {
             return Ok(());
         }
         self.insert_anywhere(at, text)
@@ -126,7 +129,7 @@ impl Session {
     #[inline(never)]
     fn insert_anywhere<U: Unit>(&mut self, at: U, text: &str) -> Result<(), EditError> {
         let at = self.chars(at)?;
-        if self.types_on(at as usize, text) {
+        if self.types_on(at as usize, text) || self.types_anew(at, text) {
             return Ok(());
         }
         self.check_room(0, text)?;
@@ -143,8 +146,12 @@ impl Session {
     /// # Errors
     /// As [`insert`](Self::insert), or a range that ends before it starts.
     pub fn delete<U: Unit>(&mut self, range: Range<U>) -> Result<(), EditError> {
-        if U::KIND == UnitKind::Chars && self.deletes_on(range.start.get(), range.end.get()) {
-            return Ok(());
+        if U::KIND == UnitKind::Chars {
+            let (start, end) = (range.start.get(), range.end.get());
+            let one = end.checked_sub(start) == Some(1);
+            if one && self.backspaces_key(end) || self.deletes_on(start, end) {
+                return Ok(());
+            }
         }
         self.delete_anywhere(range)
     }
@@ -153,6 +160,9 @@ impl Session {
     fn delete_anywhere<U: Unit>(&mut self, range: Range<U>) -> Result<(), EditError> {
         let range = self.range(range)?;
         if U::KIND != UnitKind::Chars && self.deletes_on(range.start as usize, range.end as usize) {
+            return Ok(());
+        }
+        if self.deletes_anew(range.clone()) {
             return Ok(());
         }
         self.check_room(range.end - range.start, "")?;
@@ -227,8 +237,18 @@ impl Session {
 
 /// Local edits, in chars and checked.
 impl Session {
-    /// Whether this is the next key of a stroke, and then it has been typed.
+    /// Whether this ASCII char is the next key of a stroke and no memory has to be asked for, and then it has been typed.
     #[inline]
+    fn types_key(&mut self, at: usize, key: u8) -> bool {
+        let Some(caret) = self.ledger.stroke_at(Part::Typed, at) else { return false };
+        let goes_on = self.document.takes_key(caret.in_branch, caret.visible) && self.ledger.goes_on(1);
+        if goes_on {
+            self.document.type_key(key);
+        }
+        goes_on
+    }
+
+    /// Whether this is the next key of a stroke, and then it has been typed.
     fn types_on(&mut self, at: usize, text: &str) -> bool {
         let Some(caret) = self.ledger.stroke_at(Part::Typed, at) else { return false };
         let chars = count_chars(text);
@@ -239,8 +259,19 @@ impl Session {
         goes_on
     }
 
-    /// Whether this is the next key of a stroke, and then it has been made.
+    /// Whether this is the next of many backspaces, of an ASCII char, and then it has been made.
     #[inline]
+    fn backspaces_key(&mut self, end: usize) -> bool {
+        let Some(caret) = self.ledger.stroke_at(Part::Backspaced, end) else { return false };
+        let takes = |at| self.document.takes_backspace(at, caret.visible - 1);
+        let goes_on = caret.in_branch.checked_sub(1).is_some_and(takes) && self.ledger.goes_on(1);
+        if goes_on {
+            self.document.backspace();
+        }
+        goes_on
+    }
+
+    /// Whether this is the next key of a stroke, and then it has been made.
     fn deletes_on(&mut self, start: usize, end: usize) -> bool {
         let Some(count) = end.checked_sub(start) else { return false };
         let mut goes_on = false;
@@ -256,6 +287,30 @@ impl Session {
             }
         }
         goes_on
+    }
+
+    /// Whether this is the first key of a stroke that follows another, and then it has been typed.
+    fn types_anew(&mut self, at: u32, text: &str) -> bool {
+        let Ok(chars) = u32::try_from(count_chars(text)) else { return false };
+        let turns = self.ledger.turn(Part::Typed, at, chars, self.document.len());
+        if turns {
+            self.document.type_on(Caret::alone_at(at).types(text, chars));
+        }
+        turns
+    }
+
+    /// Whether these are the first keys of a stroke that follows another, and then they have been made.
+    fn deletes_anew(&mut self, range: Range<u32>) -> bool {
+        let Range { start, end } = range;
+        let (part, at) = if end == self.ledger.caret() { (Part::Backspaced, end) } else { (Part::Deleted, start) };
+        let turns = self.ledger.turn(part, at, end - start, self.document.len());
+        if turns {
+            let caret = Caret::alone_at(at);
+            let deleted =
+                if part == Part::Backspaced { caret.backspaces(end - start) } else { caret.deletes(end - start) };
+            self.document.take_out_on(deleted);
+        }
+        turns
     }
 
     fn go_to(&mut self, caret: u32) {
@@ -281,7 +336,7 @@ impl Session {
             } else {
                 self.document.type_in(self.agent, self.ledger.group(start.starts_group), typed)
             };
-            self.made(part, first, chars, start.most);
+            self.made(part, first, chars, &start);
             rest = behind;
         }
     }
@@ -313,7 +368,7 @@ impl Session {
         } else {
             self.document.take_out(self.agent, self.ledger.group(start.starts_group), deleted)
         };
-        self.made(part, first, count, start.most);
+        self.made(part, first, count, &start);
         count
     }
 
@@ -337,15 +392,18 @@ impl Session {
         Start {
             caret: Caret { in_branch: books.branch_caret, visible: books.run.caret() },
             most: most.min(log.room()),
+            alone: !pending,
             starts_group,
             goes_on: !starts_group && books.branch.last().is_some_and(|&last| last + 1 == log.len()),
             clock: books.next_clock,
         }
     }
 
-    /// The last `count` events were made at the caret: the first of a stroke that may have `most`.
-    fn made(&mut self, part: Part, first: Clock, count: u32, most: u32) {
-        self.ledger.begin_stroke(part, first, self.document.log().len() - count, count, most);
+    /// The last `count` events were made at the caret: the first of a stroke.
+    fn made(&mut self, part: Part, first: Clock, count: u32, start: &Start) {
+        let first_local = self.document.log().len() - count;
+        let &Start { most, alone, .. } = start;
+        self.ledger.begin_stroke(Stroke { part, count, most, first, first_local, alone });
     }
 }
 
@@ -354,6 +412,8 @@ struct Start {
     caret: Caret,
     /// How many chars may go before the rules must be asked again.
     most: u32,
+    /// Nothing is pending.
+    alone: bool,
     /// It starts a group, with the agent's branch for parents.
     starts_group: bool,
     /// It goes on with the last run of the log, which is the agent's.
@@ -364,7 +424,11 @@ struct Start {
 
 /// Units.
 impl Session {
+    #[inline(always)]
     fn chars<U: Unit>(&self, at: U) -> Result<u32, PositionError> {
+        if U::KIND == UnitKind::Chars && at.get() <= self.document.len() as usize {
+            return Ok(at.get() as u32);
+        }
         self.text().convert::<U, Chars>(at).map(|chars| chars.0 as u32)
     }
 

@@ -26,7 +26,7 @@ fn seeds() -> Vec<u64> {
 
 /// Anything that a person does, mostly keys at the caret. Both sessions are in the same state.
 fn act(random: &mut Random, sessions: [&mut Session; 2]) {
-    let (kind, place, text) = (random.below(24), random.below(1000), ["a", "\n", "é", "🙂", "word"][random.below(5)]);
+    let (kind, place, text) = (random.below(28), random.below(1000), ["a", "\n", "é", "🙂", "word"][random.below(5)]);
     for session in sessions {
         let (len, caret) = (session.text().len::<Chars>().0, session.caret::<Chars>().0);
         let place = place % (len + 1);
@@ -38,6 +38,8 @@ fn act(random: &mut Random, sessions: [&mut Session; 2]) {
             17 => session.delete(session.caret::<Utf16>()..session.text().len::<Utf16>()),
             18 => session.insert(Chars(place), text),
             19 => session.replace(Chars(place.min(caret))..Chars(place.max(caret)), text),
+            24 | 25 if place < len => session.delete(Chars(place)..Chars((place + text.len()).min(len))),
+            26 => session.insert(Bytes(session.text().convert::<Chars, Bytes>(Chars(place)).expect("a place").0), text),
             20 => session.move_caret(Chars(place)).map_err(EditError::from),
             _ => Ok(()),
         };
@@ -60,7 +62,7 @@ fn keys_counted_are_keys_entered_one_by_one() {
         let mut entered = counted.clone();
         for _ in 0..120 {
             act(&mut random, [&mut counted, &mut entered]);
-            if random.below(6) == 0 {
+            if random.below(12) == 0 {
                 let place = random.below(peer.text().len::<Chars>().0 + 1);
                 peer.insert(Chars(place), "-").expect("a position of the text");
                 let update = peer.take_outgoing().expect("something was typed");

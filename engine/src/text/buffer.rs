@@ -89,6 +89,30 @@ impl Buffer {
         self.insert_elsewhere(at, text, chars)
     }
 
+    /// Whether one ASCII character at `at` is only added to the open page.
+    #[inline]
+    pub(crate) fn takes_key(&self, at: Chars) -> bool {
+        at.0 == self.caret() && self.gap.has_room_for_key()
+    }
+
+    /// Inserts it where it is.
+    #[inline]
+    pub(crate) fn insert_key(&mut self, key: u8) {
+        self.gap.insert_key(key);
+    }
+
+    /// Whether the character that ends at `end` only has to be taken from the open page.
+    #[inline]
+    pub(crate) fn takes_backspace(&self, end: Chars) -> bool {
+        end.0 == self.caret() && self.gap.has_key()
+    }
+
+    /// Takes it.
+    #[inline]
+    pub(crate) fn backspace(&mut self) {
+        self.gap.backspace_key();
+    }
+
     /// Removes the characters of `range`.
     ///
     /// # Errors

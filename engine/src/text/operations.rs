@@ -140,24 +140,47 @@ impl Operations {
     #[inline]
     pub(crate) fn insert_counted(&mut self, at: u32, text: &str, chars: u32) {
         match text.as_bytes() {
-            &[key] if self.takes_key(at) => {
-                // One byte is ASCII; saying so spares a look at how long the char is.
-                self.text.push(char::from(key & 0x7F));
-                self.len += 1;
-            }
+            &[key] if self.takes_key(at) => self.insert_key(key),
             _ if text.len() == chars as usize => self.insert_part(at, text, chars),
             _ => self.insert_in_parts(at, text, chars),
         }
     }
 
+    /// Records the insertion of one more ASCII char, which goes on with the last run.
+    #[inline]
+    pub(crate) fn insert_key(&mut self, key: u8) {
+        // One byte is ASCII; saying so spares a look at how long the char is.
+        self.text.push(char::from(key & 0x7F));
+        self.len += 1;
+    }
+
+    /// Whether there is memory for one byte of text more.
+    #[inline]
+    pub(crate) fn has_memory_for_key(&self) -> bool {
+        self.text.len() < self.text.capacity()
+    }
+
     /// Whether one more ASCII char at `at` goes on with the last run.
     #[inline]
-    fn takes_key(&self, at: u32) -> bool {
+    pub(crate) fn takes_key(&self, at: u32) -> bool {
         self.runs.last().is_some_and(|run| {
             let held = self.len - run.start;
             let all_ascii = self.text.len() as u32 - run.text == held;
             run.kind == Kind::Insert && run.at + held == at && (all_ascii || held < SCANNED)
         })
+    }
+
+    /// Whether one more backspace, of the char at `at`, goes on with the last run.
+    #[inline]
+    pub(crate) fn takes_backspace(&self, at: u32) -> bool {
+        let goes_on = |run: &Run| run.kind == Kind::Backspace && run.at.checked_sub(self.len - run.start) == Some(at);
+        self.runs.last().is_some_and(goes_on)
+    }
+
+    /// Records it.
+    #[inline]
+    pub(crate) fn backspace(&mut self) {
+        self.len += 1;
     }
 
     #[inline(never)]

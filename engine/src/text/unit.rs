@@ -224,6 +224,9 @@ pub(crate) fn count_breaks(text: &str) -> usize {
 
 #[inline(never)]
 fn count_breaks_of_longer(text: &[u8]) -> usize {
+    if let Some(words) = short_words(text) {
+        return words.into_iter().map(|word| count_in_word(word, b'\n')).sum();
+    }
     text.chunks(BLOCK).map(|block| count_bytes(block, |byte| byte == b'\n')).sum()
 }
 
@@ -231,6 +234,34 @@ fn count_breaks_of_longer(text: &[u8]) -> usize {
 #[inline]
 fn count_bytes(block: &[u8], is_meant: impl Fn(u8) -> bool) -> usize {
     usize::from(block.iter().fold(0u8, |count, &byte| count.wrapping_add(u8::from(is_meant(byte)))))
+}
+
+/// The highest bit of each byte of a word.
+const HIGHEST: u64 = 0x8080_8080_8080_8080;
+
+/// The bytes of a text of 2 to 16, and zeros, in two words: what people type in one go is mostly that short, and a loop whose
+/// length cannot be foreseen costs more than all that it does.
+#[inline]
+fn short_words(text: &[u8]) -> Option<[u64; 2]> {
+    if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        let behind = u64::from_le_bytes(*last).checked_shr(8 * 16u32.checked_sub(text.len() as u32)?);
+        Some([u64::from_le_bytes(*first), behind.unwrap_or(0)])
+    } else if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+        let behind = u32::from_le_bytes(*last).checked_shr(8 * (8 - text.len() as u32));
+        Some([u32::from_le_bytes(*first).into(), behind.unwrap_or(0).into()])
+    } else {
+        let [first, last] = [text.first_chunk::<2>()?, text.last_chunk::<2>()?].map(|pair| u16::from_le_bytes(*pair));
+        Some([first.into(), (last >> 8 & if text.len() == 3 { 0xff } else { 0 }).into()])
+    }
+}
+
+/// How many bytes of a word are this one, which is not 0.
+#[inline]
+fn count_in_word(word: u64, byte: u8) -> usize {
+    // Zero where they are equal; adding to the low bits of a byte carries into its highest unless they are all 0.
+    let differs = word ^ u64::from_le_bytes([byte; 8]);
+    let marked = ((differs & !HIGHEST) + !HIGHEST) | differs;
+    (!marked & HIGHEST).count_ones() as usize
 }
 
 /// How many chars a text has, which mostly is one key or ASCII; O(length).
@@ -241,7 +272,11 @@ pub(crate) fn count_chars(text: &str) -> usize {
 
 #[inline(never)]
 fn count_chars_of_longer(text: &str) -> usize {
-    if text.is_ascii() { text.len() } else { UnitKind::Chars.count(text) }
+    let is_ascii = match short_words(text.as_bytes()) {
+        Some([first, second]) => (first | second) & HIGHEST == 0,
+        None => text.is_ascii(),
+    };
+    if is_ascii { text.len() } else { UnitKind::Chars.count(text) }
 }
 
 impl Display for UnitKind {
@@ -308,6 +343,20 @@ mod tests {
         assert_eq!(Chars::count(text), Chars(4));
         assert_eq!(Bytes::count(text), Bytes(10));
         assert_eq!(Utf16::count(text), Utf16(5));
+    }
+
+    #[test]
+    fn texts_of_every_length_are_counted_as_char_by_char() {
+        for len in 0..600 {
+            for odd in ["\n", "é", "漢", "🙂", "\u{b}", "\u{8a}"] {
+                for place in (0..len).step_by(1 + len / 40) {
+                    let text: String = (0..len).map(|at| if at % (place + 1) == place { odd } else { "\t" }).collect();
+                    let breaks = text.chars().filter(|&char| char == '\n').count();
+                    assert_eq!(count_breaks(&text), breaks, "breaks of {text:?}");
+                    assert_eq!(count_chars(&text), text.chars().count(), "chars of {text:?}");
+                }
+            }
+        }
     }
 
     #[test]

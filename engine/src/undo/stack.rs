@@ -1,99 +1,171 @@
 //! A stack of steps, side by side in memory, and what has been written down of it.
 //!
-//! Knows spans of events and what they did; does not know what is done with a step. A step costs 4 bytes and each of
-//! its parts 16, and neither an allocation.
+//! Knows spans of events and what they did; does not know what is done with a step. Each part of a step costs 8 bytes,
+//! and neither an allocation; whose events they are is kept once for all parts that follow each other.
 
 use super::{Agents, Part, Step};
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::id::{AgentId, Clock, EventSpan};
 
-/// Invariant: `starts` ascend and lie within `parts`.
+/// Invariant: the first part begins a step.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stack {
     /// The parts of all steps, one step after the other.
     parts: Vec<StoredPart>,
-    /// Where the parts of each step start.
-    starts: Vec<u32>,
-    agents: Agents,
+    /// How many steps these are.
+    steps: usize,
+    /// From which part on they are whose events. A person's history has few.
+    authors: Vec<(u32, AgentId)>,
     /// How many steps at the bottom are as they were written.
     unchanged: usize,
     /// How many steps were written.
     written: usize,
 }
 
+/// Events in a row that did the same.
 #[derive(Clone, Copy, Debug)]
 struct StoredPart {
-    part: Part,
-    agent: u32,
     start: Clock,
-    end: Clock,
+    /// How many they are, above what they did, above whether a step begins with them.
+    packed: u32,
+}
+
+impl StoredPart {
+    /// Longer ones are cut in several.
+    const MOST: u32 = u32::MAX >> 3;
+
+    #[inline]
+    fn new(begins: bool, part: Part, start: Clock, len: u32) -> Self {
+        Self { start, packed: len << 3 | u32::from(part.code()) << 1 | u32::from(begins) }
+    }
+
+    #[inline]
+    fn begins(self) -> bool {
+        self.packed & 1 == 1
+    }
+
+    #[inline]
+    fn part(self) -> Part {
+        Part::ALL[(self.packed >> 1 & 3) as usize]
+    }
+
+    #[inline]
+    fn len(self) -> u32 {
+        self.packed >> 3
+    }
+
+    fn end(self) -> Clock {
+        Clock(self.start.0 + self.len())
+    }
 }
 
 impl Stack {
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.starts.is_empty()
+        self.parts.is_empty()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.starts.len()
+        self.steps
     }
 
     /// What the last part of the step on top did.
+    #[inline]
     pub(super) fn last_part(&self) -> Option<Part> {
-        let (&start, last) = (self.starts.last()?, self.parts.last()?);
-        ((start as usize) < self.parts.len()).then_some(last.part)
+        self.parts.last().map(|last| last.part())
     }
 
     /// A step that begins with these events.
+    #[inline]
     pub(super) fn push(&mut self, part: Part, span: EventSpan) {
-        self.starts.push(self.parts.len() as u32);
-        self.push_part(part, span);
+        self.steps += 1;
+        self.push_part(true, part, span);
     }
 
     /// More events of the step on top.
     pub(super) fn add(&mut self, part: Part, span: EventSpan) {
         self.unchanged = self.unchanged.min(self.len() - 1);
-        let same_step = self.last_part() == Some(part);
+        let author = self.authors.last().map(|&(_, agent)| agent);
         match self.parts.last_mut() {
-            Some(last) if same_step && last.end == span.start && self.agents.get(last.agent) == span.agent => {
-                last.end = span.end;
+            Some(last)
+                if last.part() == part
+                    && last.end() == span.start
+                    && author == Some(span.agent)
+                    && span.len() <= StoredPart::MOST - last.len() =>
+            {
+                *last = StoredPart::new(last.begins(), part, last.start, last.len() + span.len());
             }
-            _ => self.push_part(part, span),
+            _ => self.push_part(false, part, span),
         }
     }
 
-    fn push_part(&mut self, part: Part, span: EventSpan) {
-        let agent = self.agents.number(span.agent);
-        self.parts.push(StoredPart { part, agent, start: span.start, end: span.end });
+    #[inline]
+    fn push_part(&mut self, begins: bool, part: Part, span: EventSpan) {
+        let same_author = self.authors.last().is_some_and(|&(_, agent)| agent == span.agent);
+        if !same_author || span.len() > StoredPart::MOST {
+            return self.push_another(begins, part, span);
+        }
+        self.parts.push(StoredPart::new(begins, part, span.start, span.len()));
+    }
+
+    /// The same where the events may be of somebody else than those before, or too many.
+    #[inline(never)]
+    fn push_another(&mut self, begins: bool, part: Part, span: EventSpan) {
+        if self.authors.last().is_none_or(|&(_, agent)| agent != span.agent) {
+            self.authors.push((self.parts.len() as u32, span.agent));
+        }
+        let (mut start, mut begins) = (span.start, begins);
+        while start < span.end {
+            let len = (span.end.0 - start.0).min(StoredPart::MOST);
+            self.parts.push(StoredPart::new(begins, part, start, len));
+            (start, begins) = (Clock(start.0 + len), false);
+        }
     }
 
     fn push_step(&mut self, step: &Step) {
-        self.starts.push(self.parts.len() as u32);
-        step.parts.iter().for_each(|&(part, span)| self.push_part(part, span));
+        self.steps += 1;
+        for (number, &(part, span)) in step.parts.iter().enumerate() {
+            self.push_part(number == 0, part, span);
+        }
     }
 
     pub(super) fn pop(&mut self) -> Option<Step> {
-        let step = self.step(self.len().checked_sub(1)?);
-        self.truncate(self.len() - 1);
-        Some(step)
+        let last = self.len().checked_sub(1)?;
+        let step = self.steps_from(last).pop();
+        self.truncate(last);
+        step
     }
 
-    fn step(&self, number: usize) -> Step {
-        let end = self.starts.get(number + 1).map_or(self.parts.len(), |&start| start as usize);
-        let stored = &self.parts[self.starts[number] as usize..end];
-        let span = |stored: &StoredPart| EventSpan {
-            agent: self.agents.get(stored.agent),
-            start: stored.start,
-            end: stored.end,
-        };
-        Step { parts: stored.iter().map(|stored| (stored.part, span(stored))).collect() }
+    /// The steps on top of the first `number`. O(their parts).
+    fn steps_from(&self, number: usize) -> Vec<Step> {
+        let mut author = self.authors.len();
+        let mut steps = Vec::with_capacity(self.len() - number);
+        let mut step = Step::default();
+        for (at, stored) in self.parts.iter().enumerate().rev() {
+            if steps.len() == self.len() - number {
+                break;
+            }
+            while self.authors[author - 1].0 as usize > at {
+                author -= 1;
+            }
+            let span = EventSpan { agent: self.authors[author - 1].1, start: stored.start, end: stored.end() };
+            step.parts.push((stored.part(), span));
+            if stored.begins() {
+                step.parts.reverse();
+                steps.push(std::mem::take(&mut step));
+            }
+        }
+        steps.reverse();
+        steps
     }
 
-    /// Keeps the first `len` steps.
+    /// Keeps the first `len` steps. O(parts of the others).
     fn truncate(&mut self, len: usize) {
-        if let Some(&end) = self.starts.get(len) {
-            self.parts.truncate(end as usize);
-            self.starts.truncate(len);
+        while self.steps > len {
+            self.steps -= usize::from(self.parts.pop().is_none_or(StoredPart::begins));
+        }
+        while self.authors.last().is_some_and(|&(from, _)| from as usize >= self.parts.len()) {
+            self.authors.pop();
         }
         self.unchanged = self.unchanged.min(len);
     }
@@ -120,8 +192,7 @@ impl Stack {
     pub(super) fn write(&self, unchanged: usize, agents: &mut Agents, writer: &mut Writer) {
         writer.number(unchanged as u64);
         writer.number((self.len() - unchanged) as u64);
-        for number in unchanged..self.len() {
-            let step = self.step(number);
+        for step in self.steps_from(unchanged) {
             writer.number(step.parts.len() as u64);
             for (part, span) in step.parts {
                 writer.byte(part.code());
@@ -136,7 +207,11 @@ impl Stack {
         let mut steps = Vec::new();
         for _ in 0..reader.count()? {
             let mut parts = Vec::new();
-            for _ in 0..reader.count()? {
+            let count = reader.count()?;
+            if count == 0 {
+                return Err(reader.invalid("a step in which nothing was done"));
+            }
+            for _ in 0..count {
                 let part = Part::from_code(reader.byte()?).ok_or_else(|| reader.invalid("no such kind of edit"))?;
                 parts.push((part, super::read_span(reader, agents)?));
             }

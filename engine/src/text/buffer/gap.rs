@@ -103,9 +103,39 @@ impl Gap {
         self.breaks += count_breaks(text);
     }
 
+    /// Whether there is room for one byte more, and memory.
+    #[inline]
+    pub(super) fn has_room_for_key(&self) -> bool {
+        self.left.len() < self.most && self.left.len() < self.left.capacity()
+    }
+
+    /// Inserts one ASCII character at the place, for which there is room.
+    #[inline]
+    pub(super) fn insert_key(&mut self, key: u8) {
+        self.left.push(char::from(key & 0x7F));
+        self.left_chars += 1;
+        self.breaks += usize::from(key == b'\n');
+    }
+
+    /// Whether what is left of the place is ASCII, and not nothing.
+    #[inline]
+    pub(super) fn has_key(&self) -> bool {
+        self.left_chars == self.left.len() && self.left_chars > 0
+    }
+
+    /// Deletes one ASCII character left of the place; there is one.
+    #[inline]
+    pub(super) fn backspace_key(&mut self) {
+        self.breaks -= usize::from(self.left.pop() == Some('\n'));
+        self.left_chars -= 1;
+    }
+
     /// Deletes so many chars left of the place. O(1) in ASCII, else O(length).
     #[inline]
     pub(super) fn backspace(&mut self, chars: usize) {
+        if chars == 1 && self.has_key() {
+            return self.backspace_key();
+        }
         let to = self.left_byte(self.left_chars - chars);
         self.breaks -= count_breaks(&self.left[to..]);
         self.left.truncate(to);
@@ -116,6 +146,13 @@ impl Gap {
     #[inline]
     pub(super) fn delete(&mut self, chars: usize) {
         let start = self.right_start;
+        if chars == 1 && self.right_chars == self.right.len() - start {
+            self.breaks -= usize::from(self.right.as_bytes()[start] == b'\n');
+            self.right_start += 1;
+            self.right_chars -= 1;
+            self.most += 1;
+            return;
+        }
         self.pass(chars);
         self.breaks -= count_breaks(&self.right[start..self.right_start]);
     }
