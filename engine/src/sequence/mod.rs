@@ -20,7 +20,9 @@
 //! of YjsMod (Gentle, reference-crdts) with T in the place of agent ids; two-moment elements are the Eg-walker state
 //! (Gentle & Kleppmann, EuroSys 2025, section 3.2).
 
+mod apart;
 pub(crate) mod short;
+pub(crate) mod snapshot;
 mod spots;
 
 use crate::id::{Local, Span};
@@ -125,6 +127,11 @@ impl GoneBy {
     fn event(event: Local) -> Self {
         Self(NonZeroU32::MIN.saturating_add(event.0))
     }
+
+    fn earliest(known: Option<Self>, event: Local) -> Self {
+        let by = Self::event(event);
+        known.map_or(by, |earlier| earlier.min(by))
+    }
 }
 
 impl Elements {
@@ -210,6 +217,12 @@ enum Effect {
     RemovedForward(ElementId, RunNumber),
     /// It removed this element; the next event of the run the one before it. They were of this run then.
     RemovedBackward(ElementId, RunNumber),
+}
+
+impl Effect {
+    fn removed(first: ElementId, run: RunNumber, backward: bool) -> Self {
+        if backward { Self::RemovedBackward(first, run) } else { Self::RemovedForward(first, run) }
+    }
 }
 
 /// Where something was just inserted: in this run, behind so many elements of it. Valid until the next change.
@@ -298,7 +311,7 @@ impl Sequence {
         events: Span,
         order: impl Fn(Local, Local) -> Ordering,
     ) -> Result<Inserted, OutOfRange> {
-        self.check(index, 0)?;
+        check_within(self.lengths().current, index, 0)?;
         self.steps += 1;
         let mut elements =
             Elements { id: ElementId::of(events.start), len: events.len(), count: VISIBLE, ..Elements::default() };
@@ -415,14 +428,7 @@ impl Sequence {
         backward: bool,
         mut gone: impl FnMut(u32, Span),
     ) -> Result<(), OutOfRange> {
-        if backward {
-            self.check(index, 1)?;
-            if events.len() > index + 1 {
-                return Err(OutOfRange { index: 0, len: 0 });
-            }
-        } else {
-            self.check(index, events.len())?;
-        }
+        check_removal(self.lengths().current, index, events, backward)?;
         let (mut at, mut index) = (events.start, index);
         while at < events.end {
             self.steps += 1;
@@ -439,15 +445,9 @@ impl Sequence {
             }
             let removed = self.carve(found.place, start, count, |run| {
                 run.count += 1;
-                let by = GoneBy::event(at);
-                run.gone = Some(run.gone.map_or(by, |earlier| earlier.min(by)));
+                run.gone = Some(GoneBy::earliest(run.gone, at));
             });
-            let first = run.id.plus(found.offset);
-            let effect = match backward {
-                true => Effect::RemovedBackward(first, removed),
-                false => Effect::RemovedForward(first, removed),
-            };
-            self.effects.set(at.0, effect);
+            self.effects.set(at.0, Effect::removed(run.id.plus(found.offset), removed, backward));
             at = at + count;
             if backward {
                 // The sum stays above zero: the range was checked.
@@ -584,14 +584,6 @@ impl Sequence {
     /// The position in the end version of what was just inserted.
     pub(crate) fn position(&self, inserted: Inserted) -> u32 {
         self.tree.before(self.place_of_run(inserted.run)).end + inserted.offset
-    }
-
-    fn check(&self, index: u32, count: u32) -> Result<(), OutOfRange> {
-        let len = self.lengths().current;
-        match index.checked_add(count) {
-            Some(end) if end <= len => Ok(()),
-            _ => Err(OutOfRange { index, len }),
-        }
     }
 
     /// The first run from `place` on that exists in the current version, deleted or not, and whether others are passed
@@ -845,7 +837,7 @@ impl Sequence {
             let goes_on = run.id.plus(run.len) == elements.id
                 && elements.left == Origin::of(run.last())
                 && elements.right == run.right
-                && run.count == VISIBLE
+                && run.count == elements.count
                 && run.gone.is_none();
             if goes_on {
                 let offset = run.len;
@@ -1062,6 +1054,25 @@ fn elements_of(run: Run<Effect>, events: Span) -> (ElementId, u32) {
         Effect::RemovedBackward(first, _) => ElementId(first.0 - offset - (count - 1)),
     };
     (first, count)
+}
+
+/// Whether events that remove, the first the element at `index`, find what they remove among `len` visible ones.
+fn check_removal(len: u32, index: u32, events: Span, backward: bool) -> Result<(), OutOfRange> {
+    if !backward {
+        return check_within(len, index, events.len());
+    }
+    check_within(len, index, 1)?;
+    if events.len() > index + 1 {
+        return Err(OutOfRange { index: 0, len: 0 });
+    }
+    Ok(())
+}
+
+fn check_within(len: u32, index: u32, count: u32) -> Result<(), OutOfRange> {
+    match index.checked_add(count) {
+        Some(end) if end <= len => Ok(()),
+        _ => Err(OutOfRange { index, len }),
+    }
 }
 
 /// Whether a new element comes before another one in T; elements of the base are before all events.
