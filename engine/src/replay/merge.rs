@@ -134,6 +134,12 @@ impl Replay {
         }
     }
 
+    /// How often a version was remembered or recalled in the open window.
+    #[cfg(test)]
+    pub(crate) fn uses_of_versions(&self) -> u64 {
+        self.window.as_ref().map_or(0, |window| window.remembered.uses())
+    }
+
     /// The window open at `at`, with everything before `at` applied to it; the text then has `len` chars.
     fn window(&mut self, log: &TextLog, at: Local, len: u32) -> &mut Window {
         let base = if self.whole { None } else { log.graph().last_critical_before(at) };
@@ -172,11 +178,11 @@ impl Window {
     #[cfg(test)]
     fn assert_remembered(&self, log: &TextLog) {
         let mut walker = Self { remembered: Remembered::default(), ..self.clone() };
-        for (event, snapshot) in self.remembered.all() {
+        for (version, snapshot) in self.remembered.all() {
             snapshot.assert_invariants();
-            let walked = walker.walk(log, &Heads::from_slice(&[event]), &mut Effort::endless());
+            let walked = walker.walk(log, &version, &mut Effort::endless());
             assert_eq!(walked, Ok(()));
-            assert_eq!(snapshot.stretches(), walker.tracker.snapshot().stretches(), "the version of {event:?}");
+            assert_eq!(snapshot.stretches(), walker.tracker.snapshot().stretches(), "the version of {version:?}");
         }
     }
 
@@ -213,7 +219,7 @@ impl Window {
         }
         let before = self.tracker.steps();
         self.walk(log, &parents, effort)?;
-        self.remembered.walked(self.tracker.steps() - before, &parents, &self.tracker);
+        self.remembered.walked(self.tracker.steps() - before, &parents, &self.tracker, self.base);
         self.apply_here(log, events, Some(listener), effort)
     }
 

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! Versions from which somebody else branches stay remembered for a while, so that the next one who branches nearby begins
-//! from there: only what lies in between is gone over. An event that merges begins from the parent that has seen most of
+//! from there: only what lies in between is gone over, or, in front of the first one, what lies behind the window's base. An event that merges begins from the parent that has seen most of
 //! the others, and is told the rest. Where that is more than the tracker has to walk, the tracker walks.
 //!
 //! Costs: an event whose parent is remembered O(log n). k runs of operations behind a remembered version O(k log n), those
@@ -22,7 +22,7 @@
 //! they go with the window, when a critical version closes it.
 
 use super::{Effort, Spent, TextLog};
-use crate::graph::{Diff, Graph};
+use crate::graph::{Diff, Graph, Heads};
 use crate::id::{Local, Span};
 use crate::sequence::snapshot::Snapshot;
 use crate::text::tracker::{Tracker, go_on};
@@ -48,6 +48,8 @@ const STEPS_BY_ORDER: usize = 10;
 /// Invariant: each snapshot is of the version that its event alone makes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Remembered {
+    /// The version that the window begins at, from when another one is remembered.
+    base: Option<(Heads, Snapshot)>,
     kept: BTreeMap<Local, Kept>,
     /// Counts the uses of all.
     uses: u64,
@@ -64,7 +66,7 @@ struct Kept {
 
 /// How to come to a version from a remembered one.
 struct Way {
-    from: Local,
+    from: Heads,
     /// What is to be told, in the order of the log.
     parts: Vec<Span>,
     /// In steps.
@@ -73,13 +75,14 @@ struct Way {
 
 impl Remembered {
     /// The tracker has taken so many steps from one version to another, the last one at the version of `parents`. Where
-    /// that has become too many, this version is remembered.
-    pub(super) fn walked(&mut self, steps: u64, parents: &[Local], tracker: &Tracker) {
+    /// that has become too many, this version is remembered. `base` is what the window began with.
+    pub(super) fn walked(&mut self, steps: u64, parents: &[Local], tracker: &Tracker, base: Option<Local>) {
         self.walked += steps;
         if let &[parent] = parents
             && self.walked > LEAST_WALKED + 2 * tracker.run_count() as u64
         {
             self.walked = 0;
+            self.base.get_or_insert_with(|| (base.into_iter().collect(), tracker.base_snapshot()));
             self.keep(parent, tracker.snapshot(), tracker);
         }
     }
@@ -95,7 +98,7 @@ impl Remembered {
         tracker: &Tracker,
         effort: &mut Effort,
     ) -> Result<Option<Snapshot>, Spent> {
-        if self.kept.is_empty() {
+        if self.base.is_none() {
             return Ok(None);
         }
         let graph = log.graph();
@@ -109,11 +112,11 @@ impl Remembered {
         }
         let Some(way) = self.way(log, parents, version) else { return Ok(None) };
         effort.spend(way.cost as u64)?;
-        let Some(mut snapshot) = self.recall(way.from) else { return Ok(None) };
-        advance(&mut snapshot, log, way.from, &way.parts, tracker);
+        let Some(mut snapshot) = self.recall(&way.from) else { return Ok(None) };
+        advance(&mut snapshot, log, &way, tracker);
         if let &[parent] = parents
             && !goes_on(parent)
-            && parent != way.from
+            && !way.parts.is_empty()
         {
             self.keep(parent, snapshot.clone(), tracker);
         }
@@ -129,11 +132,15 @@ impl Remembered {
         }
     }
 
-    fn recall(&mut self, event: Local) -> Option<Snapshot> {
+    fn recall(&mut self, version: &[Local]) -> Option<Snapshot> {
         self.uses += 1;
-        let kept = self.kept.get_mut(&event)?;
-        kept.used = self.uses;
-        Some(kept.snapshot.clone())
+        if let &[event] = version
+            && let Some(kept) = self.kept.get_mut(&event)
+        {
+            kept.used = self.uses;
+            return Some(kept.snapshot.clone());
+        }
+        self.base.as_ref().filter(|(base, _)| **base == *version).map(|(_, snapshot)| snapshot.clone())
     }
 
     /// Forgets the half that was not used for longest.
@@ -147,8 +154,9 @@ impl Remembered {
     /// The shortest way found to a version from one before it that is remembered, unless the tracker has less to walk.
     fn way(&self, log: &TextLog, parents: &[Local], version: &[Local]) -> Option<Way> {
         let near = parents.iter().rev().take(MOST_TRIED).filter_map(|&parent| self.last_before(log.graph(), parent));
-        let ways = near.filter_map(|from| Way::between(log, from, parents));
-        let way = ways.min_by_key(|way| way.cost)?;
+        let ways = near.filter_map(|from| Way::between(log, Heads::from_slice(&[from]), parents));
+        let from_base = || self.base.as_ref().and_then(|(base, _)| Way::between(log, base.clone(), parents));
+        let way = ways.min_by_key(|way| way.cost).or_else(from_base)?;
         let runs = way.cost / STEPS_BY_INDEX;
         (runs <= NEAR || !walks_less(log, version, parents, way.cost)).then_some(way)
     }
@@ -171,23 +179,23 @@ impl Remembered {
 }
 
 impl Way {
-    fn between(log: &TextLog, from: Local, parents: &[Local]) -> Option<Self> {
-        let Diff { only_b: mut parts, .. } = log.graph().diff_within(&[from], parents, 2 * MOST_BACK)?;
+    fn between(log: &TextLog, from: Heads, parents: &[Local]) -> Option<Self> {
+        let Diff { only_b: mut parts, .. } = log.graph().diff_within(&from, parents, 2 * MOST_BACK)?;
         parts.reverse();
         let runs: usize = parts.iter().map(|&part| log.contents().runs_among(part)).sum();
-        let each = if goes_straight(log.graph(), from, &parts) { STEPS_BY_INDEX } else { STEPS_BY_ORDER };
+        let each = if goes_straight(log.graph(), &from, &parts) { STEPS_BY_INDEX } else { STEPS_BY_ORDER };
         Some(Self { from, parts, cost: each * runs })
     }
 }
 
 /// Whether each of some events was made at the version that the one before it makes, the first one at `from`.
-fn goes_straight(graph: &Graph, from: Local, parts: &[Span]) -> bool {
-    let mut last = from;
+fn goes_straight(graph: &Graph, from: &Heads, parts: &[Span]) -> bool {
+    let mut last = from.clone();
     parts.iter().all(|&part| {
         graph.runs_in(part).all(|run| {
             let events = run.span.within(part);
-            let straight = *graph.parents_of(events.start) == [last];
-            last = events.end - 1;
+            let straight = graph.parents_of(events.start) == last;
+            last = Heads::from_slice(&[events.end - 1]);
             straight
         })
     })
@@ -200,16 +208,16 @@ fn walks_less(log: &TextLog, from: &[Local], to: &[Local], steps: usize) -> bool
     diff.map(runs).is_some_and(|runs: usize| runs < steps)
 }
 
-/// Brings a snapshot from the version that `from` makes over some events in the order of the log.
-fn advance(snapshot: &mut Snapshot, log: &TextLog, from: Local, parts: &[Span], tracker: &Tracker) {
-    let mut version = Some(from);
-    for &part in parts {
+/// Brings a snapshot over what lies on a way.
+fn advance(snapshot: &mut Snapshot, log: &TextLog, way: &Way, tracker: &Tracker) {
+    let mut version = Some(way.from.clone());
+    for &part in &way.parts {
         for run in log.graph().runs_in(part) {
             let events = run.span.within(part);
             // Made at the snapshot's version, their indexes are as good there.
-            if version.is_some_and(|version| *log.graph().parents_of(events.start) == [version]) {
+            if version.is_some_and(|version| log.graph().parents_of(events.start) == version) {
                 log.contents().of(events).for_each(|operation| go_on(snapshot, operation));
-                version = Some(events.end - 1);
+                version = Some(Heads::from_slice(&[events.end - 1]));
             } else {
                 tracker.advance_snapshot(snapshot, events);
                 version = None;
@@ -220,8 +228,13 @@ fn advance(snapshot: &mut Snapshot, log: &TextLog, from: Local, parts: &[Span], 
 
 #[cfg(test)]
 impl Remembered {
-    /// The events whose versions are remembered.
-    pub(super) fn all(&self) -> impl Iterator<Item = (Local, &Snapshot)> {
-        self.kept.iter().map(|(&event, kept)| (event, &kept.snapshot))
+    pub(super) fn uses(&self) -> u64 {
+        self.uses
+    }
+
+    /// Every version that is remembered.
+    pub(super) fn all(&self) -> impl Iterator<Item = (Heads, &Snapshot)> {
+        let base = self.base.iter().map(|(version, snapshot)| (version.clone(), snapshot));
+        base.chain(self.kept.iter().map(|(&event, kept)| (Heads::from_slice(&[event]), &kept.snapshot)))
     }
 }

@@ -21,6 +21,13 @@ impl Sequence {
         Snapshot::of(existing.map(|run| Stretch { first: run.id, len: run.len, visible: run.count == VISIBLE }))
     }
 
+    /// The elements of the base. O(n) for n runs.
+    pub(crate) fn base_snapshot(&self) -> Snapshot {
+        let len = self.runs.iter().filter(|run| run.id.event().is_none()).map(|run| run.len).sum();
+        let base = Stretch { first: ElementId::base(0), len, visible: true };
+        Snapshot::of(Some(base).filter(|base| base.len > 0).into_iter())
+    }
+
     /// How many runs of elements there are.
     pub(crate) fn run_count(&self) -> usize {
         self.runs.len()

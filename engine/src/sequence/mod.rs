@@ -91,6 +91,9 @@ impl fmt::Debug for Origin {
 /// So many runs are passed one by one in search of a place.
 const FEW: usize = if cfg!(test) { 2 } else { 64 };
 
+/// One that has the same left origin costs as much as so many others: where its right origin stands is looked up.
+const SIBLING: usize = if cfg!(test) { 1 } else { 4 };
+
 /// So many runs with one left origin are passed when what descends from them is not looked at. Each costs a way through the
 /// tree, so that a row soon pays.
 const FEW_CHILDREN: usize = if cfg!(test) { 2 } else { 8 };
@@ -646,18 +649,20 @@ impl Sequence {
         let (mut place, mut chosen, mut scanning, mut passed) = (start, start, false, 0);
         while Some(place) != end {
             let Some(other) = self.run_at(place) else { break };
-            if passed == most {
+            if passed >= most {
                 return None;
             }
-            passed += 1;
             match self.compare_depths(other, new) {
                 Ordering::Less => break,
-                Ordering::Greater => {}
-                Ordering::Equal => match self.is_passed(other, new, order) {
-                    Passing::Ends => break,
-                    Passing::Behind => scanning = false,
-                    Passing::Perhaps => scanning = true,
-                },
+                Ordering::Greater => passed += 1,
+                Ordering::Equal => {
+                    passed += SIBLING;
+                    match self.is_passed(other, new, end, order) {
+                        Passing::Ends => break,
+                        Passing::Behind => scanning = false,
+                        Passing::Perhaps => scanning = true,
+                    }
+                }
             }
             place = self.tree.after(place);
             if !scanning {
@@ -689,7 +694,7 @@ impl Sequence {
             let Some(other) = self.run_at(next).filter(|other| Some(next) != end && other.depth == new.depth) else {
                 return Some(chosen);
             };
-            match self.is_passed(other, new, order) {
+            match self.is_passed(other, new, end, order) {
                 Passing::Ends => return Some(chosen),
                 Passing::Behind => scanning = false,
                 Passing::Perhaps => scanning = true,
@@ -706,9 +711,27 @@ impl Sequence {
         found.unwrap_or_else(|| self.tree.behind_all())
     }
 
-    /// Whether a new run goes behind one with the same left origin.
-    fn is_passed(&self, other: &Elements, new: &Elements, order: &impl Fn(Local, Local) -> Ordering) -> Passing {
-        match self.compare_right(other.right, new.right) {
+    /// Whether a new run goes behind one with the same left origin. The right origin of the new one stands at `end`.
+    fn is_passed(
+        &self,
+        other: &Elements,
+        new: &Elements,
+        end: Option<Place>,
+        order: &impl Fn(Local, Local) -> Ordering,
+    ) -> Passing {
+        let by_place = match (other.right.element(), end) {
+            _ if other.right == new.right => Ordering::Equal,
+            (None, _) => Ordering::Greater,
+            (_, None) => Ordering::Less,
+            // The right origin of the new one is the first of its run.
+            (Some(right), Some(end)) => match self.place_of(right) {
+                place if place == end => Ordering::Greater,
+                place => self.tree.compare(place, end),
+            },
+        };
+        #[cfg(test)]
+        assert_eq!(by_place, self.compare_right(other.right, new.right), "by a known place and by names");
+        match by_place {
             Ordering::Less => Passing::Perhaps,
             Ordering::Greater => Passing::Behind,
             Ordering::Equal if precedes(new.id, other.id, order) => Passing::Ends,

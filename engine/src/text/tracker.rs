@@ -134,6 +134,11 @@ impl Tracker {
         self.sequence.snapshot()
     }
 
+    /// The elements of the version that it began at. O(n) for n runs of them.
+    pub(crate) fn base_snapshot(&self) -> Snapshot {
+        self.sequence.base_snapshot()
+    }
+
     /// How many runs of elements there are.
     pub(crate) fn run_count(&self) -> usize {
         self.sequence.run_count()
