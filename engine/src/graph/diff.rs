@@ -70,6 +70,44 @@ impl Graph {
         diff
     }
 
+    /// The same, unless more than so many runs are passed on the way: then nothing.
+    pub(crate) fn diff_within(&self, a: &[Local], b: &[Local], most: usize) -> Option<Diff> {
+        let mut diff = Diff::default();
+        let mut heap: BinaryHeap<(Local, u8)> = BinaryHeap::with_capacity(a.len() + b.len());
+        heap.extend(a.iter().map(|&event| (event, A)));
+        heap.extend(b.iter().map(|&event| (event, B)));
+        let (mut apart, mut passed) = (heap.len(), 0);
+        while apart > 0
+            && let Some((event, mut side)) = heap.pop()
+        {
+            apart -= usize::from(side != BOTH);
+            while let Some((_, other)) = heap.peek().copied().filter(|(other, _)| *other == event) {
+                heap.pop();
+                apart -= usize::from(other != BOTH);
+                side |= other;
+            }
+            passed += 1;
+            if passed > most {
+                return None;
+            }
+            let run = self.run_at(event);
+            // What else begins within the run ends this part of it.
+            let below = heap.peek().filter(|(other, _)| *other >= run.span.start).map(|&(other, _)| other);
+            let part = Span::new(below.map_or(run.span.start, |below| below + 1), event + 1);
+            match side {
+                A => add_below(&mut diff.only_a, part),
+                B => add_below(&mut diff.only_b, part),
+                _ => {}
+            }
+            let next = below.as_slice();
+            for &parent in if next.is_empty() { run.parents } else { next } {
+                heap.push((parent, side));
+                apart += usize::from(side != BOTH);
+            }
+        }
+        Some(diff)
+    }
+
     /// The difference of two events on branches that have not merged anything since they parted: the usual case, for
     /// which no heap is needed. False, with nothing found, when there is a merge on the way.
     fn diff_of_branches(&self, mut a: Local, mut b: Local, diff: &mut Diff) -> bool {

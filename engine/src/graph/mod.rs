@@ -22,6 +22,7 @@ mod summary;
 mod walk;
 mod whole;
 
+pub(crate) use diff::Diff;
 pub use frontier::Frontier;
 pub use order::Group;
 pub(crate) use summary::Fingerprint;

@@ -169,6 +169,9 @@ fn a_diff_is_what_each_of_two_versions_alone_has_seen() {
             assert_eq!(set_of(&diff.only_a), &known_a - &known_b, "seen by {a:?} and not by {b:?}");
             assert_eq!(set_of(&diff.only_b), &known_b - &known_a, "seen by {b:?} and not by {a:?}");
             assert_eq!(graph.diff_by_ancestry(&a, &b), diff, "walked and asked for");
+            assert_eq!(graph.diff_within(&a, &b, usize::MAX).as_ref(), Some(&diff), "walked however far it is");
+            let few = graph.diff_within(&a, &b, 3);
+            assert!(few.is_none_or(|few| few == diff), "walked if it is not far");
             for spans in [&diff.only_a, &diff.only_b] {
                 assert!(spans.windows(2).all(|pair| pair[0].start > pair[1].end), "not newest first: {spans:?}");
             }

@@ -15,13 +15,18 @@
 //! branches that come by turns, they are all applied in a better order first, and only then told as they came
 //! ([`arrival`]).
 //!
+//! Where such events come one by one, each with a version of its own far from the last one's, nothing can be put beside its
+//! like, and the versions themselves are remembered ([`remembered`](super::remembered)).
+//!
 //! The tracker is a cache. It stays while the window is open, so a late event costs its own runs and not the window
 //! again; it is dropped when a newer critical version closes the window, and made again from the log whenever it is
 //! missing.
 
+use super::remembered::Remembered;
 use super::{Effort, Misplaced, Stopped, TextLog, arrival, linear};
 use crate::graph::Heads;
 use crate::id::{Local, Span};
+use crate::sequence::snapshot::Snapshot;
 use crate::text::tracker::{Change, Stretch, Tracker};
 
 /// For walking through what is in the text already.
@@ -44,13 +49,14 @@ pub(crate) struct Replay {
 }
 
 /// Invariant: the tracker has applied exactly the events after `base` and before `done`, and its current version is
-/// `version`.
+/// `version`, which need not have seen the last event.
 #[derive(Clone, Debug)]
 pub(super) struct Window {
     tracker: Tracker,
     base: Option<Local>,
     version: Heads,
     done: Local,
+    remembered: Remembered,
 }
 
 impl Replay {
@@ -100,7 +106,7 @@ impl Replay {
             *len = change.resized(*len);
             emit(change);
         };
-        window.apply(log, events, Some(emit), effort)
+        window.receive(log, events, emit, effort)
     }
 
     /// Drops the tracker if it has seen some of the events from `from` on; it is made again when it is needed.
@@ -119,12 +125,19 @@ impl Replay {
     }
 
     #[cfg(test)]
-    pub(crate) fn assert_invariants(&self) {
+    pub(crate) fn assert_invariants(&self, log: &TextLog) {
         if let Some(window) = &self.window {
             window.tracker.assert_invariants();
+            window.assert_remembered(log);
             let done = window.base.map_or(Local(0), |base| base + 1);
             assert!(window.done >= done, "a window from {done:?} that has done up to {:?}", window.done);
         }
+    }
+
+    /// How often a version was remembered or recalled in the open window.
+    #[cfg(test)]
+    pub(crate) fn uses_of_versions(&self) -> u64 {
+        self.window.as_ref().map_or(0, |window| window.remembered.uses())
     }
 
     /// The window open at `at`, with everything before `at` applied to it; the text then has `len` chars.
@@ -147,7 +160,8 @@ impl Window {
             Some(_) => Tracker::at_some_text(),
             None => Tracker::default(),
         };
-        Self { tracker, base, version: base.into_iter().collect(), done: base.map_or(Local(0), |base| base + 1) }
+        let (version, done) = (base.into_iter().collect(), base.map_or(Local(0), |base| base + 1));
+        Self { tracker, base, version, done, remembered: Remembered::default() }
     }
 
     /// What the events applied have made of the text that the window began with.
@@ -158,6 +172,18 @@ impl Window {
     /// A window that begins at a critical version with a text of `len` chars.
     pub(super) fn after(base: Option<Local>, len: u32) -> Self {
         Self { tracker: Tracker::at_text_of(len), ..Self::from(base) }
+    }
+
+    /// What is remembered of a version is what the tracker finds there.
+    #[cfg(test)]
+    fn assert_remembered(&self, log: &TextLog) {
+        let mut walker = Self { remembered: Remembered::default(), ..self.clone() };
+        for (version, snapshot) in self.remembered.all() {
+            snapshot.assert_invariants();
+            let walked = walker.walk(log, &version, &mut Effort::endless());
+            assert_eq!(walked, Ok(()));
+            assert_eq!(snapshot.stretches(), walker.tracker.snapshot().stretches(), "the version of {version:?}");
+        }
     }
 
     fn catch_up(&mut self, log: &TextLog, at: Local, len: u32) {
@@ -174,6 +200,29 @@ impl Window {
         self.tracker.settle(len);
     }
 
+    /// Applies a part of a run that comes by itself, wherever that costs least: here, having walked to its parents, or at
+    /// what is remembered of them.
+    fn receive(
+        &mut self,
+        log: &TextLog,
+        events: Span,
+        listener: impl FnMut(Change),
+        effort: &mut Effort,
+    ) -> Result<(), Stopped> {
+        let parents = log.graph().parents_of(events.start);
+        if parents == self.version {
+            return self.apply_here(log, events, Some(listener), effort);
+        }
+        let Self { tracker, version, remembered, .. } = self;
+        if let Some(snapshot) = remembered.reach(log, events.start, &parents, version, tracker, effort)? {
+            return self.apply_at(snapshot, log, events, Some(listener), effort);
+        }
+        let before = self.tracker.steps();
+        self.walk(log, &parents, effort)?;
+        self.remembered.walked(self.tracker.steps() - before, &parents, &self.tracker, self.base);
+        self.apply_here(log, events, Some(listener), effort)
+    }
+
     /// Walks to the parents of a part of a run and applies it. What changes is only worked out for somebody who
     /// listens.
     ///
@@ -182,29 +231,62 @@ impl Window {
         &mut self,
         log: &TextLog,
         events: Span,
-        mut listener: Option<impl FnMut(Change)>,
+        listener: Option<impl FnMut(Change)>,
         effort: &mut Effort,
     ) -> Result<(), Stopped> {
-        let parents = log.graph().parents_of(events.start);
-        let diff = log.graph().diff(&self.version, &parents);
+        self.walk(log, &log.graph().parents_of(events.start), effort)?;
+        self.apply_here(log, events, listener, effort)
+    }
+
+    /// Makes another version the current one.
+    fn walk(&mut self, log: &TextLog, to: &Heads, effort: &mut Effort) -> Result<(), Stopped> {
+        let diff = log.graph().diff(&self.version, to);
         // Many runs of the graph may be one of elements, and finding the way took a little for each.
         let passed: usize = diff.only_a.iter().chain(&diff.only_b).map(|&span| log.graph().runs_among(span)).sum();
         effort.spend(passed as u64 / RUNS_A_STEP)?;
-        let mut steps = self.tracker.steps();
-        let mut spend = |tracker: &Tracker| {
-            let before = std::mem::replace(&mut steps, tracker.steps());
-            effort.spend(steps - before)
-        };
+        let before = self.tracker.steps();
         diff.only_a.iter().for_each(|&seen| self.tracker.retreat(seen));
         diff.only_b.iter().rev().for_each(|&unseen| self.tracker.advance(unseen));
-        spend(&self.tracker)?;
+        self.version.clone_from(to);
+        Ok(effort.spend(self.tracker.steps() - before)?)
+    }
+
+    /// Applies a part of a run made at the current version, which then has seen it.
+    fn apply_here(
+        &mut self,
+        log: &TextLog,
+        events: Span,
+        mut listener: Option<impl FnMut(Change)>,
+        effort: &mut Effort,
+    ) -> Result<(), Stopped> {
         for operation in log.contents().of(events) {
+            let before = self.tracker.steps();
             let order = |a, b| log.graph().compare(a, b);
             let applied = self.tracker.apply(operation, order, listener.as_mut());
             applied.map_err(|range| Misplaced { event: operation.events.start, range })?;
-            spend(&self.tracker)?;
+            effort.spend(self.tracker.steps() - before)?;
         }
         self.version = Heads::from_slice(&[events.end - 1]);
+        Ok(())
+    }
+
+    /// Applies a part of a run made at the version of a snapshot, and remembers what that becomes.
+    fn apply_at(
+        &mut self,
+        mut snapshot: Snapshot,
+        log: &TextLog,
+        events: Span,
+        mut listener: Option<impl FnMut(Change)>,
+        effort: &mut Effort,
+    ) -> Result<(), Stopped> {
+        for operation in log.contents().of(events) {
+            let before = self.tracker.steps();
+            let order = |a, b| log.graph().compare(a, b);
+            let applied = self.tracker.apply_at(&mut snapshot, operation, order, listener.as_mut());
+            applied.map_err(|range| Misplaced { event: operation.events.start, range })?;
+            effort.spend(self.tracker.steps() - before)?;
+        }
+        self.remembered.keep(events.end - 1, snapshot, &self.tracker);
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 //! - `linear`: stretches in which every event has seen all before it need no state at all;
 //! - `short`: short windows of concurrent events are seen from any version, in a list;
 //! - `merge`: other windows of concurrent events are walked through the tracker, and only here do graph and tracker meet;
+//! - `remembered`: versions far apart at which events are made by turns;
 //! - `arrival`: what was replayed in another order is told in the order in which it came;
 //! - `checkout`: the text of a whole log;
 //! - `effort`: how much all of that may cost;
@@ -14,6 +15,7 @@ mod effort;
 mod linear;
 pub(crate) mod merge;
 pub(crate) mod patch;
+mod remembered;
 mod short;
 
 pub(crate) use effort::{Effort, Spent};

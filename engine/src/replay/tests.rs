@@ -216,6 +216,30 @@ fn crowded_history(random: &mut Random, events: usize) -> Model {
     model
 }
 
+/// People who go on from one text without seeing each other, by turns; now and then one merges what another has, or
+/// somebody new goes on from something old.
+fn offline_history(random: &mut Random, events: usize) -> Model {
+    let mut model = Model::default();
+    let mut context = BTreeSet::new();
+    while model.events.len() < 10 {
+        type_or_delete(random, &mut model, AgentId::new(100), &mut context, usize::MAX);
+    }
+    let mut branches: Vec<BTreeSet<usize>> = vec![context; 2 + random.below(3)];
+    let (merges, newcomers) = (10 + random.below(40), 5 + random.below(40));
+    while model.events.len() < events {
+        if random.one_in(newcomers) {
+            branches.push(BTreeSet::from([random.below(model.events.len())]));
+        }
+        let number = random.below(branches.len());
+        if random.one_in(merges) {
+            let other = branches[random.below(branches.len())].clone();
+            branches[number] = model.minimal(&(&branches[number] | &other));
+        }
+        type_or_delete(random, &mut model, AgentId::new(number as u128), &mut branches[number], usize::MAX);
+    }
+    model
+}
+
 /// Not behind char `within` of the text.
 fn type_or_delete(
     random: &mut Random,
@@ -294,7 +318,7 @@ impl Follower {
         changes.into_iter().for_each(|change| patch::apply(&mut self.text, self.log.contents(), change));
         self.log.graph().assert_invariants();
         self.log.contents().assert_invariants();
-        self.replay.assert_invariants();
+        self.replay.assert_invariants(&self.log);
     }
 
     /// What the elements of the whole history show.
@@ -355,6 +379,26 @@ fn every_way_to_replay_a_history_gives_the_text_of_its_definition() {
         std::env::var("SEED").is_ok() || opened_with_past > 0,
         "no history had few enough agents to hand on what its runs have seen"
     );
+}
+
+/// One by one in the order in which they were made, so that each is made far from where the one before it was; what is
+/// remembered of versions is compared with what a tracker finds there.
+#[test]
+fn branches_that_come_by_turns_give_the_text_of_its_definition() {
+    let mut remembered = 0;
+    for seed in seeds(60) {
+        let mut random = Random(seed);
+        let size = 60 + random.below(200);
+        let model = offline_history(&mut random, size);
+        let mut follower = Follower::default();
+        for event in 0..model.events.len() {
+            follower.receive(&model, &[event]);
+        }
+        assert_eq!(follower.text, model.text_in_total_order().as_str());
+        remembered += follower.replay.uses_of_versions();
+        assert_eq!(follower.whole_text(), model.text_in_total_order());
+    }
+    assert!(std::env::var("SEED").is_ok() || remembered > 2_000, "versions were remembered {remembered} times");
 }
 
 /// What a refusal takes back must leave nothing behind.
@@ -419,7 +463,7 @@ fn what_is_replayed_in_another_order_is_told_as_it_came() {
             (changes, deleted) = (changes + 1, deleted + u32::from(!change.inserts));
         }
         assert_eq!(*text, one_by_one.text);
-        replay.assert_invariants();
+        replay.assert_invariants(log);
     }
     assert!(std::env::var("SEED").is_ok() || deleted > 100 && changes > 3 * deleted, "{deleted} of {changes}");
 }

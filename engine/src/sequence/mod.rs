@@ -20,7 +20,9 @@
 //! of YjsMod (Gentle, reference-crdts) with T in the place of agent ids; two-moment elements are the Eg-walker state
 //! (Gentle & Kleppmann, EuroSys 2025, section 3.2).
 
+mod apart;
 pub(crate) mod short;
+pub(crate) mod snapshot;
 mod spots;
 
 use crate::id::{Local, Span};
@@ -89,6 +91,9 @@ impl fmt::Debug for Origin {
 /// So many runs are passed one by one in search of a place.
 const FEW: usize = if cfg!(test) { 2 } else { 64 };
 
+/// One that has the same left origin costs as much as so many others: where its right origin stands is looked up.
+const SIBLING: usize = if cfg!(test) { 1 } else { 4 };
+
 /// So many runs with one left origin are passed when what descends from them is not looked at. Each costs a way through the
 /// tree, so that a row soon pays.
 const FEW_CHILDREN: usize = if cfg!(test) { 2 } else { 8 };
@@ -124,6 +129,11 @@ struct GoneBy(NonZeroU32);
 impl GoneBy {
     fn event(event: Local) -> Self {
         Self(NonZeroU32::MIN.saturating_add(event.0))
+    }
+
+    fn earliest(known: Option<Self>, event: Local) -> Self {
+        let by = Self::event(event);
+        known.map_or(by, |earlier| earlier.min(by))
     }
 }
 
@@ -212,6 +222,12 @@ enum Effect {
     RemovedBackward(ElementId, RunNumber),
 }
 
+impl Effect {
+    fn removed(first: ElementId, run: RunNumber, backward: bool) -> Self {
+        if backward { Self::RemovedBackward(first, run) } else { Self::RemovedForward(first, run) }
+    }
+}
+
 /// Where something was just inserted: in this run, behind so many elements of it. Valid until the next change.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Inserted {
@@ -298,7 +314,7 @@ impl Sequence {
         events: Span,
         order: impl Fn(Local, Local) -> Ordering,
     ) -> Result<Inserted, OutOfRange> {
-        self.check(index, 0)?;
+        check_within(self.lengths().current, index, 0)?;
         self.steps += 1;
         let mut elements =
             Elements { id: ElementId::of(events.start), len: events.len(), count: VISIBLE, ..Elements::default() };
@@ -415,14 +431,7 @@ impl Sequence {
         backward: bool,
         mut gone: impl FnMut(u32, Span),
     ) -> Result<(), OutOfRange> {
-        if backward {
-            self.check(index, 1)?;
-            if events.len() > index + 1 {
-                return Err(OutOfRange { index: 0, len: 0 });
-            }
-        } else {
-            self.check(index, events.len())?;
-        }
+        check_removal(self.lengths().current, index, events, backward)?;
         let (mut at, mut index) = (events.start, index);
         while at < events.end {
             self.steps += 1;
@@ -439,15 +448,9 @@ impl Sequence {
             }
             let removed = self.carve(found.place, start, count, |run| {
                 run.count += 1;
-                let by = GoneBy::event(at);
-                run.gone = Some(run.gone.map_or(by, |earlier| earlier.min(by)));
+                run.gone = Some(GoneBy::earliest(run.gone, at));
             });
-            let first = run.id.plus(found.offset);
-            let effect = match backward {
-                true => Effect::RemovedBackward(first, removed),
-                false => Effect::RemovedForward(first, removed),
-            };
-            self.effects.set(at.0, effect);
+            self.effects.set(at.0, Effect::removed(run.id.plus(found.offset), removed, backward));
             at = at + count;
             if backward {
                 // The sum stays above zero: the range was checked.
@@ -586,14 +589,6 @@ impl Sequence {
         self.tree.before(self.place_of_run(inserted.run)).end + inserted.offset
     }
 
-    fn check(&self, index: u32, count: u32) -> Result<(), OutOfRange> {
-        let len = self.lengths().current;
-        match index.checked_add(count) {
-            Some(end) if end <= len => Ok(()),
-            _ => Err(OutOfRange { index, len }),
-        }
-    }
-
     /// The first run from `place` on that exists in the current version, deleted or not, and whether others are passed
     /// on the way.
     fn next_existing(&mut self, place: Place) -> (Option<Place>, bool) {
@@ -654,18 +649,20 @@ impl Sequence {
         let (mut place, mut chosen, mut scanning, mut passed) = (start, start, false, 0);
         while Some(place) != end {
             let Some(other) = self.run_at(place) else { break };
-            if passed == most {
+            if passed >= most {
                 return None;
             }
-            passed += 1;
             match self.compare_depths(other, new) {
                 Ordering::Less => break,
-                Ordering::Greater => {}
-                Ordering::Equal => match self.is_passed(other, new, order) {
-                    Passing::Ends => break,
-                    Passing::Behind => scanning = false,
-                    Passing::Perhaps => scanning = true,
-                },
+                Ordering::Greater => passed += 1,
+                Ordering::Equal => {
+                    passed += SIBLING;
+                    match self.is_passed(other, new, end, order) {
+                        Passing::Ends => break,
+                        Passing::Behind => scanning = false,
+                        Passing::Perhaps => scanning = true,
+                    }
+                }
             }
             place = self.tree.after(place);
             if !scanning {
@@ -697,7 +694,7 @@ impl Sequence {
             let Some(other) = self.run_at(next).filter(|other| Some(next) != end && other.depth == new.depth) else {
                 return Some(chosen);
             };
-            match self.is_passed(other, new, order) {
+            match self.is_passed(other, new, end, order) {
                 Passing::Ends => return Some(chosen),
                 Passing::Behind => scanning = false,
                 Passing::Perhaps => scanning = true,
@@ -714,9 +711,27 @@ impl Sequence {
         found.unwrap_or_else(|| self.tree.behind_all())
     }
 
-    /// Whether a new run goes behind one with the same left origin.
-    fn is_passed(&self, other: &Elements, new: &Elements, order: &impl Fn(Local, Local) -> Ordering) -> Passing {
-        match self.compare_right(other.right, new.right) {
+    /// Whether a new run goes behind one with the same left origin. The right origin of the new one stands at `end`.
+    fn is_passed(
+        &self,
+        other: &Elements,
+        new: &Elements,
+        end: Option<Place>,
+        order: &impl Fn(Local, Local) -> Ordering,
+    ) -> Passing {
+        let by_place = match (other.right.element(), end) {
+            _ if other.right == new.right => Ordering::Equal,
+            (None, _) => Ordering::Greater,
+            (_, None) => Ordering::Less,
+            // The right origin of the new one is the first of its run.
+            (Some(right), Some(end)) => match self.place_of(right) {
+                place if place == end => Ordering::Greater,
+                place => self.tree.compare(place, end),
+            },
+        };
+        #[cfg(test)]
+        assert_eq!(by_place, self.compare_right(other.right, new.right), "by a known place and by names");
+        match by_place {
             Ordering::Less => Passing::Perhaps,
             Ordering::Greater => Passing::Behind,
             Ordering::Equal if precedes(new.id, other.id, order) => Passing::Ends,
@@ -845,7 +860,7 @@ impl Sequence {
             let goes_on = run.id.plus(run.len) == elements.id
                 && elements.left == Origin::of(run.last())
                 && elements.right == run.right
-                && run.count == VISIBLE
+                && run.count == elements.count
                 && run.gone.is_none();
             if goes_on {
                 let offset = run.len;
@@ -1062,6 +1077,25 @@ fn elements_of(run: Run<Effect>, events: Span) -> (ElementId, u32) {
         Effect::RemovedBackward(first, _) => ElementId(first.0 - offset - (count - 1)),
     };
     (first, count)
+}
+
+/// Whether events that remove, the first the element at `index`, find what they remove among `len` visible ones.
+fn check_removal(len: u32, index: u32, events: Span, backward: bool) -> Result<(), OutOfRange> {
+    if !backward {
+        return check_within(len, index, events.len());
+    }
+    check_within(len, index, 1)?;
+    if events.len() > index + 1 {
+        return Err(OutOfRange { index: 0, len: 0 });
+    }
+    Ok(())
+}
+
+fn check_within(len: u32, index: u32, count: u32) -> Result<(), OutOfRange> {
+    match index.checked_add(count) {
+        Some(end) if end <= len => Ok(()),
+        _ => Err(OutOfRange { index, len }),
+    }
 }
 
 /// Whether a new element comes before another one in T; elements of the base are before all events.

@@ -6,6 +6,7 @@
 
 use super::operations::{Action, Operation};
 use crate::id::{Local, Span};
+use crate::sequence::snapshot::Snapshot;
 use crate::sequence::{ElementId, OutOfRange, Sequence, Standing};
 use std::cmp::Ordering;
 
@@ -101,6 +102,53 @@ impl Tracker {
         }
     }
 
+    /// Applies an operation made at the version of a snapshot, which then has seen it; the current version has not.
+    pub(crate) fn apply_at(
+        &mut self,
+        snapshot: &mut Snapshot,
+        operation: Operation<'_>,
+        order: impl Fn(Local, Local) -> Ordering,
+        mut emit: Option<impl FnMut(Change)>,
+    ) -> Result<(), OutOfRange> {
+        let events = operation.events;
+        let mut removed = |at, events| {
+            if let Some(emit) = &mut emit {
+                emit(Change { at, events, inserts: false });
+            }
+        };
+        match operation.action {
+            Action::Insert { at, .. } => {
+                let inserted = self.sequence.insert_at(snapshot, at, events, order)?;
+                if let Some(mut emit) = emit {
+                    emit(Change { at: self.sequence.position(inserted), events, inserts: true });
+                }
+                Ok(())
+            }
+            Action::Delete { at } => self.sequence.remove_at(snapshot, at, events, false, &mut removed),
+            Action::Backspace { at } => self.sequence.remove_at(snapshot, at, events, true, &mut removed),
+        }
+    }
+
+    /// The elements of the current version. O(n) for n runs of them.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.sequence.snapshot()
+    }
+
+    /// The elements of the version that it began at. O(n) for n runs of them.
+    pub(crate) fn base_snapshot(&self) -> Snapshot {
+        self.sequence.base_snapshot()
+    }
+
+    /// How many runs of elements there are.
+    pub(crate) fn run_count(&self) -> usize {
+        self.sequence.run_count()
+    }
+
+    /// Brings a snapshot to the version that has seen these events too, all applied.
+    pub(crate) fn advance_snapshot(&self, snapshot: &mut Snapshot, events: Span) {
+        self.sequence.advance_snapshot(snapshot, events);
+    }
+
     /// What everything applied has made of the text of the base, from left to right.
     pub(crate) fn outcome(&self) -> impl Iterator<Item = Stretch> {
         self.sequence.runs().map(|(first, len, visible)| match inserted((first, len)) {
@@ -162,6 +210,16 @@ impl Tracker {
     #[cfg(test)]
     pub(crate) fn assert_invariants(&self) {
         self.sequence.assert_invariants();
+    }
+}
+
+/// Brings a snapshot over an operation that was made at its version and applied before.
+pub(crate) fn go_on(snapshot: &mut Snapshot, operation: Operation<'_>) {
+    let events = operation.events;
+    match operation.action {
+        Action::Insert { at, .. } => snapshot.go_on_inserting(at, events),
+        Action::Delete { at } => snapshot.go_on_removing(at, events, false),
+        Action::Backspace { at } => snapshot.go_on_removing(at, events, true),
     }
 }
 
