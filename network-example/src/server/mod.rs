@@ -21,6 +21,7 @@ mod hub;
 mod kept;
 pub(crate) mod metrics;
 pub(crate) mod outbox;
+mod pieces;
 mod reload;
 pub(crate) mod room;
 mod service;
