@@ -26,6 +26,7 @@ mod reload;
 pub(crate) mod room;
 mod service;
 mod throttle;
+mod whole;
 pub(crate) mod writer;
 
 use std::fmt;

@@ -48,6 +48,7 @@ use super::kept::{Kept, Unfit};
 use super::metrics::Metrics;
 use super::outbox::Outbox;
 use super::pieces::Pieces;
+use super::whole::Whole;
 use super::writer::Stored;
 use crate::planted::planted;
 use crate::presence::{Agreement, Identity, Peer, PeerId, Presence, VersionMark, version_digest};
@@ -100,6 +101,7 @@ pub(crate) struct Room {
     storage_failure: Option<Arc<str>>,
     /// The document's META, for those who come before it changes again. Everybody does at once when a server is back.
     meta: Option<Bytes>,
+    whole: Whole,
     /// The mark last told, or computed for a report.
     mark: Option<VersionMark>,
     unrest: Option<Unrest>,
@@ -223,6 +225,7 @@ impl Room {
             owed: VecDeque::new(),
             storage_failure: None,
             meta: None,
+            whole: Whole::default(),
             mark: None,
             unrest: None,
             along_since: None,
@@ -241,6 +244,7 @@ impl Room {
         if is_quiet && !self.rests {
             self.document = Kept::default();
             self.meta = None;
+            self.whole = Whole::default();
             self.rests = true;
         }
         self.rests
@@ -254,6 +258,7 @@ impl Room {
     /// The document, read again.
     pub(crate) fn wake(&mut self, document: Kept) {
         self.meta = None;
+        self.whole = Whole::default();
         self.document = document;
         self.rests = false;
     }
@@ -582,13 +587,18 @@ impl Room {
         let Some(member) = self.members.get_mut(&id) else {
             return;
         };
-        // What does not fit the queue is not even encoded: it would be again with the next resync.
-        let once = self.document.each_chunk_since(theirs, CHUNK);
-        let again = planted("twice").then(|| self.document.each_chunk_since(theirs, CHUNK));
-        let chunks = once.chain(again.into_iter().flatten());
-        let data = chunks.map(|chunk| binary_frame(Message::Data(chunk)));
-        let fits = data.chain([binary_frame(Message::Done)]).all(|frame| member.send(now, frame));
-        if fits {
+        let kept = if theirs.is_empty() { self.whole.frames(&self.document, self.stored_bytes) } else { None };
+        let mut sends = |frame| member.send(now, frame);
+        let times = if planted("twice") { 2 } else { 1 };
+        let fits = (0..times).all(|_| match kept {
+            Some(frames) => frames.iter().all(|frame| sends(tungstenite::Message::Binary(frame.clone()))),
+            // What does not fit the queue is not even encoded: it would be again with the next resync.
+            None => {
+                let mut chunks = self.document.each_chunk_since(theirs, CHUNK);
+                chunks.all(|chunk| sends(binary_frame(Message::Data(chunk))))
+            }
+        });
+        if fits && sends(binary_frame(Message::Done)) {
             member.flow = Flow::Live;
             self.disturb(now);
         } else {
@@ -721,6 +731,7 @@ impl Room {
 
     fn pass_on(&mut self, now: Instant, from: PeerId, before: Frontier, events: Vec<u8>, frame: tungstenite::Message) {
         self.meta = None;
+        self.whole.extend(&frame);
         self.stored_bytes += events.len() as u64;
         self.pieces.push(now, before, events);
         for member in self.members.values_mut() {
