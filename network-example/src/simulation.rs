@@ -176,7 +176,7 @@ impl World {
             }
             (frame, member) => panic!("{frame:?} from {member:?}"),
         }
-        self.pending.extend(self.room.take_pieces());
+        self.pending.extend(self.room.take_due(self.now));
         true
     }
 
@@ -208,6 +208,7 @@ impl World {
     fn tick(&mut self) {
         if self.room.deadline().is_some_and(|deadline| deadline <= self.now) {
             self.room.tick(self.now);
+            self.pending.extend(self.room.take_due(self.now));
         }
     }
 
@@ -224,7 +225,7 @@ impl World {
             quiet = if moved { 0 } else { quiet + 1 };
             if !moved && let Some(deadline) = self.room.deadline() {
                 self.now = self.now.max(deadline);
-                self.room.tick(self.now);
+                self.tick();
                 quiet = 0;
             }
         }

@@ -5,7 +5,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 
 use futures_util::{Sink, Stream as _};
 use tokio::io::AsyncReadExt;
@@ -66,34 +66,37 @@ impl Socket {
         self.unflushed < GATHER
     }
 
-    /// Begins to send a message; [`Socket::ready`] moves it on.
+    /// Begins to send a message; [`Socket::poll_flush`] moves it on.
     pub(crate) fn feed(&mut self, message: Message) -> Result<(), Error> {
         // At least one, so that an empty message counts as something to flush.
         self.unflushed += message.len().max(1);
         Pin::new(&mut self.stream).start_send(message)
     }
 
-    /// Waits for something to have been read, if anything is to be, or for everything fed to have been written.
-    /// Cancel-safe.
-    pub(crate) async fn ready(&mut self, reads: bool) -> Ready {
-        poll_fn(|context| {
-            if self.unflushed > 0 {
-                match Pin::new(&mut self.stream).poll_flush(context) {
-                    Poll::Ready(Ok(())) => {
-                        self.unflushed = 0;
-                        return Poll::Ready(Ready::Flushed);
-                    }
-                    Poll::Ready(Err(error)) => return Poll::Ready(Ready::Read(Err(error))),
-                    Poll::Pending => {}
-                }
-            }
-            if !reads {
-                return Poll::Pending;
-            }
-            let read = Pin::new(&mut self.stream).poll_next(context);
-            read.map(|message| Ready::Read(message.unwrap_or(Err(Error::ConnectionClosed))))
+    /// Waits for something to have been read, or for everything fed to have been written. Cancel-safe.
+    pub(crate) async fn ready(&mut self) -> Ready {
+        poll_fn(|context| match self.poll_flush(context) {
+            Poll::Ready(Ok(())) => Poll::Ready(Ready::Flushed),
+            Poll::Ready(Err(error)) => Poll::Ready(Ready::Read(Err(error))),
+            Poll::Pending => self.poll_read(context).map(Ready::Read),
         })
         .await
+    }
+
+    /// Ready once for everything fed so far; pending where nothing is.
+    pub(crate) fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if self.unflushed == 0 {
+            return Poll::Pending;
+        }
+        let flushed = ready!(Pin::new(&mut self.stream).poll_flush(context));
+        self.unflushed = 0;
+        Poll::Ready(flushed)
+    }
+
+    /// The next message, or how the connection ended.
+    pub(crate) fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<Message, Error>> {
+        let read = Pin::new(&mut self.stream).poll_next(context);
+        read.map(|message| message.unwrap_or(Err(Error::ConnectionClosed)))
     }
 
     /// Sends a last frame and closes, then reads on until the other end has closed too: a socket that is dropped with
@@ -102,7 +105,7 @@ impl Socket {
         // When the other end has begun to close, this fails, and only the answer is left to be flushed.
         let _ = self.feed(Message::Close(Some(frame)));
         loop {
-            match self.ready(true).await {
+            match self.ready().await {
                 Ready::Read(Ok(_)) | Ready::Flushed => {}
                 // Nothing can be parsed any more, such as after an oversized frame; the rest is only thrown away.
                 Ready::Read(Err(Error::Capacity(_) | Error::Protocol(_) | Error::Utf8(_))) => break,

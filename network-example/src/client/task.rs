@@ -165,7 +165,7 @@ impl Task {
         loop {
             let events = self.events.clone();
             tokio::select! {
-                ready = socket.ready(true) => match ready {
+                ready = socket.ready() => match ready {
                     Ready::Read(Ok(message)) => {
                         silence = Instant::now() + SILENCE;
                         self.receive(message).await?;

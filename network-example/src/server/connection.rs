@@ -4,10 +4,13 @@
 //! that a malformed one costs no room anything. Whether the client may still do what it could is looked up whenever
 //! anything has changed, before the next message is handed on.
 
+use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -222,7 +225,7 @@ async fn upgrade(
     let stream = WebSocketStream::from_partially_read(stream, rest, Role::Server, Some(limits)).await;
     let mut socket = Socket::new(stream);
     let hello = loop {
-        match socket.ready(true).await {
+        match socket.ready().await {
             Ready::Read(Ok(Message::Text(json))) => break read_hello(&json, credential, &room, service),
             // A ping may stand between the parts of a message.
             Ready::Read(Ok(Message::Ping(_) | Message::Pong(_))) | Ready::Flushed => {}
@@ -340,91 +343,39 @@ async fn visit(
         tracing::info!(room = name.as_str(), "joined");
     }
     let throttle = Throttle::new(config.byte_rate, config.message_rate, std::time::Instant::now());
-    let mut visit = Visit { socket, id, room, name, credential, service, changes, pickup, throttle };
+    let member = Member { id, room, name, credential, service };
+    let mut visit = Visit { socket, member: &member, changes: changes.clone(), pickup, throttle };
+    // What has something to do for each frame comes first; the others only look whether they were called.
     let end = tokio::select! {
-        end = visit.run() => end,
+        biased;
+        Err(end) = visit.carry() => end,
+        Err(end) = member.follow(changes) => end,
         _ = closing.wait_for(|closing| *closing) => {
             End::Refused((Refusal::Restart, "the server is stopping; it will be back".to_owned()))
         }
     };
     // A room that is gone needs no goodbye.
-    let _ = visit.room.send(Command::Leave(id)).await;
+    let _ = member.room.send(Command::Leave(id)).await;
     tracing::info!(room = name.fingerprint(), member = id.0, "left");
     end
 }
 
-/// A member's connection.
-struct Visit<'a> {
-    socket: &'a mut Socket,
+/// Somebody in a room.
+struct Member<'a> {
     id: PeerId,
     room: mpsc::Sender<Command>,
     name: &'a RoomName,
     credential: Credential,
     service: &'a Service,
-    /// Says when what anybody may do has changed.
-    changes: watch::Receiver<()>,
-    pickup: Pickup,
-    throttle: Throttle,
 }
 
-impl Visit<'_> {
-    async fn run(&mut self) -> End {
-        match self.carry().await {
-            Ok(never) => match never {},
-            Err(end) => end,
-        }
-    }
-
-    /// Moves frames both ways until the connection ends.
-    async fn carry(&mut self) -> Result<std::convert::Infallible, End> {
-        let mut heard = Instant::now();
-        // One timer that is set anew, because making one for each frame costs more than the frame.
-        let mut ping = pin!(sleep(self.service.config.ping_interval));
-        // Until when nothing is read, because too much has been.
-        let mut pause: Option<Instant> = None;
-        loop {
-            tokio::select! {
-                ready = self.socket.ready(pause.is_none()) => match ready {
-                    Ready::Read(Ok(message)) => {
-                        heard = Instant::now();
-                        pause = self.receive(message).await?;
-                    }
-                    Ready::Read(Err(error)) => return Err(refusal(&error).map_or(End::Gone, End::Refused)),
-                    Ready::Flushed => {
-                        if self.pickup.flushed() {
-                            self.tell(Command::Drained(self.id)).await?;
-                        }
-                    }
-                },
-                frame = self.pickup.take(), if self.socket.takes_more() => self.forward(frame)?,
-                Ok(()) = self.changes.changed() => self.look_up_rights().await?,
-                () = async { sleep_until(pause.unwrap_or(heard)).await }, if pause.is_some() => {
-                    // Whoever is not read from cannot show any life.
-                    heard = Instant::now();
-                    pause = None;
-                }
-                () = ping.as_mut() => {
-                    // A room that has dismissed this member has queued the reason; whoever has not read it by now never
-                    // will.
-                    if heard.elapsed() >= self.service.config.idle_timeout || self.pickup.is_abandoned() {
-                        return Err(End::Gone);
-                    }
-                    ping.as_mut().reset(Instant::now() + self.service.config.ping_interval);
-                    if self.socket.takes_more() {
-                        self.feed(Message::Ping(Bytes::new()))?;
-                    }
-                }
-            }
-        }
-    }
-
+impl Member<'_> {
     async fn tell(&self, command: Command) -> Result<(), End> {
         self.room.send(command).await.map_err(|_| End::Refused((Refusal::Restart, "the room has closed".to_owned())))
     }
 
     /// What this client may do as of now, for the room to act by: it comes before whatever the client says next.
-    async fn look_up_rights(&mut self) -> Result<(), End> {
-        self.changes.mark_unchanged();
+    async fn look_up_rights(&self) -> Result<(), End> {
         if planted("revoked") {
             return Ok(());
         }
@@ -432,45 +383,134 @@ impl Visit<'_> {
         self.tell(Command::Rights(self.id, rights)).await
     }
 
+    /// Looks up whenever anything has changed: whoever is not to be here any more leaves without having said anything.
+    async fn follow(&self, mut changes: watch::Receiver<()>) -> Result<Infallible, End> {
+        while changes.changed().await.is_ok() {
+            Box::pin(self.look_up_rights()).await?;
+        }
+        std::future::pending().await
+    }
+}
+
+/// A member's connection.
+struct Visit<'a> {
+    socket: &'a mut Socket,
+    member: &'a Member<'a>,
+    /// Says when what anybody may do has changed.
+    changes: watch::Receiver<()>,
+    pickup: Pickup,
+    throttle: Throttle,
+}
+
+/// What a connection has to see to.
+enum Event {
+    Read(Result<Message, Error>),
+    /// Something was dropped of a queue that is empty now.
+    Drained,
+}
+
+impl Visit<'_> {
+    /// Moves frames both ways until the connection ends.
+    async fn carry(&mut self) -> Result<Infallible, End> {
+        let config = &self.member.service.config;
+        let mut heard = Instant::now();
+        // One timer that is set anew, because making one for each frame costs more than the frame.
+        let mut ping = pin!(sleep(config.ping_interval));
+        // Until when nothing is read, because too much has been.
+        let mut pause: Option<Instant> = None;
+        loop {
+            tokio::select! {
+                biased;
+                event = poll_fn(|context| self.poll(context, pause.is_none())) => match event {
+                    Event::Read(Ok(message)) => {
+                        heard = Instant::now();
+                        pause = self.receive(message).await?;
+                    }
+                    Event::Read(Err(error)) => return Err(refusal(&error).map_or(End::Gone, End::Refused)),
+                    Event::Drained => self.member.tell(Command::Drained(self.member.id)).await?,
+                },
+                // Boxed, because it is rare.
+                () = async { Box::pin(sleep_until(pause.unwrap_or(heard))).await }, if pause.is_some() => {
+                    // Whoever is not read from cannot show any life.
+                    heard = Instant::now();
+                    pause = None;
+                }
+                () = ping.as_mut() => {
+                    // A room that has dismissed this member has queued the reason; whoever has not read it by now never
+                    // will.
+                    if heard.elapsed() >= config.idle_timeout || self.pickup.is_abandoned() {
+                        return Err(End::Gone);
+                    }
+                    ping.as_mut().reset(Instant::now() + config.ping_interval);
+                    if self.socket.takes_more() {
+                        self.feed(Message::Ping(Bytes::new())).map_err(|_| End::Gone)?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends what is queued as far as it goes, several frames with one call to the system, and then looks for what has
+    /// come. Once for whatever a connection was woken for: asking costs as much as passing a frame on.
+    fn poll(&mut self, context: &mut Context<'_>, reads: bool) -> Poll<Event> {
+        loop {
+            let is_empty = match self.poll_feed(context) {
+                Ok(is_empty) => is_empty,
+                Err(error) => return Poll::Ready(Event::Read(Err(error))),
+            };
+            match self.socket.poll_flush(context) {
+                Poll::Ready(Ok(())) if self.pickup.flushed() => return Poll::Ready(Event::Drained),
+                Poll::Ready(Ok(())) if is_empty => break,
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Event::Read(Err(error))),
+                Poll::Pending => break,
+            }
+        }
+        if reads { self.socket.poll_read(context).map(Event::Read) } else { Poll::Pending }
+    }
+
+    /// Feeds what is queued, and says whether that was all.
+    fn poll_feed(&mut self, context: &mut Context<'_>) -> Result<bool, Error> {
+        while self.socket.takes_more() {
+            match self.pickup.poll_take(context) {
+                Poll::Ready(frame) => self.feed(frame)?,
+                Poll::Pending => return Ok(true),
+            }
+        }
+        Ok(false)
+    }
+
     /// Hands a message on, and says until when nothing more is to be read.
     async fn receive(&mut self, message: Message) -> Result<Option<Instant>, End> {
         let bytes = message.len();
-        self.service.metrics.messages.add(1);
-        self.service.metrics.bytes_in.add(bytes as u64);
+        self.member.service.metrics.messages.add(1);
+        self.member.service.metrics.bytes_in.add(bytes as u64);
         // A change that has not been heard of yet is looked at first, so that every message meets the rights of now.
         if self.changes.has_changed().unwrap_or(false) {
-            self.look_up_rights().await?;
+            self.changes.mark_unchanged();
+            // Boxed, because it is rare.
+            Box::pin(self.member.look_up_rights()).await?;
         }
         match message {
-            Message::Binary(frame) => self.tell(Command::Frame(self.id, frame)).await?,
+            Message::Binary(frame) => self.member.tell(Command::Frame(self.member.id, frame)).await?,
             Message::Text(json) => {
                 let control = ClientControl::from_json(&json);
                 let control = control.map_err(|error| End::Refused((Refusal::Malformed, error.to_string())))?;
-                self.tell(Command::Control(self.id, Box::new(control))).await?;
+                self.member.tell(Command::Control(self.member.id, Box::new(control))).await?;
             }
             // tungstenite has an answer ready that goes out with the next read, which also finds the end.
             Message::Close(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
         }
         let pause = self.throttle.take(std::time::Instant::now(), bytes);
         if pause.is_some() {
-            self.service.metrics.throttled.add(1);
+            self.member.service.metrics.throttled.add(1);
         }
         Ok(pause.map(Instant::from_std))
     }
 
-    /// Feeds the frame, and as many more as are there and share a system call with it.
-    fn forward(&mut self, first: Message) -> Result<(), End> {
-        let mut next = Some(first);
-        while let Some(frame) = next {
-            self.feed(frame)?;
-            next = if self.socket.takes_more() { self.pickup.try_take() } else { None };
-        }
-        Ok(())
-    }
-
-    fn feed(&mut self, message: Message) -> Result<(), End> {
-        self.service.metrics.bytes_out.add(message.len() as u64);
-        self.socket.feed(message).map_err(|_| End::Gone)
+    fn feed(&mut self, message: Message) -> Result<(), Error> {
+        self.member.service.metrics.bytes_out.add(message.len() as u64);
+        self.socket.feed(message)
     }
 }
 
@@ -492,6 +532,6 @@ mod tests {
         let place = super::super::addresses::Addresses::default().enter(from.ip(), 1).unwrap();
         let task = serve(stream, from, service, watch::channel(false).1, place);
         let (task, command) = (std::mem::size_of_val(&task), size_of::<Command>());
-        assert!(task < 3200 && command <= 64, "{task} bytes, and {command} for a command");
+        assert!(task < 3400 && command <= 64, "{task} bytes, and {command} for a command");
     }
 }

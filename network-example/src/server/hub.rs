@@ -290,11 +290,12 @@ impl Keeper {
                     self.pass_time(leaves);
                 }
             }
-            self.store().await;
+            self.store(Room::take_due).await;
             if !self.room.is_settled() {
                 self.used = Instant::now();
             }
         }
+        self.store(|room, _| room.take_pieces()).await;
         while !self.room.is_settled() {
             match self.stored.changed().await {
                 Ok(()) => self.hear(),
@@ -456,7 +457,7 @@ impl Keeper {
 
     /// Nobody is shown out of a document that stays.
     async fn delete(&mut self, now: Instant, reply: oneshot::Sender<Result<(), Turned>>) -> Result<(), Gone> {
-        self.store().await;
+        self.store(|room, _| room.take_pieces()).await;
         let deleted = self.hub.writer.delete(self.name.clone()).await;
         let is_gone = deleted.is_ok();
         if is_gone {
@@ -480,8 +481,8 @@ impl Keeper {
         }
     }
 
-    async fn store(&mut self) {
-        for (number, piece) in self.room.take_pieces() {
+    async fn store(&mut self, take: impl Fn(&mut Room, Instant) -> Vec<(u64, Vec<u8>)>) {
+        for (number, piece) in take(&mut self.room, Instant::now()) {
             self.hub.writer.append(&self.name, piece, number, &self.reply).await;
         }
     }

@@ -21,10 +21,12 @@ mod hub;
 mod kept;
 pub(crate) mod metrics;
 pub(crate) mod outbox;
+mod pieces;
 mod reload;
 pub(crate) mod room;
 mod service;
 mod throttle;
+mod whole;
 pub(crate) mod writer;
 
 use std::fmt;

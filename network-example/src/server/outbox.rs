@@ -4,9 +4,8 @@
 //! end is asked to say when everything before it has left; the room then sends what makes up for the loss.
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -83,6 +82,21 @@ fn cost(message: &Message, capacity: u32) -> u32 {
 impl Outbox {
     /// Queues a frame, or drops it and returns false.
     pub(crate) fn push(&self, message: Message) -> bool {
+        self.put(message, State::call)
+    }
+
+    /// The same for a frame that goes with the next one, or at the next [`Outbox::nudge`].
+    pub(crate) fn push_along(&self, message: Message) -> bool {
+        self.put(message, |_| None)
+    }
+
+    /// Sees to it that what is queued goes now.
+    pub(crate) fn nudge(&self) {
+        let waiting = self.queue.state().call();
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    fn put(&self, message: Message, call: impl Fn(&mut State) -> Option<Waker>) -> bool {
         let cost = cost(&message, self.queue.capacity);
         let mut state = self.queue.state();
         match state.free.checked_sub(cost) {
@@ -94,12 +108,16 @@ impl Outbox {
             }
         }
         state.queue(message, cost);
+        let waiting = call(&mut state);
+        drop(state);
+        waiting.into_iter().for_each(Waker::wake);
         true
     }
 
     /// Queues a frame that a connection cannot begin without. It counts nothing, whatever its size: it comes once.
     pub(crate) fn greet(&self, message: Message) {
         self.queue.state().queue(message, 0);
+        self.nudge();
     }
 
     /// Queues the reason and the end, which count nothing either.
@@ -108,6 +126,8 @@ impl Outbox {
         let mut state = self.queue.state();
         state.queue(refused, 0);
         state.queue(close, 0);
+        drop(state);
+        self.nudge();
     }
 }
 
@@ -117,8 +137,12 @@ impl State {
         // resync could mend.
         if !self.is_over {
             self.frames.push_back(Queued { message, cost });
-            self.waiting.take().into_iter().for_each(Waker::wake);
         }
+    }
+
+    /// Whoever waits for a frame, if there is one.
+    fn call(&mut self) -> Option<Waker> {
+        if self.frames.is_empty() { None } else { self.waiting.take() }
     }
 
     fn take(&mut self) -> Option<Queued> {
@@ -141,25 +165,23 @@ pub(crate) fn farewell(code: Refusal, reason: &str) -> (Message, Message) {
 }
 
 impl Pickup {
-    /// The next frame; waits for one. Cancel-safe.
-    pub(crate) async fn take(&mut self) -> Message {
-        poll_fn(|context| {
-            let mut state = self.queue.state();
-            match state.take() {
-                Some(Queued { message, cost }) => {
-                    self.taken += cost;
-                    Poll::Ready(message)
-                }
-                None => {
-                    state.waiting = Some(context.waker().clone());
-                    Poll::Pending
-                }
+    /// The next frame; whoever asks is woken for one that comes later.
+    pub(crate) fn poll_take(&mut self, context: &mut Context<'_>) -> Poll<Message> {
+        let mut state = self.queue.state();
+        match state.take() {
+            Some(Queued { message, cost }) => {
+                self.taken += cost;
+                Poll::Ready(message)
             }
-        })
-        .await
+            None => {
+                state.waiting = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
     }
 
     /// The next frame, if there is one.
+    #[cfg(test)]
     pub(crate) fn try_take(&mut self) -> Option<Message> {
         let Queued { message, cost } = self.queue.state().take()?;
         self.taken += cost;
@@ -191,6 +213,7 @@ impl Drop for Pickup {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::future::poll_fn;
 
     fn kilobyte() -> Message {
         Message::binary(vec![0; 1024])
@@ -243,9 +266,17 @@ mod tests {
     #[tokio::test]
     async fn whoever_waits_is_woken() {
         let (outbox, mut pickup) = outbox(10 * 1024);
-        let taking = tokio::spawn(async move { pickup.take().await });
+        let taking = tokio::spawn(async move {
+            let first = poll_fn(|context| pickup.poll_take(context)).await;
+            let second = pickup.try_take();
+            (first, second)
+        });
         tokio::task::yield_now().await;
-        assert!(outbox.push(Message::text("at last")));
-        assert_eq!(taking.await.unwrap(), Message::text("at last"));
+        assert!(outbox.push_along(Message::text("at leisure")));
+        tokio::task::yield_now().await;
+        assert!(!taking.is_finished(), "nobody is woken for a frame that can wait");
+        outbox.nudge();
+        let taken = taking.await.unwrap();
+        assert_eq!(taken, (Message::text("at leisure"), None));
     }
 }

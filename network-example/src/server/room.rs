@@ -1,7 +1,7 @@
 //! One room: its document, its members, and what each of them has been sent. Pure: no I/O, no tasks, no clock of its
 //! own.
 //!
-//! What goes out lies in the members' outboxes; what is to be stored lies in `take_pieces`; time comes in as an
+//! What goes out lies in the members' outboxes; what is to be stored lies in `take_due`; time comes in as an
 //! argument. DATA costs one import, one push per member (all share the same bytes), and no look at any summary.
 //!
 //! # Of which kind
@@ -39,7 +39,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cede::sync::Message;
-use cede::{AgentId, DocumentKind, Sender, Summary};
+use cede::{AgentId, DocumentKind, Frontier, Sender, Summary};
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::{self, Bytes, Utf8Bytes};
 
@@ -47,6 +47,8 @@ use super::access::{Credential, Denied, Invitation};
 use super::kept::{Kept, Unfit};
 use super::metrics::Metrics;
 use super::outbox::Outbox;
+use super::pieces::Pieces;
+use super::whole::Whole;
 use super::writer::Stored;
 use crate::planted::planted;
 use crate::presence::{Agreement, Identity, Peer, PeerId, Presence, VersionMark, version_digest};
@@ -61,6 +63,8 @@ const SERVER: PeerId = PeerId(0);
 const QUIET: Duration = Duration::from_millis(200);
 /// A room that is never quiet tells it this often.
 const RESTLESS: Duration = Duration::from_secs(2);
+/// How long a frame waits for another to go with.
+const ALONG: Duration = Duration::from_millis(50);
 /// DATA frames that may be under way when somebody's right to write is taken back: twice what an editor sends in a
 /// second of latency.
 const IN_FLIGHT: u32 = 64;
@@ -68,7 +72,7 @@ const IN_FLIGHT: u32 = 64;
 /// A document and those who share it.
 ///
 /// Invariant: a live member has been sent, or has sent, every event of the document.
-/// Invariant: every event of the document is in a piece that was handed out to be stored, or came from the store.
+/// Invariant: every event of the document is in a piece that was or will be handed out to be stored, or came from the store.
 /// Invariant: while it rests its document is empty, everything is durable, and nothing has happened since.
 pub(crate) struct Room {
     document: Kept,
@@ -88,10 +92,8 @@ pub(crate) struct Room {
     /// What hosts have asked for and nobody has done yet.
     orders: Vec<Order>,
     last_peer: u64,
-    /// Events to be stored, in order, not handed out yet.
-    pieces: Vec<Vec<u8>>,
-    /// Pieces since the room was loaded; the last one has this number.
-    appended: u64,
+    /// Events to be stored that are not handed out yet.
+    pieces: Pieces,
     /// The last piece that is durable.
     durable: u64,
     /// Acks that wait for pieces, in order of the pieces.
@@ -99,9 +101,12 @@ pub(crate) struct Room {
     storage_failure: Option<Arc<str>>,
     /// The document's META, for those who come before it changes again. Everybody does at once when a server is back.
     meta: Option<Bytes>,
+    whole: Whole,
     /// The mark last told, or computed for a report.
     mark: Option<VersionMark>,
     unrest: Option<Unrest>,
+    /// Since when frames wait in outboxes for others to go with.
+    along_since: Option<Instant>,
 }
 
 /// What a room allows its members.
@@ -215,14 +220,15 @@ impl Room {
             stored_bytes,
             orders: Vec::new(),
             last_peer: 0,
-            pieces: Vec::new(),
-            appended: 0,
+            pieces: Pieces::default(),
             durable: 0,
             owed: VecDeque::new(),
             storage_failure: None,
             meta: None,
+            whole: Whole::default(),
             mark: None,
             unrest: None,
+            along_since: None,
         }
     }
 
@@ -233,10 +239,12 @@ impl Room {
 
     /// Lets go of the document, which the store has, if nothing is under way. Says whether it rests now.
     pub(crate) fn rest(&mut self) -> bool {
-        let is_quiet = self.unrest.is_none() && self.durable == self.appended && self.storage_failure.is_none();
+        let is_quiet =
+            self.unrest.is_none() && self.durable == self.pieces.appended() && self.storage_failure.is_none();
         if is_quiet && !self.rests {
             self.document = Kept::default();
             self.meta = None;
+            self.whole = Whole::default();
             self.rests = true;
         }
         self.rests
@@ -250,6 +258,7 @@ impl Room {
     /// The document, read again.
     pub(crate) fn wake(&mut self, document: Kept) {
         self.meta = None;
+        self.whole = Whole::default();
         self.document = document;
         self.rests = false;
     }
@@ -465,6 +474,7 @@ impl Room {
         }
         if let Some(frames) = member.ack_dropped.take() {
             member.acknowledge(now, frames);
+            self.along_since.get_or_insert(now);
         }
         match member.flow {
             Flow::Behind => {
@@ -479,18 +489,21 @@ impl Room {
         }
     }
 
-    /// When [`Room::tick`] has something to do next.
+    /// When [`Room::tick`] or [`Room::take_due`] has something to do next.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let full = self.members.values().filter_map(|member| member.full_since);
         let patience = full.min().map(|since| since + self.limits.patience);
-        [patience, self.unrest.as_ref().map(Unrest::ends)].into_iter().flatten().min()
+        let along = self.along_since.map(|since| since + ALONG);
+        [patience, self.unrest.as_ref().map(Unrest::ends), self.pieces.due(), along].into_iter().flatten().min()
     }
 
     /// Does what is due.
     pub(crate) fn tick(&mut self, now: Instant) {
-        if self.unrest.as_ref().is_some_and(|unrest| unrest.ends() <= now) {
-            self.unrest = None;
-            self.tell_version(now);
+        if let Some(unrest) = self.unrest.take_if(|unrest| unrest.ends() <= now) {
+            self.tell_version(now, unrest.last + QUIET <= now);
+        }
+        if self.along_since.take_if(|since| *since + ALONG <= now).is_some() {
+            self.members.values().for_each(|member| member.outbox.nudge());
         }
         let patience = self.limits.patience;
         let too_slow = |member: &Member| member.full_since.is_some_and(|since| since + patience <= now);
@@ -502,10 +515,15 @@ impl Room {
         }
     }
 
-    /// What is to be stored, each with its number.
+    /// What is to be stored by now, each with its number.
+    pub(crate) fn take_due(&mut self, now: Instant) -> Vec<(u64, Vec<u8>)> {
+        if self.pieces.due().is_some_and(|due| due <= now) { self.take_pieces() } else { Vec::new() }
+    }
+
+    /// What is to be stored at all, each with its number.
     pub(crate) fn take_pieces(&mut self) -> Vec<(u64, Vec<u8>)> {
-        let first = self.appended + 1 - self.pieces.len() as u64;
-        (first..).zip(self.pieces.drain(..)).collect()
+        let document = &self.document;
+        self.pieces.take(|since| document.encode_beyond(since))
     }
 
     /// Nobody is in.
@@ -515,7 +533,7 @@ impl Room {
 
     /// Everything is durable, or nothing more will be.
     pub(crate) fn is_settled(&self) -> bool {
-        self.durable == self.appended || self.storage_failure.is_some()
+        self.durable == self.pieces.appended() || self.storage_failure.is_some()
     }
 
     #[cfg(test)]
@@ -569,13 +587,18 @@ impl Room {
         let Some(member) = self.members.get_mut(&id) else {
             return;
         };
-        // What does not fit the queue is not even encoded: it would be again with the next resync.
-        let once = self.document.each_chunk_since(theirs, CHUNK);
-        let again = planted("twice").then(|| self.document.each_chunk_since(theirs, CHUNK));
-        let chunks = once.chain(again.into_iter().flatten());
-        let data = chunks.map(|chunk| binary_frame(Message::Data(chunk)));
-        let fits = data.chain([binary_frame(Message::Done)]).all(|frame| member.send(now, frame));
-        if fits {
+        let kept = if theirs.is_empty() { self.whole.frames(&self.document, self.stored_bytes) } else { None };
+        let mut sends = |frame| member.send(now, frame);
+        let times = if planted("twice") { 2 } else { 1 };
+        let fits = (0..times).all(|_| match kept {
+            Some(frames) => frames.iter().all(|frame| sends(tungstenite::Message::Binary(frame.clone()))),
+            // What does not fit the queue is not even encoded: it would be again with the next resync.
+            None => {
+                let mut chunks = self.document.each_chunk_since(theirs, CHUNK);
+                chunks.all(|chunk| sends(binary_frame(Message::Data(chunk))))
+            }
+        });
+        if fits && sends(binary_frame(Message::Done)) {
             member.flow = Flow::Live;
             self.disturb(now);
         } else {
@@ -606,12 +629,12 @@ impl Room {
         self.metrics.events.add(self.document.event_count() - count);
         if self.document.frontier() != before {
             if waiting == 0 && self.document.waiting() == 0 {
-                self.pass_on(now, id, events.to_vec(), tungstenite::Message::Binary(frame));
+                self.pass_on(now, id, before, events.to_vec(), tungstenite::Message::Binary(frame));
             } else if let Some(events) = self.document.encode_beyond(&before) {
                 // While events wait for their parents a frame is not just what has come: some of it may wait as well, and
                 // it may have set free what came earlier in other frames.
                 let frame = binary_frame(Message::Data(events.clone()));
-                self.pass_on(now, id, events, frame);
+                self.pass_on(now, id, before, events, frame);
             }
         }
         let orphans = self.document.waiting().saturating_sub(waiting);
@@ -683,12 +706,14 @@ impl Room {
             return Err((unfit.code(), unfit.to_string()));
         }
         let scribe = self.scribe().map_err(|error| (Refusal::Unavailable, error.to_string()))?;
+        let before = self.document.frontier();
         let written = self.document.write(scribe, key, value, wall);
         let events = written.map_err(|unfit| (unfit.code(), unfit.to_string()))?;
         self.metrics.events.add(1);
         let frame = binary_frame(Message::Data(events.clone()));
-        self.pass_on(now, SERVER, events, frame);
-        Ok(self.appended)
+        self.pass_on(now, SERVER, before, events, frame);
+        self.pieces.hurry(now);
+        Ok(self.pieces.appended())
     }
 
     /// An agent never outlives what it has seen: a room that has left memory comes back with another. Nobody else brings
@@ -704,11 +729,11 @@ impl Room {
         Ok(*self.scribe.insert(scribe))
     }
 
-    fn pass_on(&mut self, now: Instant, from: PeerId, events: Vec<u8>, frame: tungstenite::Message) {
+    fn pass_on(&mut self, now: Instant, from: PeerId, before: Frontier, events: Vec<u8>, frame: tungstenite::Message) {
         self.meta = None;
+        self.whole.extend(&frame);
         self.stored_bytes += events.len() as u64;
-        self.pieces.push(events);
-        self.appended += 1;
+        self.pieces.push(now, before, events);
         for member in self.members.values_mut() {
             member.peer.agreement = Agreement::Behind;
             let is_sent = member.flow == Flow::Live && member.peer.id != from;
@@ -721,7 +746,7 @@ impl Room {
 
     /// So many frames of a member are to be acknowledged when everything up to now is durable.
     fn owe(&mut self, since: Instant, member: PeerId, frames: u64) {
-        self.owed.push_back(Owed { piece: self.appended, member, frames, since });
+        self.owed.push_back(Owed { piece: self.pieces.appended(), member, frames, since });
         if self.storage_failure.is_some() {
             self.owed.clear();
         }
@@ -729,7 +754,7 @@ impl Room {
 
     /// Acknowledges what has become durable, once per member.
     fn pay(&mut self, now: Instant) {
-        let durable = if planted("acked") { self.appended } else { self.durable };
+        let durable = if planted("acked") { self.pieces.appended() } else { self.durable };
         let mut due = BTreeMap::new();
         while let Some(owed) = self.owed.front().filter(|owed| owed.piece <= durable) {
             due.insert(owed.member, owed.frames);
@@ -741,6 +766,7 @@ impl Room {
         for (id, frames) in due {
             if let Some(member) = self.members.get_mut(&id) {
                 member.acknowledge(now, frames);
+                self.along_since.get_or_insert(now);
             }
         }
     }
@@ -758,7 +784,8 @@ impl Room {
         }
     }
 
-    fn tell_version(&mut self, now: Instant) {
+    /// Where it is quiet everybody waits for it; otherwise it goes with the next key.
+    fn tell_version(&mut self, now: Instant, is_quiet: bool) {
         let mark = self.current_mark();
         let with = |agreement: Agreement| {
             let peers = self.members.values().map(|member| &member.peer);
@@ -767,7 +794,14 @@ impl Room {
         let version = ServerControl::Version { mark, equal: with(Agreement::Equal), differs: with(Agreement::Differs) };
         let frame = text_frame(&version);
         for member in self.members.values_mut().filter(|member| member.flow == Flow::Live) {
-            member.send(now, frame.clone());
+            if is_quiet {
+                member.send(now, frame.clone())
+            } else {
+                member.send_along(now, frame.clone())
+            };
+        }
+        if !is_quiet {
+            self.along_since.get_or_insert(now);
         }
     }
 }
@@ -776,6 +810,17 @@ impl Member {
     /// Queues a frame, or notes since when there is no room for one.
     fn send(&mut self, now: Instant, frame: tungstenite::Message) -> bool {
         let queued = self.outbox.push(frame);
+        self.note(now, queued)
+    }
+
+    /// The same for what goes with the next frame, or a moment later without one: a call to the system costs more than
+    /// what is in it.
+    fn send_along(&mut self, now: Instant, frame: tungstenite::Message) -> bool {
+        let queued = self.outbox.push_along(frame);
+        self.note(now, queued)
+    }
+
+    fn note(&mut self, now: Instant, queued: bool) -> bool {
         if !queued {
             self.full_since.get_or_insert(now);
         }
@@ -783,7 +828,7 @@ impl Member {
     }
 
     fn acknowledge(&mut self, now: Instant, frames: u64) {
-        if !self.send(now, text_frame(&ServerControl::Ack { frames })) {
+        if !self.send_along(now, text_frame(&ServerControl::Ack { frames })) {
             self.ack_dropped = Some(frames);
         }
     }
@@ -959,8 +1004,10 @@ mod tests {
         let pieces: Vec<Vec<u8>> = room.take_pieces().into_iter().map(|(_, piece)| piece).collect();
         assert!(!room.rest(), "not before everything is durable");
         room.stored(now, Stored::Durable(1));
-        now = room.deadline().unwrap();
-        room.tick(now);
+        while let Some(deadline) = room.deadline() {
+            now = deadline;
+            room.tick(now);
+        }
         assert!(room.rest() && room.document.is_new() && !room.is_empty());
         room.wake(Room::read(&pieces).unwrap());
         assert_eq!(room.text(), "asleep");

@@ -24,7 +24,7 @@ const BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// so that nobody is told later that all is well. The first key after a rest is committed at once.
 const REST: Duration = Duration::from_millis(200);
 /// More than this is worth a commit of its own, and whoever sends it may wait for the ack to send more.
-const WORTH: usize = 16 * 1024;
+pub(crate) const WORTH: usize = 16 * 1024;
 
 /// Hands jobs to the thread; the thread ends when the last clone is dropped.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@
 //! Link, backoff, room and outbox are the real ones; streams are the simulation's, sockets and pings are not there.
 //!
 //! Planted bugs that this finds: `acked` (an ack before what it speaks of is on the disk), `resync` (what does not fit a
-//! queue is dropped for good).
+//! queue is dropped for good), `hoard` (the room hands nothing to the store).
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -471,8 +471,9 @@ impl Storm {
         for connection in 0..self.connections.len() {
             self.forward(connection);
         }
+        let now = self.instant();
         let Some(process) = &mut self.process else { return };
-        process.pending.extend(process.room.take_pieces());
+        process.pending.extend(process.room.take_due(now));
         let begins = process.batch.is_empty() && !process.pending.is_empty();
         let deadline = process.room.deadline().map(|deadline| deadline.saturating_duration_since(self.began));
         let number = process.number;
