@@ -7,8 +7,14 @@
 //!           came behind that some sectors, in some order
 //! ```
 //!
+//! It promises no more than a real one: a sync makes durable what was asked for since the last sync of that file, failed
+//! ones included, and not what a read shows; a name, that of a file just made as well, is durable by the sync of the
+//! folder and by nothing else.
+//!
 //! It can also fail a call as disks do, and it can be told to lie: to say once that it has synced when it has not. No file
 //! survives that, so tests that do not notice it prove nothing.
+//!
+//! A [`Disk::fork`] goes on by itself, so that something can go wrong at each call of a life without living it again.
 
 use super::door::Door;
 use std::io;
@@ -42,7 +48,7 @@ pub(super) struct Disk {
     file: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct State {
     files: Vec<Contents>,
     /// The file that has the name for certain, and those that were given it since.
@@ -52,7 +58,7 @@ struct State {
     is_off: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Contents {
     /// What a sync has made sure of.
     durable: Vec<u8>,
@@ -83,11 +89,21 @@ impl Change {
 }
 
 impl Disk {
-    /// A disk on which the log file has these bytes, and on which something goes wrong at the call of this number.
+    /// A disk on which the log file has these bytes, and on which something goes wrong at the call of this number. Without
+    /// bytes the file has just been made, so that its name may not last: an empty file stands for none.
     pub(super) fn new(bytes: Vec<u8>, fault: Option<(u64, Fault)>) -> Self {
-        let file = Contents { durable: bytes.clone(), current: bytes, ..Contents::default() };
-        let state = State { files: vec![file], named: vec![0], calls: 0, fault, is_off: false };
+        let is_made = bytes.is_empty();
+        let mut files = vec![Contents { durable: bytes.clone(), current: bytes, ..Contents::default() }];
+        files.extend(is_made.then(Contents::default));
+        let named = (0..files.len()).collect();
+        let state = State { files, named, calls: 0, fault, is_off: false };
         Self { state: Arc::new(Mutex::new(state)), file: 0 }
+    }
+
+    /// A disk like this one as it is now, on which something goes wrong at the call of this number.
+    pub(super) fn fork(&self, fault: Option<(u64, Fault)>) -> Self {
+        let state = State { fault, ..self.state().clone() };
+        Self { state: Arc::new(Mutex::new(state)), file: self.file }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -204,13 +220,13 @@ impl Door for Disk {
             state.fault = Some((state.calls + 2, Fault::PowerCut));
             return Ok(());
         }
-        let file = &mut state.files[self.file];
-        file.pending.clear();
+        let Contents { durable, pending, .. } = &mut state.files[self.file];
+        let asked = std::mem::take(pending);
         if fault.is_some() {
-            // The pages count as written afterwards, and are not.
+            // The pages count as written afterwards, and are not; reads show them, and no later sync knows of them.
             return Err(io::Error::from_raw_os_error(5));
         }
-        file.durable = file.current.clone();
+        asked.iter().for_each(|change| change.apply(durable));
         Ok(())
     }
 
@@ -218,7 +234,9 @@ impl Door for Disk {
         let mut state = self.state();
         state.begin(false, false)?;
         let older = state.named.len() - 1;
-        state.named.drain(..older);
+        // Nothing leads to them any more.
+        let State { files, named, .. } = &mut *state;
+        named.drain(..older).for_each(|file| files[file] = Contents::default());
         Ok(())
     }
 

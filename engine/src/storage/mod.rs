@@ -144,21 +144,16 @@ impl LogFile {
             file,
             path: path.to_owned(),
             len: contents.len,
-            unsealed: contents.len > contents.sealed,
+            unsealed: contents.unsealed,
             seals: contents.version >= FIRST_SEALED,
             named: false,
             broken: false,
         };
-        if contents.len < START {
-            log.begin().map_err(io)?;
-        } else if contents.torn.is_some() {
-            log.file.set_len(contents.len).and_then(|()| log.file.sync()).map_err(io)?;
+        match bytes.get(contents.sure as usize..contents.len as usize) {
+            Some(unsure) if contents.len >= START => log.renew(unsure, &contents),
+            _ => log.begin(),
         }
-        if let Some(unsealed) = bytes.get(contents.sealed as usize..contents.len as usize).filter(|_| log.unsealed) {
-            // A sync of it may have failed, and then the file shows what the disk does not have, and the next sync would
-            // not know of it. Written once more, it is known again.
-            log.file.write(contents.sealed, unsealed).map_err(io)?;
-        }
+        .map_err(io)?;
         Ok(Opened { file: log, records: contents.records, torn: contents.torn })
     }
 
@@ -170,6 +165,21 @@ impl LogFile {
         let bytes = std::fs::read(path).map_err(|cause| StorageError::Io { path: path.to_owned(), cause })?;
         let contents = read(&bytes, path)?;
         Ok((contents.records, contents.torn))
+    }
+
+    /// Drops a torn tail, and writes once more what may not be on the disk: a sync of it may have failed, and then the file
+    /// shows what the disk does not have, and the next sync would not know of it.
+    fn renew(&mut self, unsure: &[u8], contents: &Contents) -> io::Result<()> {
+        if contents.torn.is_some() {
+            self.file.set_len(contents.len)?;
+            self.file.sync()?;
+        }
+        self.file.write(contents.sure, unsure)?;
+        if contents.sure < START {
+            // What comes behind a header that did not get to the disk would be taken for another kind of file.
+            self.file.sync()?;
+        }
+        Ok(())
     }
 
     fn begin(&mut self) -> io::Result<()> {
@@ -311,8 +321,10 @@ struct Contents {
     records: Vec<Record>,
     /// Where the next record goes.
     len: u64,
-    /// Where the last seal ends, or the header where there is none.
-    sealed: u64,
+    /// Everything before this is on the disk for certain: where the last seal stands, for nothing vouches for a seal.
+    sure: u64,
+    /// Whether records stand behind the last seal.
+    unsealed: bool,
     torn: Option<TornTail>,
 }
 
@@ -325,27 +337,29 @@ fn read(bytes: &[u8], path: &Path) -> Result<Contents, StorageError> {
             return Err(StorageError::Foreign { path: path.to_owned() });
         }
         let torn = (!bytes.is_empty()).then(|| torn(0));
-        return Ok(Contents { version: *VERSIONS.end(), records: Vec::new(), len: 0, sealed: 0, torn });
+        return Ok(Contents { version: *VERSIONS.end(), records: Vec::new(), len: 0, sure: 0, unsealed: false, torn });
     }
     let version = version_of(bytes, path)?;
-    let (mut records, mut at, mut sealed) = (Vec::new(), START as usize, START);
+    let (mut records, mut at) = (Vec::new(), START as usize);
+    let (mut sure, mut unsealed) = (0, false);
     while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
         if version >= FIRST_SEALED && is_seal(rest, at) {
+            (sure, unsealed) = (at as u64, false);
             at += HEAD + size_of::<u64>();
-            sealed = at as u64;
             continue;
         }
         let Some(record) = read_record(rest) else {
             let is_torn = if version >= FIRST_SEALED { !holds_seal(rest, at) } else { is_torn(rest) };
             if is_torn {
-                return Ok(Contents { version, records, len: at as u64, sealed, torn: Some(torn(at)) });
+                return Ok(Contents { version, records, len: at as u64, sure, unsealed, torn: Some(torn(at)) });
             }
             return Err(StorageError::Damaged { path: path.to_owned(), offset: at as u64, readable: records.len() });
         };
         at += HEAD + record.payload.len();
         records.push(record);
+        unsealed = true;
     }
-    Ok(Contents { version, records, len: at as u64, sealed, torn: None })
+    Ok(Contents { version, records, len: at as u64, sure, unsealed, torn: None })
 }
 
 /// Whether these bytes, which stand at this offset, begin with a seal.
