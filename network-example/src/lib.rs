@@ -27,6 +27,7 @@
 //! 2. The server sends META, the client answers with META. Each sends the DATA that the other lacks, then DONE.
 //! 3. From then on each sends DATA as it is made. The server passes it to the others at once, stores it, and says
 //!    `ack` with the number of the client's DATA frames that are on disk. An ack of 0 speaks of the server's META.
+//!    While people type without a pause that is every two seconds, and an ack waits a moment for a frame to go with.
 //! 4. When a room has been quiet for a moment the server sends `version` (a digest of version and text); clients that
 //!    are at the same version answer with `report`, and everybody learns who sees the same text.
 //! 5. A client that reads too slowly is not waited for: what does not fit its queue is dropped, and once the queue

@@ -160,7 +160,7 @@ impl Hub {
     fn forget(&self, name: &RoomName, commands: &mut mpsc::Receiver<Command>) {
         let mut rooms = self.rooms();
         commands.close();
-        rooms.as_mut().and_then(|rooms| rooms.remove(name));
+        rooms.as_mut().into_iter().for_each(|rooms| remove(rooms, name));
     }
 
     /// Takes a room out unless somebody is at its door.
@@ -171,8 +171,17 @@ impl Hub {
         }
         // Whoever holds this sender already finds it closed, and asks again.
         commands.close();
-        rooms.as_mut().and_then(|rooms| rooms.remove(name));
+        rooms.as_mut().into_iter().for_each(|rooms| remove(rooms, name));
         true
+    }
+}
+
+/// Takes a room out of the map, which becomes smaller with its rooms: a large table in the midst of what many rooms had
+/// keeps an allocator from giving that back.
+fn remove(rooms: &mut HashMap<RoomName, mpsc::Sender<Command>>, name: &RoomName) {
+    rooms.remove(name);
+    if rooms.len() * 4 < rooms.capacity() {
+        rooms.shrink_to(rooms.len() * 2);
     }
 }
 

@@ -935,6 +935,30 @@ mod tests {
     }
 
     #[test]
+    fn who_comes_late_is_sent_what_was_made_for_the_first_and_what_has_come_since() {
+        let mut ann = Session::new(AgentId::new(9));
+        let (mut room, now) = (Room::load(&[], LIMITS).unwrap(), Instant::now());
+        let writer = join(&mut room, now);
+        for (agent, word) in [(1, "first "), (2, "then "), (3, "last")] {
+            ann.insert(ann.text().len::<Chars>(), word).unwrap();
+            let data = Message::Data(ann.take_outgoing().unwrap());
+            room.receive_frame(now, writer, Bytes::from(data.encode()));
+            let (joining, mut pickup) = joining(agent, Rights::Read);
+            let late = room.join(now, joining).unwrap();
+            room.receive_frame(now, late, Bytes::from(Message::Meta(Summary::new()).encode()));
+            let mut document = Document::new();
+            while let Some(frame) = pickup.try_take() {
+                if let tungstenite::Message::Binary(frame) = frame
+                    && let Ok(Message::Data(events)) = Message::decode(&frame)
+                {
+                    document.import::<Chars>(&events).unwrap();
+                }
+            }
+            assert_eq!(document.text().to_string(), ann.text().to_string());
+        }
+    }
+
+    #[test]
     fn who_comes_back_takes_their_own_place_and_nobody_elses() {
         let (mut room, now) = (Room::load(&[], LIMITS).unwrap(), Instant::now());
         let (first, mut pickup) = joining(1, Rights::Write);

@@ -10,6 +10,7 @@ use cede::sync::Message;
 use tokio_tungstenite::tungstenite::{self, Bytes};
 
 use super::kept::Kept;
+use crate::planted::planted;
 use crate::wire::CHUNK;
 
 /// Of what is stored in more bytes nothing is kept.
@@ -41,7 +42,7 @@ impl Whole {
 
     /// Something has come to the document, in this frame.
     pub(crate) fn extend(&mut self, frame: &tungstenite::Message) {
-        let Some(frames) = &mut self.frames else { return };
+        let Some(frames) = self.frames.as_mut().filter(|_| !planted("stale")) else { return };
         self.behind += 1;
         self.behind_bytes += frame.len();
         let is_little = self.behind <= BEHIND && self.behind_bytes <= BEHIND_BYTES;
