@@ -393,7 +393,9 @@ fn branches_that_come_by_turns_give_the_text_of_its_definition() {
         let mut follower = Follower::default();
         let mut events: &[usize] = &(0..model.events.len()).collect::<Vec<_>>();
         while !events.is_empty() {
-            let (next, rest) = events.split_at(events.len().min(1 + random.below(4)));
+            let agent = |event: usize| model.events[event].agent;
+            let same = events.iter().take_while(|&&event| agent(event) == agent(events[0])).count();
+            let (next, rest) = events.split_at(1 + random.below(same));
             follower.receive(&model, next);
             events = rest;
         }
