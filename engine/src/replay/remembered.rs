@@ -35,7 +35,7 @@ const LEAST_WALKED: u64 = if cfg!(test) { 4 } else { 1024 };
 const LEAST_KEPT: usize = if cfg!(test) { 2 } else { 64 };
 const RUNS_EACH: usize = if cfg!(test) { 16 } else { 8 };
 /// So many runs of the graph are passed in search of a remembered version.
-const MOST_BACK: usize = 256;
+const MOST_BACK: usize = 64;
 /// So many parents are tried for that.
 const MOST_TRIED: usize = 4;
 /// Runs of operations that are gone over without asking whether the tracker has less to walk.

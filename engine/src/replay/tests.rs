@@ -381,7 +381,7 @@ fn every_way_to_replay_a_history_gives_the_text_of_its_definition() {
     );
 }
 
-/// One by one in the order in which they were made, so that each is made far from where the one before it was; what is
+/// A few at a time in the order in which they were made, so that each is made far from where the one before it was; what is
 /// remembered of versions is compared with what a tracker finds there.
 #[test]
 fn branches_that_come_by_turns_give_the_text_of_its_definition() {
@@ -391,8 +391,13 @@ fn branches_that_come_by_turns_give_the_text_of_its_definition() {
         let size = 60 + random.below(200);
         let model = offline_history(&mut random, size);
         let mut follower = Follower::default();
-        for event in 0..model.events.len() {
-            follower.receive(&model, &[event]);
+        let mut events: &[usize] = &(0..model.events.len()).collect::<Vec<_>>();
+        while !events.is_empty() {
+            let agent = |event: usize| model.events[event].agent;
+            let same = events.iter().take_while(|&&event| agent(event) == agent(events[0])).count();
+            let (next, rest) = events.split_at(1 + random.below(same));
+            follower.receive(&model, next);
+            events = rest;
         }
         assert_eq!(follower.text, model.text_in_total_order().as_str());
         remembered += follower.replay.uses_of_versions();

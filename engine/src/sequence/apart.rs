@@ -109,7 +109,8 @@ impl Sequence {
             match run.value {
                 // Whatever stands between two of them has seen the one on its left, and so is not there yet.
                 Effect::Inserted(_) => {
-                    snapshot.insert_by(first, count, |other| self.compare(other, first) == Ordering::Less);
+                    let place = self.place_of(first);
+                    snapshot.insert_by(first, count, |other| self.compare_with(other, first, place) == Ordering::Less);
                 }
                 Effect::RemovedForward(..) | Effect::RemovedBackward(..) => {
                     snapshot.hide_by(first, count, |a, b| self.compare(a, b));

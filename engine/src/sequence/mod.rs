@@ -719,8 +719,18 @@ impl Sequence {
         end: Option<Place>,
         order: &impl Fn(Local, Local) -> Ordering,
     ) -> Passing {
-        let by_place = match (other.right.element(), end) {
-            _ if other.right == new.right => Ordering::Equal,
+        match self.compare_right_to(other.right, new, end) {
+            Ordering::Less => Passing::Perhaps,
+            Ordering::Greater => Passing::Behind,
+            Ordering::Equal if precedes(new.id, other.id, order) => Passing::Ends,
+            Ordering::Equal => Passing::Behind,
+        }
+    }
+
+    /// Where a right origin stands against that of a new run, which stands at `end`: without looking that up again for each.
+    fn compare_right_to(&self, other: Origin, new: &Elements, end: Option<Place>) -> Ordering {
+        let by_place = match (other.element(), end) {
+            _ if other == new.right => Ordering::Equal,
             (None, _) => Ordering::Greater,
             (_, None) => Ordering::Less,
             // The right origin of the new one is the first of its run.
@@ -730,13 +740,8 @@ impl Sequence {
             },
         };
         #[cfg(test)]
-        assert_eq!(by_place, self.compare_right(other.right, new.right), "by a known place and by names");
-        match by_place {
-            Ordering::Less => Passing::Perhaps,
-            Ordering::Greater => Passing::Behind,
-            Ordering::Equal if precedes(new.id, other.id, order) => Passing::Ends,
-            Ordering::Equal => Passing::Behind,
-        }
+        assert_eq!(by_place, self.compare_right(other, new.right), "by a known place and by names");
+        by_place
     }
 
     /// Adds to the row of a new run's left origin what stands before its right origin and is not known yet.
@@ -773,7 +778,7 @@ impl Sequence {
         let side = self.side(new);
         let before_new = |other: ElementId| {
             let right = self.elements(self.place_of(other)).right;
-            match self.compare_right(right, new.right) {
+            match self.compare_right_to(right, new, end) {
                 Ordering::Equal => !precedes(new.id, other, order),
                 which => which == Ordering::Greater,
             }
@@ -804,7 +809,8 @@ impl Sequence {
         let Some(mut row) = self.spots.take(new.left) else { return };
         let is_before = |until: ElementId| self.compare(new.id, until) == Ordering::Less;
         if row.until.is_some_and(|until| until.element().is_none_or(is_before)) {
-            row.insert(new.id, self.side(new), |other| self.compare(other, new.id) == Ordering::Less);
+            let place = self.place_of(new.id);
+            row.insert(new.id, self.side(new), |other| self.compare_with(other, new.id, place) == Ordering::Less);
         }
         self.spots.put(new.left, row);
     }
@@ -848,7 +854,12 @@ impl Sequence {
     }
 
     fn compare(&self, a: ElementId, b: ElementId) -> Ordering {
-        let (place_a, place_b) = (self.place_of(a), self.place_of(b));
+        self.compare_with(a, b, self.place_of(b))
+    }
+
+    /// The same where the place of the second one is known.
+    fn compare_with(&self, a: ElementId, b: ElementId, place_b: Place) -> Ordering {
+        let place_a = self.place_of(a);
         if place_a == place_b { a.cmp(&b) } else { self.tree.compare(place_a, place_b) }
     }
 
