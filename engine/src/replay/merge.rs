@@ -19,9 +19,10 @@
 //! again; it is dropped when a newer critical version closes the window, and made again from the log whenever it is
 //! missing.
 
-use super::{Effort, Misplaced, Stopped, TextLog, arrival, linear};
+use super::{Misplaced, Stopped, TextLog, arrival, linear};
 use crate::graph::Heads;
 use crate::id::{Local, Span};
+use crate::log::Effort;
 use crate::text::tracker::{Change, Stretch, Tracker};
 
 /// For walking through what is in the text already.
