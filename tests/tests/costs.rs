@@ -1,5 +1,6 @@
 //! What strangers can make a replica pay: any update of at most 64 KiB is taken in or refused within 16 MiB of memory and
-//! 250 ms, and a million events that can never be let in add at most 16 MiB.
+//! 250 ms, and a million events that can never be let in add at most 16 MiB. Known to take more: two long branches as dense as
+//! people's histories are (`DENSE`), and the memory of JSON documents.
 //!
 //! The inputs are the worst that we could think of, made by hand; bytes changed at random are in `refusals`. The
 //! allocator counts, so everything is one test, on one thread.
@@ -9,13 +10,14 @@
 //! way through it was taken for short. Not tried to the end: `allowance` in `engine/src/codec/columns.rs` with `64 << 20`
 //! instead of `14 << 20`, and `MAX_PIECES` and `MAX_BYTES` in `engine/src/log/pending.rs` a thousand times as large.
 
-use cede::{AgentId, Chars, Document, ImportError, Sender, Session};
+use cede::{AgentId, Chars, Deed, Document, Frontier, ImportError, Json, Mutation, PathStep, Place, Sender, Session};
 use cede_measuring::report::Clock;
 use cede_tests::forge::{self, Op, Piece, number, packed, piece, sealed, update};
 use cede_tests::growth::SHAPES;
 use cede_tests::random::Random;
 use cede_tests::tell;
 use peak_alloc::PeakAlloc;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 #[global_allocator]
@@ -72,12 +74,15 @@ fn what_a_stranger_sends_costs_little() {
             worst = (worst.0.max(memory), worst.1.max(time));
             if name.starts_with(TOO_COSTLY) {
                 assert!(matches!(taken, Err(ImportError::TooCostly { .. })), "{name}, {way}: {taken:?}");
+            } else if name.starts_with(TOO_DENSE) {
+                assert!(matches!(taken, Err(ImportError::TooDense { .. })), "{name}, {way}: {taken:?}");
             } else if is_honest(&name) {
                 assert_eq!(taken, Ok(()), "{name}, {way}");
             }
         }
     }
     tell(format_args!("the worst took {} bytes of memory, {:?}", worst.0, worst.1));
+    json_documents(limit);
     events_that_wait_for_nothing();
 }
 
@@ -140,9 +145,13 @@ fn inputs() -> Vec<(String, Vec<u8>)> {
         (0..8_000).map(|n| piece(1, 7 + 2 * n, Some(&[(2, 5)]), &[Op::Delete(0, 100_000)])).collect();
     add("long deletions that wait", update(&waits[..4_000]));
     add("long deletions that wait, packed", packed(&waits[..4_000]));
-    add(DENSE, two_branches(150_000, 0));
-    add(&format!("{TOO_COSTLY} 20,000"), two_branches(20_000, 1_900));
-    add(&format!("{TOO_COSTLY} 10,000"), two_branches(10_000, 1_900));
+    add(&format!("{TOO_DENSE}, 150,000 runs each"), two_branches(150_000, 0, 0));
+    add(&format!("{TOO_DENSE}, 12,000 runs each"), two_branches(12_000, 0, 0));
+    add("two branches, 9,000 runs each", two_branches(9_000, 0, 0));
+    add(DENSE, two_branches(150_000, 0, 20_000));
+    add(&format!("{TOO_DENSE}, and one alone"), alone(300_000));
+    add(&format!("{TOO_COSTLY} 20,000"), two_branches(20_000, 1_900, 0));
+    add(&format!("{TOO_COSTLY} 10,000"), two_branches(10_000, 1_900, 0));
     for shape in SHAPES {
         add(
             &format!("{shape:?}"),
@@ -175,28 +184,44 @@ fn largest(input: impl Fn(usize) -> Vec<u8>) -> Vec<u8> {
     small
 }
 
-/// Two hundred bytes that bring 300,000 concurrent runs. They take more than the promise: a run in a window takes some 400
-/// bytes and 2 µs. What people wrote may be as dense (C1 has ten runs a byte), so they are not refused.
+/// Two hundred bytes that bring 300,000 concurrent runs, or so many that somebody could make concurrent with the next
+/// message. A run in a window takes some 400 bytes and 2 µs.
+const TOO_DENSE: &str = "too much in few bytes";
+
+/// The same in fifteen thousand bytes, so that people could have written it: C1 has five runs a byte, which are a fifth of
+/// what is allowed. It takes more than the promise.
 const DENSE: &str = "two long branches";
 
 /// In whatever order they are merged, it takes too long.
 const TOO_COSTLY: &str = "bridges between branches of";
 
 /// Two agents who have not seen each other, each with so many runs of one char, in a few bytes; and so many others who have
-/// each seen some of both.
-fn two_branches(events: u64, bridges: u128) -> Vec<u8> {
+/// each seen some of both. `noise` chars that cannot be packed make the message as long as if somebody had written it.
+fn two_branches(events: u64, bridges: u128, noise: usize) -> Vec<u8> {
     let mut random = Random::from_seed(1);
+    let noise: String = (0..noise).map(|_| char::from(b'0' + random.below(64) as u8)).collect();
     let runs = vec![Op::Insert(0, "x"); events as usize];
     let mut pieces = vec![piece(1, 0, Some(&[]), &runs), piece(2, 0, Some(&[]), &runs)];
     for agent in 0..bridges {
         let [a, b] = [0; 2].map(|_| random.below(events as usize) as u64);
         pieces.push(piece((agent + 3) << 64, a.max(b) + 1, Some(&[(1, a), (2, b)]), &[Op::Insert(0, "x")]));
     }
+    if !noise.is_empty() {
+        pieces.push(piece(3, 0, Some(&[]), &[Op::Insert(0, noise.leak())]));
+    }
     forge::compressed(&packed(&pieces))
+}
+
+/// One agent's runs of one char.
+fn alone(events: usize) -> Vec<u8> {
+    forge::compressed(&packed(&[piece(1, 0, Some(&[]), &vec![Op::Insert(0, "x"); events])]))
 }
 
 /// The weights of the columns of a packed update (`engine/FORMAT.md`).
 const COLUMNS: [usize; 10] = [128, 1, 1, 24, 1, 1, 32, 1, 1, 3];
+
+/// Agents that are named and do nothing make a message as long as if somebody had written what is in it.
+const IDLE: u64 = 400;
 
 /// What a reader grants 64 KiB.
 const GRANTED: usize = 14 << 20;
@@ -205,8 +230,9 @@ const GRANTED: usize = 14 << 20;
 fn of_columns(columns: &[Vec<u8>; 10], agents: u64) -> Vec<u8> {
     let mut bytes = b"CEDu\x02".to_vec();
     number(&mut bytes, agents);
-    (0..agents)
-        .for_each(|agent| bytes.extend((u128::from(agent) * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes()));
+    (0..agents).for_each(|agent| {
+        bytes.extend(u128::from(agent).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes())
+    });
     for column in columns {
         number(&mut bytes, column.len() as u64);
         let frame = forge::repeated(column);
@@ -244,7 +270,7 @@ fn pieces_of_one_head(head: u8, runs: u8) -> Vec<u8> {
     columns[4] = vec![0; (count - 1) * parents];
     columns[6] = vec![0; count * usize::from(runs)];
     columns[9] = vec![b'a'; count * usize::from(runs)];
-    of_columns(&columns, 1)
+    of_columns(&columns, IDLE)
 }
 
 /// Two agents by turns, each of whose events names the other's last one.
@@ -260,7 +286,7 @@ fn turns() -> Vec<u8> {
     columns[4] = vec![0; count - 1];
     columns[6] = vec![0; count];
     columns[9] = vec![b'a'; count];
-    of_columns(&columns, 2)
+    of_columns(&columns, IDLE)
 }
 
 /// As many agents as there is room for.
@@ -277,6 +303,85 @@ fn parents(roots: u128, children: u128) -> Vec<u8> {
     let join = |child: u128| piece(child << 90, 2, Some(&named), &[Op::Insert(0, "b")]);
     let all: Vec<Piece> = (0..roots).map(root).chain((0..children).map(join)).collect();
     forge::compressed(&packed(&all))
+}
+
+/// What several who have not seen each other make of one JSON document, in messages of at most 64 KiB together. Their memory
+/// is not held to the promise: an element or a key takes 200 to 500 bytes, and as many come in a few bytes as a reader
+/// grants.
+fn json_documents(limit: Duration) {
+    for (name, messages, is_taken) in json_inputs() {
+        let bytes: usize = messages.iter().map(Vec::len).sum();
+        assert!(bytes <= INPUT, "{name}: {bytes} bytes");
+        for (way, begun) in [("begun with", json!({})), ("imported", json!({"known": [1, 2, 3]}))] {
+            let take = || take_json(&begun, &messages);
+            let (memory, mut time, taken) = cost(take);
+            for _ in 0..2 {
+                if time > limit {
+                    time = time.min(cost(take).1);
+                }
+            }
+            tell(format_args!("JSON, {name}, {way}: {bytes} bytes, {memory} of memory, {time:?}, {taken:?}"));
+            assert!(time <= limit, "JSON, {name}, {way}: {time:?} for {bytes} bytes");
+            let is_right = if is_taken { taken.is_ok() } else { matches!(taken, Err(ImportError::TooCostly { .. })) };
+            assert!(is_right, "JSON, {name}, {way}: {taken:?}");
+        }
+    }
+}
+
+fn take_json(begun: &Value, messages: &[Vec<u8>]) -> Taken {
+    let mut document = Json::try_from((AgentId::new(u128::MAX), begun)).expect("a document");
+    for message in messages {
+        let before = (document.event_count(), document.to_value().to_string().len());
+        if let Err(error) = document.import_from(Sender(1), message) {
+            let after = (document.event_count(), document.to_value().to_string().len());
+            assert_eq!(after, before, "a refused message has changed the document");
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// With names, and whether they are to be taken in.
+fn json_inputs() -> Vec<(&'static str, Vec<Vec<u8>>, bool)> {
+    const MANY: usize = 40_000;
+    let name = |name: &str| Place::Key(name.to_owned());
+    let inside = |is_list| vec![PathStep { place: name("a"), is_list }];
+    let insert = |index| Mutation { path: inside(true), deed: Deed::Insert { index, value: json!(1) } };
+    let key = |key: usize| {
+        let deed = Deed::Assign { place: name(&key.to_string()), value: json!(1) };
+        Mutation { path: inside(false), deed }
+    };
+    let over_and_over = |deed: Deed| vec![Mutation { path: Vec::new(), deed }; MANY];
+    let deleted = over_and_over(Deed::Delete { place: name("a") });
+    let emptied = over_and_over(Deed::Assign { place: name("a"), value: json!([]) });
+    let assigned = over_and_over(Deed::Assign { place: name("a"), value: json!(1) });
+    let appended: Vec<Mutation> = (0..MANY).map(insert).collect();
+    let prepended = vec![insert(0); MANY];
+    let at_both_ends: Vec<Mutation> = (0..MANY).map(|at| insert(if at % 2 == 0 { 0 } else { at })).collect();
+    let keys: Vec<Mutation> = (0..12_000).map(key).collect();
+    let few = &appended[..400];
+    let crowd = |count: u128| by((1..=count).map(|agent| agent << 64), &assigned[..1]);
+    let two = |one: &[Mutation], other: &[Mutation]| vec![by([1], one), by([2], other)];
+    vec![
+        ("a list appended to by two", two(&appended, &appended), true),
+        ("a list prepended to by two", two(&prepended, &prepended), true),
+        ("a list appended to and prepended to", two(&appended, &prepended), true),
+        ("a list lengthened at both ends by two", two(&at_both_ends, &at_both_ends), false),
+        ("a list deleted over and over", two(&appended, &deleted), false),
+        ("a map deleted over and over", two(&keys, &deleted), false),
+        ("a list assigned over and over", two(few, &emptied), false),
+        ("a key assigned by a crowd", vec![crowd(400)], true),
+        ("a key assigned beside a crowd", vec![crowd(400), by([2], &assigned)], false),
+    ]
+}
+
+/// What agents do who have seen nothing of each other, as bytes.
+fn by(agents: impl IntoIterator<Item = u128>, mutations: &[Mutation]) -> Vec<u8> {
+    let mut document = Json::new(AgentId::new(0));
+    for agent in agents {
+        document.author(AgentId::new(agent), &Frontier::root(), mutations).expect("a history that breaks no rule");
+    }
+    document.encode()
 }
 
 /// Events whose parents never come, from one sender in as many messages as it takes.

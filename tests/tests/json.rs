@@ -5,7 +5,7 @@
 //! bugs planted in the engine are caught there: `Tree::touch` that keeps what the operation has seen (`retain` left out),
 //! and `Sequence::insert_behind` that takes the next run for the right neighbour, seen or not.
 
-use cede::{AgentId, Deed, EventId, Frontier, Json, Mutation, PathStep, Place};
+use cede::{AgentId, Deed, EventId, Frontier, Json, Mutation, PathStep, Place, Sender};
 use cede_tests::conformance::{Conformance, ContainerCase, DeedCase, JsonCase, JsonOpCase, JsonStepCase, KeyCase};
 use cede_tests::forge::crc32;
 use cede_tests::live::{event_id, span_of, version};
@@ -414,6 +414,55 @@ fn mutated_updates_are_refused_or_harmless() {
     }
     assert!(refused > 0, "nothing was refused");
     tell(format_args!("{refused} mutated updates of JSON documents refused, {taken} harmless"));
+}
+
+/// What waited and costs too much goes; what let it in stays, and only that is told.
+#[test]
+fn what_waited_and_is_too_costly_is_dropped_when_it_is_let_in() {
+    let assign = |key: &str| Mutation {
+        path: Vec::new(),
+        deed: Deed::Assign { place: Place::Key(key.to_owned()), value: json!(1) },
+    };
+    let mut p = Json::new(AgentId::new(1));
+    for agent in 10..310 {
+        p.author(AgentId::new(agent), &Frontier::root(), &[assign("a")]).expect("an edit");
+    }
+    let mut q = Json::new(AgentId::new(2));
+    let first = q.author(AgentId::new(3), &Frontier::root(), &[assign("b")]).expect("an edit");
+    let opening = q.encode();
+    // Each looks at three hundred others that it has not seen.
+    q.author(AgentId::new(2), &first, &vec![assign("a"); 1_000]).expect("edits");
+    let assigned = q.encode_since(&Json::decode(READER, &opening).expect("an edit").summary()).expect("edits");
+
+    assert!(p.import_from(Sender(7), &assigned).expect("events that wait").is_empty());
+    assert_eq!(p.waiting(), 1_000);
+    let patch = p.import_from(Sender(8), &opening).expect("an edit").to_value();
+    assert_eq!(patch, json!([{"op": "add", "path": "/b", "value": 1}]));
+    assert_eq!((p.waiting(), p.event_count(), p.get("a").values().len()), (0, 301, 300));
+    // In a message of its own it is refused; one's own is taken in whatever it costs.
+    let before = (p.encode(), p.full());
+    let refused = p.import_from(Sender(7), &assigned).unwrap_err();
+    assert!(matches!(refused, cede::ImportError::TooCostly { .. }), "{refused}");
+    assert_eq!((p.encode(), p.full()), before);
+    p.import(&assigned).expect("one's own");
+    assert_eq!((p.event_count(), p.get("a").values().len()), (1_301, 301));
+}
+
+/// A list that is assigned again is told with everything in it, so often that it is shorter to tell the whole.
+#[test]
+fn a_patch_that_would_say_too_much_tells_the_whole() {
+    let elements: Vec<Value> = (0..600).map(Value::from).collect();
+    let mut p = Json::try_from((AgentId::new(1), &json!({"a": elements, "b": 1}))).expect("a document");
+    let mut shown = p.to_value();
+    let mut q = Json::new(AgentId::new(2));
+    let empty =
+        Mutation { path: Vec::new(), deed: Deed::Assign { place: Place::Key("a".to_owned()), value: json!([]) } };
+    q.author(AgentId::new(2), &Frontier::root(), &vec![empty; 300]).expect("edits");
+    let patch = p.import(&q.encode()).expect("edits").to_value();
+    assert_eq!(patch.as_array().map(Vec::len), Some(1), "{patch}");
+    apply_patch(&mut shown, &patch);
+    assert_eq!(shown, p.to_value());
+    assert_eq!(shown, json!({"a": elements, "b": 1}));
 }
 
 #[test]

@@ -11,7 +11,7 @@ mod plain;
 
 use crate::graph::{Frontier, Group, Lacking, Summary};
 use crate::id::{AgentId, Clock, EventId, EventSpan, Local, Span};
-use crate::log::{Full, Holding, ImportError, Log, Refusal, Sender, Values, VersionError};
+use crate::log::{Effort, Full, Holding, ImportError, Log, Origin, Refusal, Sender, Spent, Told, Values, VersionError};
 use foldhash::fast::RandomState;
 use operations::{Deed, KeyId, MAX_KEY, MAX_VALUE, Operations};
 use serde_json::Value;
@@ -25,6 +25,16 @@ pub(crate) struct Entries {
     last: HashMap<KeyId, Local, RandomState>,
 }
 
+impl Told for Vec<KeyId> {
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn truncate(&mut self, len: usize) {
+        self.truncate(len);
+    }
+}
+
 impl Values for Entries {
     type Contents = Operations;
     /// The keys under which something else stands than before.
@@ -34,7 +44,14 @@ impl Values for Entries {
         Ok(())
     }
 
-    fn apply(&mut self, log: &Log<Operations>, events: Span, changes: &mut Vec<KeyId>) {
+    /// A look at one key an event, which is never too much.
+    fn apply(
+        &mut self,
+        log: &Log<Operations>,
+        events: Span,
+        changes: &mut Vec<KeyId>,
+        _: &mut Effort,
+    ) -> Result<(), Spent> {
         for (part, deed) in log.contents().deeds(events.numbers()) {
             let (Deed::Set { key, .. } | Deed::Removed { key, .. }) = deed else { continue };
             let event = Local(part.start);
@@ -44,6 +61,7 @@ impl Values for Entries {
                 changes.push(key);
             }
         }
+        Ok(())
     }
 }
 
@@ -375,7 +393,7 @@ impl Dict {
     /// As [`import`](Self::import).
     pub fn import_from(&mut self, sender: Sender, bytes: &[u8]) -> Result<Vec<Entry>, ImportError> {
         let mut changed = Vec::new();
-        self.holding.import(sender, bytes, &mut changed)?;
+        self.holding.import(Origin::Sent, sender, bytes, &mut changed)?;
         changed.sort_unstable_by_key(|key| self.log().contents().key(*key).to_owned());
         changed.dedup();
         let last = &self.holding.values().last;

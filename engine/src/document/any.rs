@@ -103,7 +103,6 @@ impl AnyDocument {
     /// # Errors
     /// Bytes that are no update of this kind of document, or an event that breaks a rule; then nothing has changed.
     pub fn merge(&mut self, bytes: &[u8]) -> Result<(), ImportError> {
-        let anybody = |_| true;
         match self {
             // The whole of a history is read in the best order.
             Self::Text(document) if document.is_new() && document.waiting() == 0 => {
@@ -111,8 +110,8 @@ impl AnyDocument {
                 Ok(())
             }
             Self::Text(document) => document.absorb(bytes),
-            Self::Json(json) => json.absorb_from(Sender::default(), bytes, anybody).map(drop),
-            Self::Dict(dict) => dict.absorb_from(Sender::default(), bytes, anybody).map(drop),
+            Self::Json(json) => json.absorb(bytes),
+            Self::Dict(dict) => dict.absorb_from(Sender::default(), bytes, |_| true).map(drop),
         }
     }
 

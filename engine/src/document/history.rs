@@ -3,10 +3,10 @@
 use super::Document;
 use crate::graph::Frontier;
 use crate::id::{AgentId, EventId, EventSpan, Local, Span};
-use crate::log::{Contents, Full, VersionError};
+use crate::log::{Contents, Effort, Full, VersionError};
 use crate::replay::merge::Replay;
 use crate::replay::patch::{self, Patch};
-use crate::replay::{Effort, Misplaced, Stopped};
+use crate::replay::{Misplaced, Stopped};
 use crate::text::operations::{Action, Operation, Operations};
 use crate::text::unit::Chars;
 use std::fmt;

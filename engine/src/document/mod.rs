@@ -18,16 +18,14 @@ pub use saved::{Saved, SavedError};
 
 use crate::graph::{Frontier, Group, Lacking, Summary};
 use crate::id::{AgentId, Clock, EventId, EventSpan, Local, Span};
-use crate::log::{ImportError, Pending, Refusal, Rule, Sender, Update, VersionError, Waiting};
+use crate::log::{Effort, ImportError, Origin, Pending, Refusal, Rule, Sender, Update, VersionError, Waiting};
 use crate::replay::merge::Replay;
 use crate::replay::patch::{self, Patch};
-use crate::replay::{Effort, Misplaced, Stopped, TextLog, checkout};
+use crate::replay::{Misplaced, Stopped, TextLog, checkout};
 use crate::text::buffer::Buffer;
 use crate::text::operations::Operations;
 use crate::text::tracker::{Change, Tracker};
 use crate::text::unit::{Chars, Unit};
-pub(crate) use allowance::Origin;
-
 use allowance::Allowance;
 use std::fmt;
 
@@ -263,14 +261,14 @@ impl Document {
     fn begin_with(&mut self, bytes: &[u8], sender: Sender, origin: Origin) -> Result<(), ImportError> {
         let (waiting, past, mut allowance) = match TextLog::whole(bytes) {
             Some((log, past)) => {
-                let allowance = self.allowance(origin, log.contents())?;
+                let allowance = self.allowance(origin, log.contents(), bytes.len())?;
                 self.log = log;
                 (Pending::default(), past, allowance)
             }
             // Not everything, or something is amiss.
             None => {
                 let update = Update::decode(bytes)?;
-                let allowance = self.allowance(origin, update.contents())?;
+                let allowance = self.allowance(origin, update.contents(), bytes.len())?;
                 self.log.mark();
                 let waiting = self.log.take_in(update).inspect_err(|_| self.log = TextLog::default())?;
                 (waiting, None, allowance)
@@ -309,7 +307,8 @@ impl Document {
     /// the document holds.
     ///
     /// # Errors
-    /// As [`import`](Self::import); and a message that deletes more than there can be, or that takes too long to merge.
+    /// As [`import`](Self::import); and a message that deletes more than there can be, that repeats itself more than
+    /// people do, or that takes too long to merge.
     /// The limits are far beyond what people write, however it comes.
     pub fn import_from<U: Unit>(&mut self, sender: Sender, bytes: &[u8]) -> Result<Vec<Patch<U>>, ImportError> {
         self.take_bytes(Origin::Sent, sender, bytes)
@@ -398,7 +397,7 @@ impl Document {
         sender: Sender,
         origin: Origin,
     ) -> Result<Vec<Change>, ImportError> {
-        let mut allowance = self.allowance(origin, update.contents())?;
+        let mut allowance = self.allowance(origin, update.contents(), update.bytes())?;
         let from = self.log.mark();
         let mut changes = Vec::new();
         let waiting = self.log.take_in(update).map_err(ImportError::from);

@@ -93,7 +93,10 @@ impl MetaJson {
             document.merge(&update.bytes).map_err(|source| {
                 let refused = match &source {
                     ImportError::Refused(refusal) => Some(refusal.event),
-                    ImportError::Decode(_) | ImportError::TooMany { .. } | ImportError::TooCostly { .. } => None,
+                    ImportError::Decode(_)
+                    | ImportError::TooMany { .. }
+                    | ImportError::TooDense { .. }
+                    | ImportError::TooCostly { .. } => None,
                 };
                 let holds = |id: EventId| {
                     update

@@ -6,7 +6,7 @@
 
 use super::operations::Action;
 use super::slots::Slots;
-use super::tree::{JsonLog, Slot, local_of};
+use super::tree::{JsonLog, Past, Slot, local_of};
 use crate::id::Local;
 use crate::sequence::Sequence;
 
@@ -35,31 +35,32 @@ impl Default for List {
 }
 
 impl List {
-    /// Inserts an element behind another one, or at the start. `has_seen` tells what it has seen, `has_seen_all` whether
-    /// that is everything.
-    pub(super) fn insert(
-        &mut self,
-        log: &JsonLog,
-        left: Option<Local>,
-        event: Local,
-        has_seen_all: bool,
-        has_seen: impl Fn(Local) -> bool,
-    ) {
+    /// Inserts an element, which has seen this, behind another one, or at the start. Returns how much was looked at.
+    pub(super) fn insert(&mut self, log: &JsonLog, left: Option<Local>, event: Local, past: &Past<'_>) -> u64 {
         if let Order::Row(row) = &self.order
-            && (!has_seen_all || row.len() == FEW)
+            && (!past.is_all() || row.len() == FEW)
         {
             self.order = Order::Sequence(Box::new(self.sequence_of(log, row)));
         }
-        match &mut self.order {
+        let steps = match &mut self.order {
             Order::Row(row) => {
                 let behind = left.and_then(|left| row.iter().position(|&other| other == left));
                 row.insert(behind.map_or(0, |behind| behind + 1), event);
+                1
             }
             Order::Sequence(sequence) => {
-                sequence.insert_behind(left, event, has_seen, |a, b| log.graph().compare(a, b));
+                let before = sequence.steps();
+                sequence.insert_behind(
+                    (left, past.only_parent()),
+                    event,
+                    |other| past.has(other),
+                    |a, b| log.graph().compare(a, b),
+                );
+                sequence.steps() - before
             }
-        }
+        };
         self.slots.enter(event);
+        steps
     }
 
     /// The sequence of a row.
@@ -69,7 +70,7 @@ impl List {
         for &event in &events {
             let Action::Insert { left, .. } = log.contents().operation(event.0).action else { continue };
             let left = left.map(|left| local_of(log, left));
-            sequence.insert_behind(left, event, |_| true, |a, b| log.graph().compare(a, b));
+            sequence.insert_behind((left, None), event, |_| true, |a, b| log.graph().compare(a, b));
         }
         let hidden = events.iter().filter(|&&event| self.slots.get(event).is_none());
         hidden.for_each(|&event| sequence.show(event, false));

@@ -40,7 +40,7 @@ pub use read::Step;
 
 use crate::graph::{Frontier, Group, Lacking, Summary};
 use crate::id::{AgentId, EventId, EventSpan, Local, Span};
-use crate::log::{Holding, ImportError, Log, Refusal, Sender, Values, VersionError};
+use crate::log::{Effort, Holding, ImportError, Log, Origin, Refusal, Sender, Spent, Values, VersionError};
 use operations::{ContainerId, Operations};
 use patch::Telling;
 use read::View;
@@ -55,8 +55,12 @@ impl Values for Tree {
         tree::check(log, events)
     }
 
-    fn apply(&mut self, log: &JsonLog, events: Span, changes: &mut Telling) {
-        (events.start.0..events.end.0).for_each(|event| changes.follow(self, log, Local(event)));
+    fn apply(&mut self, log: &JsonLog, events: Span, changes: &mut Telling, effort: &mut Effort) -> Result<(), Spent> {
+        (events.start.0..events.end.0).try_for_each(|event| {
+            let before = self.steps();
+            changes.follow(self, log, Local(event));
+            effort.spend(self.steps() - before)
+        })
     }
 }
 
@@ -100,7 +104,7 @@ impl Json {
     /// As [`import`](Self::import).
     pub fn decode(agent: AgentId, bytes: &[u8]) -> Result<Self, ImportError> {
         let mut json = Self::new(agent);
-        json.holding.import(Sender::default(), bytes, &mut Telling::Silent)?;
+        json.holding.import(Origin::Kept, Sender::default(), bytes, &mut Telling::Silent)?;
         Ok(json)
     }
 
@@ -230,36 +234,53 @@ impl Json {
     /// Takes in events and returns what they change in the plain reading, as a JSON Patch (RFC 6902).
     ///
     /// Events that are known are skipped, events whose parents are not known wait for them (see
-    /// [`missing`](Self::missing)). A new document returns one operation that replaces the root.
+    /// [`missing`](Self::missing)). A new document returns one operation that replaces the root, and so does one in which
+    /// so much changes that this is shorter.
+    ///
+    /// For what one has kept oneself: it is taken in whatever it costs. What others send goes through
+    /// [`import_from`](Self::import_from).
     ///
     /// # Errors
     /// Bytes that are no update of a JSON document, or an event that breaks a rule; then nothing has changed.
     pub fn import(&mut self, bytes: &[u8]) -> Result<JsonPatch, ImportError> {
-        self.import_from(Sender::default(), bytes)
+        self.take_bytes(Origin::Kept, Sender::default(), bytes)
     }
 
-    /// The same for one of several senders: how much may wait for parents is bounded, and who has the most waiting is
-    /// the first to lose some of it.
+    /// The same for one of several senders, whom nobody has to trust: how much may wait for parents is bounded, and who has
+    /// the most waiting is the first to lose some of it; and what a message costs is bounded by what it brings and what
+    /// the document holds.
+    ///
+    /// # Errors
+    /// As [`import`](Self::import); and a message that takes too long to merge, as only one does that is made for it.
+    pub fn import_from(&mut self, sender: Sender, bytes: &[u8]) -> Result<JsonPatch, ImportError> {
+        self.take_bytes(Origin::Sent, sender, bytes)
+    }
+
+    fn take_bytes(&mut self, origin: Origin, sender: Sender, bytes: &[u8]) -> Result<JsonPatch, ImportError> {
+        if self.is_new() {
+            self.holding.import(origin, sender, bytes, &mut Telling::Silent)?;
+            return Ok(if self.is_new() { JsonPatch::default() } else { JsonPatch::whole(self.to_value()) });
+        }
+        let mut telling = Telling::Patches { patch: JsonPatch::default(), said: 0 };
+        self.holding.import(origin, sender, bytes, &mut telling)?;
+        Ok(telling.into_patch(|| self.to_value()))
+    }
+
+    /// The same as [`import`](Self::import) for whoever keeps a document and shows it to nobody: does not say what changes.
     ///
     /// # Errors
     /// As [`import`](Self::import).
-    pub fn import_from(&mut self, sender: Sender, bytes: &[u8]) -> Result<JsonPatch, ImportError> {
-        if self.is_new() {
-            self.holding.import(sender, bytes, &mut Telling::Silent)?;
-            return Ok(if self.is_new() { JsonPatch::default() } else { JsonPatch::whole(self.to_value()) });
-        }
-        let mut telling = Telling::Patches(JsonPatch::default());
-        self.holding.import(sender, bytes, &mut telling)?;
-        Ok(telling.into_patch())
+    pub fn absorb(&mut self, bytes: &[u8]) -> Result<(), ImportError> {
+        self.holding.import(Origin::Kept, Sender::default(), bytes, &mut Telling::Silent)
     }
 
-    /// The same for whoever keeps a document and shows it to nobody: does not say what changes.
+    /// The same for one of several senders, as [`import_from`](Self::import_from).
     ///
     /// `admits` is asked about the agent of each piece that brings something. When it says no of one, nothing is taken
     /// in, and the answer is false.
     ///
     /// # Errors
-    /// As [`import`](Self::import).
+    /// As [`import_from`](Self::import_from).
     pub fn absorb_from(
         &mut self,
         sender: Sender,

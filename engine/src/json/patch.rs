@@ -7,7 +7,9 @@
 use super::operations::{Action, ContainerId, Kind, Operation};
 use super::read::{Step, View};
 use super::tree::{JsonLog, Spot, Tree, spot_of};
+use super::update::size_of_value;
 use crate::id::Local;
+use crate::log::Told;
 use serde_json::{Value, json};
 use std::fmt;
 
@@ -40,6 +42,16 @@ pub enum PatchOp {
         /// What stands there.
         value: Value,
     },
+}
+
+impl PatchOp {
+    /// How many values and steps it says.
+    fn size(&self) -> usize {
+        match self {
+            Self::Add { path, value } | Self::Replace { path, value } => path.len() + size_of_value(value),
+            Self::Remove { path } => path.len(),
+        }
+    }
 }
 
 impl JsonPatch {
@@ -83,26 +95,60 @@ pub(super) fn pointer(path: &[Step]) -> String {
 }
 
 /// Whether somebody wants to know what changes.
+#[derive(Default)]
 pub(crate) enum Telling {
+    #[default]
     Silent,
-    Patches(JsonPatch),
+    Patches {
+        patch: JsonPatch,
+        /// How many values and steps of paths it says.
+        said: usize,
+    },
+    /// So much that it is quicker told what there is afterwards.
+    Whole,
+}
+
+/// So many values and steps of paths are told one change after the other. A map or list that is assigned again is told with everything in
+/// it, so a few bytes could ask for any number.
+const MOST_TOLD: usize = 1 << 17;
+
+impl Told for Telling {
+    fn len(&self) -> usize {
+        match self {
+            Self::Patches { patch, .. } => patch.operations.len(),
+            Self::Silent | Self::Whole => 0,
+        }
+    }
+
+    fn truncate(&mut self, len: usize) {
+        if let Self::Patches { patch, .. } = self {
+            patch.operations.truncate(len);
+        }
+    }
 }
 
 impl Telling {
-    pub(super) fn into_patch(self) -> JsonPatch {
+    /// The patch, if `whole` tells what there is now.
+    pub(super) fn into_patch(self, whole: impl FnOnce() -> Value) -> JsonPatch {
         match self {
             Self::Silent => JsonPatch::default(),
-            Self::Patches(patch) => patch,
+            Self::Patches { patch, .. } => patch,
+            Self::Whole => JsonPatch::whole(whole()),
         }
     }
 
     /// Applies an operation and tells what it changes.
     pub(super) fn follow(&mut self, tree: &mut Tree, log: &JsonLog, event: Local) {
-        let Self::Patches(patch) = self else { return tree.apply(log, event) };
+        let Self::Patches { patch, said } = self else { return tree.apply(log, event) };
         let keys = keys_of(log, event);
         let before = keys.shown(View { log, tree });
         tree.apply(log, event);
-        patch.operations.extend(keys.change(View { log, tree }, &before));
+        let Some(change) = keys.change(View { log, tree }, &before) else { return };
+        *said += change.size();
+        patch.operations.push(change);
+        if *said > MOST_TOLD {
+            *self = Self::Whole;
+        }
     }
 }
 

@@ -26,8 +26,9 @@ impl<'a> View<'a> {
     /// What is shown under a key; `None` where nothing is.
     pub(crate) fn plain_at(self, container: ContainerId, spot: Spot) -> Option<Value> {
         let slot = self.tree.slot(container, spot)?;
-        match slot.shown(self.log)? {
-            Kind::Register => slot.registers(self.log).last().map(|&event| self.value_of(event)),
+        let last = slot.last(self.log)?;
+        match last.kind {
+            Kind::Register => Some(self.value_of(last.event)),
             Kind::Map => Some(self.plain_child(container, spot, false)),
             Kind::List => Some(self.plain_child(container, spot, true)),
         }

@@ -45,10 +45,14 @@ impl Slot {
         self.touches.iter().any(|touch| touch.kind == kind)
     }
 
-    /// The type of what the plain reading shows: that of the last one in T.
+    /// The last one in T: what the plain reading shows.
+    pub(crate) fn last(&self, log: &JsonLog) -> Option<Touch> {
+        self.touches.iter().max_by(|a, b| log.graph().compare(a.event, b.event)).copied()
+    }
+
+    /// Its type.
     pub(crate) fn shown(&self, log: &JsonLog) -> Option<Kind> {
-        let last = self.touches.iter().max_by(|a, b| log.graph().compare(a.event, b.event));
-        last.map(|touch| touch.kind)
+        self.last(log).map(|touch| touch.kind)
     }
 
     /// The assignments, in T.
@@ -82,10 +86,12 @@ pub(crate) enum Spot {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tree {
     nodes: Vec<Node>,
+    /// How much has been looked at to find out whether an operation had seen it.
+    steps: u64,
 }
 
 /// What one event has seen.
-struct Past<'a> {
+pub(super) struct Past<'a> {
     log: &'a JsonLog,
     parents: Heads,
     /// All events before it in the log.
@@ -99,7 +105,20 @@ impl<'a> Past<'a> {
         Self { log, parents, is_all }
     }
 
-    fn has(&self, event: Local) -> bool {
+    /// Whether that is everything.
+    pub(super) fn is_all(&self) -> bool {
+        self.is_all
+    }
+
+    /// The only event that its parents are, where it has not seen everything.
+    pub(super) fn only_parent(&self) -> Option<Local> {
+        match *self.parents.as_slice() {
+            [parent] => Some(parent),
+            _ => None,
+        }
+    }
+
+    pub(super) fn has(&self, event: Local) -> bool {
         self.is_all || self.log.graph().has_seen(&self.parents, event)
     }
 }
@@ -119,7 +138,7 @@ impl Tree {
             }
             Action::Insert { left, .. } => {
                 let left = left.map(|left| local_of(log, left));
-                self.list_mut(container).insert(log, left, event, past.is_all, |other| past.has(other));
+                self.steps += self.list_mut(container).insert(log, left, event, &past);
                 Spot::Element(event)
             }
         };
@@ -138,17 +157,22 @@ impl Tree {
             Spot::Name(name) => self.map_mut(container).enter(name).0,
             Spot::Element(element) => self.list_mut(container).enter(element),
         };
+        let looked_at = slot.touches.len() as u64;
         slot.touches.retain(|other| other.kind != touch.kind || !past.has(other.event));
         slot.touches.push(touch);
+        self.steps += looked_at;
     }
 
     /// Takes away what the past has of a key and of everything below it. There is nothing below an element that no operation
     /// has named, so that it has no `key`.
     fn clear(&mut self, past: &Past<'_>, container: ContainerId, key: Option<Key>, spot: Spot) {
         let Some(slot) = self.slot_mut(container, spot) else { return };
+        let looked_at = slot.touches.len() as u64;
         let below = [(Kind::Map, false), (Kind::List, true)].map(|(kind, is_list)| slot.has(kind).then_some(is_list));
         slot.touches.retain(|touch| !past.has(touch.event));
-        if slot.touches.is_empty() {
+        let is_vacant = slot.touches.is_empty();
+        self.steps += looked_at;
+        if is_vacant {
             self.vacate(container, spot);
         }
         // What is alive below touches this key as well, so there is nothing below a type that has no touch here.
@@ -208,6 +232,11 @@ impl Tree {
 
 /// What is there.
 impl Tree {
+    /// How many steps everything has taken so far: something looked at is one.
+    pub(crate) fn steps(&self) -> u64 {
+        self.steps
+    }
+
     fn node(&self, container: ContainerId) -> &Node {
         self.nodes.get(container.number()).unwrap_or(&Node::Empty)
     }

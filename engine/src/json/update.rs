@@ -179,7 +179,7 @@ fn common(held: &[&Value], wanted: &[Value]) -> Vec<(usize, usize)> {
 }
 
 /// How many values there are in a value, itself included.
-fn size_of_value(value: &Value) -> usize {
+pub(super) fn size_of_value(value: &Value) -> usize {
     1 + match value {
         Value::Array(elements) => elements.iter().map(size_of_value).sum(),
         Value::Object(entries) => entries.values().map(size_of_value).sum(),

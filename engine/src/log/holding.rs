@@ -4,7 +4,9 @@
 //! Knows that events are checked before any of them changes a value, and that a refused update leaves no trace. Does not
 //! know what values are ([`Values`]). A text is held by other means: what its events mean is found out by replaying them.
 
-use super::{Contents, ImportError, Log, Pending, Refusal, Sender, Update, VersionError, Waiting};
+use super::{
+    Contents, Effort, ImportError, Log, Origin, Pending, Refusal, Sender, Spent, Update, VersionError, Waiting,
+};
 use crate::codec::Packing;
 use crate::graph::{Frontier, Summary};
 use crate::id::{AgentId, Clock, EventId, EventSpan, Local, Span};
@@ -13,18 +15,38 @@ use crate::id::{AgentId, Clock, EventId, EventSpan, Local, Span};
 /// and asked for again: taking one back costs a walk over the log, and a stranger may have left thousands.
 const MOST_REFUSED: u32 = 8;
 
+/// Steps, whatever a message of somebody else brings and the document holds: some 50 ms.
+const STEPS: u64 = 1 << 18;
+/// More for each event that a message brings or the document holds. Whoever has seen what stands there looks at it once,
+/// when it goes.
+const STEPS_AN_EVENT: u64 = 4;
+
+/// What is told of changes, in order. By default nobody listens.
+pub(crate) trait Told: Default {
+    fn len(&self) -> usize;
+    /// Keeps the first `len`.
+    fn truncate(&mut self, len: usize);
+}
+
 /// What the events of a log make.
 pub(crate) trait Values: Clone + Default {
     /// What the events did.
     type Contents: Contents;
     /// What is told of changes.
-    type Changes;
+    type Changes: Told;
 
     /// Whether these events, which are in the log, keep the rules that need more than names and parents.
     fn check(log: &Log<Self::Contents>, events: Span) -> Result<(), Refusal>;
 
-    /// Makes what these events, which were checked, make. Those before them were applied.
-    fn apply(&mut self, log: &Log<Self::Contents>, events: Span, changes: &mut Self::Changes);
+    /// Makes what these events, which were checked, make. Those before them were applied. Stops when the effort is spent,
+    /// after an event; what was made until then stays.
+    fn apply(
+        &mut self,
+        log: &Log<Self::Contents>,
+        events: Span,
+        changes: &mut Self::Changes,
+        effort: &mut Effort,
+    ) -> Result<(), Spent>;
 }
 
 /// Invariant: the values are those of all events of the log.
@@ -39,7 +61,7 @@ impl<V: Values> Holding<V> {
     /// What a log makes whose events were all checked.
     pub(crate) fn of(log: Log<V::Contents>, changes: &mut V::Changes) -> Self {
         let mut holding = Self { log, ..Self::default() };
-        holding.values.apply(&holding.log, Span::new(Local(0), holding.log.len()), changes);
+        holding.apply_from(Local(0), changes);
         holding
     }
 
@@ -64,9 +86,15 @@ impl<V: Values> Holding<V> {
     }
 
     /// Takes an update in. On an error nothing has changed.
-    pub(crate) fn import(&mut self, sender: Sender, bytes: &[u8], changes: &mut V::Changes) -> Result<(), ImportError> {
+    pub(crate) fn import(
+        &mut self,
+        origin: Origin,
+        sender: Sender,
+        bytes: &[u8],
+        changes: &mut V::Changes,
+    ) -> Result<(), ImportError> {
         let update = Update::decode(bytes)?;
-        self.receive(update, sender, changes)
+        self.receive(update, origin, sender, changes)
     }
 
     /// The same if `admits` says yes to the agent of each piece that brings something; else nothing is taken in, and the
@@ -85,41 +113,60 @@ impl<V: Values> Holding<V> {
         if update.spans().any(|span| !admits(span.agent) && brings(span)) {
             return Ok(false);
         }
-        self.receive(update, sender, changes)?;
+        self.receive(update, Origin::Sent, sender, changes)?;
         Ok(true)
     }
 
     fn receive(
         &mut self,
         update: Update<V::Contents>,
+        origin: Origin,
         sender: Sender,
         changes: &mut V::Changes,
     ) -> Result<(), ImportError> {
+        let steps = STEPS + STEPS_AN_EVENT * (u64::from(self.log.len().0) + u64::from(update.contents().len()));
+        let mut effort = if origin == Origin::Sent { Effort::of(steps) } else { Effort::endless() };
         let from = self.log.mark();
         let taken = self.log.take_in(update);
         let taken = taken.and_then(|waiting| V::check(&self.log, self.since(from)).map(|()| waiting));
-        match taken {
-            Ok(waiting) => self.waiting.extend(waiting, sender),
-            Err(refusal) => {
-                self.take_back(from);
-                return Err(refusal.into());
-            }
+        let waiting = taken.map_err(|refusal| {
+            self.take_back(from);
+            ImportError::from(refusal)
+        })?;
+        if self.values.apply(&self.log, self.since(from), changes, &mut effort).is_err() {
+            self.make_again(from);
+            return Err(ImportError::TooCostly { steps });
         }
-        self.values.apply(&self.log, Span::new(from, self.log.len()), changes);
-        self.release_from(from, changes);
+        self.waiting.extend(waiting, sender);
+        self.release_from(from, changes, &mut effort);
         Ok(())
     }
 
+    /// Takes the events from `from` on back out, where the log was marked, when some of them were applied: values never go
+    /// back, so they are made again. O(history).
+    fn make_again(&mut self, from: Local) {
+        self.take_back(from);
+        self.values = V::default();
+        self.apply_from(Local(0), &mut V::Changes::default());
+    }
+
+    /// Applies the events from `from` on, whatever it costs.
+    fn apply_from(&mut self, from: Local, changes: &mut V::Changes) {
+        let applied = self.values.apply(&self.log, self.since(from), changes, &mut Effort::endless());
+        assert!(applied.is_ok(), "an endless effort was spent");
+    }
+
     /// Lets in what has waited for the events from `from` on. What turns out to break a rule is dropped: its sender was
-    /// somebody else than the one whose message is being taken in.
-    fn release_from(&mut self, from: Local, changes: &mut V::Changes) {
+    /// somebody else than the one whose message is being taken in. What the message's effort is not enough for is dropped as
+    /// well; asked for again, it comes in one piece.
+    fn release_from(&mut self, from: Local, changes: &mut V::Changes, effort: &mut Effort) {
         let (mut at, mut refused) = (from, 0);
         while at < self.log.len() {
             let end = self.log.graph().run_at(at).span.end;
             let released = self.waiting.release(self.log.graph().event_span(Span::new(at, end)));
             for waited in released {
-                if refused < MOST_REFUSED && !self.let_in(&waited, changes) {
-                    refused += 1;
+                if refused < MOST_REFUSED && !self.let_in(&waited, changes, effort) {
+                    refused = if effort.is_spent() { MOST_REFUSED } else { refused + 1 };
                 }
             }
             at = end;
@@ -127,21 +174,22 @@ impl<V: Values> Holding<V> {
     }
 
     /// Takes in a piece that has waited, unless it breaks a rule.
-    fn let_in(&mut self, waited: &Waiting<V::Contents>, changes: &mut V::Changes) -> bool {
+    fn let_in(&mut self, waited: &Waiting<V::Contents>, changes: &mut V::Changes, effort: &mut Effort) -> bool {
         let from = self.log.mark();
         let mut waiting = Pending::default();
         let taken = self.log.take_piece(&waited.piece, &waited.contents, &mut waiting);
-        match taken.and_then(|()| V::check(&self.log, self.since(from))) {
-            Ok(()) => {
-                self.waiting.extend(waiting, waited.sender);
-                self.values.apply(&self.log, Span::new(from, self.log.len()), changes);
-                true
-            }
-            Err(_) => {
-                self.take_back(from);
-                false
-            }
+        if taken.and_then(|()| V::check(&self.log, self.since(from))).is_err() {
+            self.take_back(from);
+            return false;
         }
+        let told = changes.len();
+        if self.values.apply(&self.log, self.since(from), changes, effort).is_err() {
+            changes.truncate(told);
+            self.make_again(from);
+            return false;
+        }
+        self.waiting.extend(waiting, waited.sender);
+        true
     }
 
     fn since(&self, from: Local) -> Span {
@@ -178,7 +226,7 @@ impl<V: Values> Holding<V> {
         let last = graph.agent_index(agent).map(|index| graph.last_of(index));
         let goes_on = last.is_some_and(|last| parents == [last]);
         let clock = self.log.append(agent, (!goes_on).then_some(parents), 1, record);
-        self.values.apply(&self.log, self.since(from), changes);
+        self.apply_from(from, changes);
         EventId::new(agent, clock)
     }
 

@@ -7,6 +7,7 @@
 //! update leaves no trace ([`Log::take_back`] takes back what stood before the refused piece).
 
 mod chain;
+mod effort;
 mod holding;
 mod packed;
 mod pending;
@@ -14,7 +15,8 @@ mod plain;
 mod update;
 mod whole;
 
-pub(crate) use holding::{Holding, Values};
+pub(crate) use effort::{Effort, Origin, Spent};
+pub(crate) use holding::{Holding, Told, Values};
 pub(crate) use packed::{Part, Share};
 pub use pending::Sender;
 pub(crate) use pending::{Pending, Waiting};
@@ -546,6 +548,13 @@ pub enum ImportError {
         /// How many it may bring.
         limit: u32,
     },
+    /// A message of somebody else brings more runs of operations than its bytes make believe that somebody wrote.
+    TooDense {
+        /// How many it brings.
+        runs: usize,
+        /// How many it may bring.
+        limit: usize,
+    },
     /// Merging a message of somebody else would take more steps, of about 0.1 µs each, than what it brings and the
     /// document holds allow.
     TooCostly {
@@ -572,6 +581,9 @@ impl fmt::Display for ImportError {
             Self::Decode(error) => write!(f, "not an update: {error}"),
             Self::Refused(refusal) => refusal.fmt(f),
             Self::TooMany { events, limit } => write!(f, "{events} events in a message that may bring {limit}"),
+            Self::TooDense { runs, limit } => {
+                write!(f, "{runs} runs of operations in a message whose size allows {limit}")
+            }
             Self::TooCostly { steps } => write!(f, "merging the message would take more than {steps} steps"),
         }
     }
@@ -582,7 +594,7 @@ impl std::error::Error for ImportError {
         match self {
             Self::Decode(error) => Some(error),
             Self::Refused(refusal) => Some(refusal),
-            Self::TooMany { .. } | Self::TooCostly { .. } => None,
+            Self::TooMany { .. } | Self::TooDense { .. } | Self::TooCostly { .. } => None,
         }
     }
 }

@@ -58,6 +58,8 @@ pub(crate) struct Update<C> {
     /// The parents of all pieces, one after the other.
     pub(super) parents: SmallVec<[Parent; 2]>,
     pub(super) contents: C,
+    /// How many bytes it came in; none where it did not come.
+    bytes: usize,
 }
 
 /// A piece among others.
@@ -103,11 +105,17 @@ impl<C: Contents> Update<C> {
             update.contents = C::read(&mut reader, update.len())?;
         }
         reader.end()?;
+        update.bytes = bytes.len();
         Ok(update)
     }
 
     pub(crate) fn contents(&self) -> &C {
         &self.contents
+    }
+
+    /// How many bytes it came in.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(super) fn take_contents(&mut self) -> C {

@@ -6,9 +6,9 @@
 
 use super::merge::{NOBODY, Window};
 use super::short::Shortcut;
-use super::{Effort, Stopped, TextLog, linear};
+use super::{Stopped, TextLog, linear};
 use crate::id::{Local, Span};
-use crate::log::Past;
+use crate::log::{Effort, Past};
 use crate::text::buffer::Buffer;
 use crate::text::draft::{Draft, Piece};
 use crate::text::tracker::Stretch;

@@ -23,9 +23,10 @@
 //! missing.
 
 use super::remembered::Remembered;
-use super::{Effort, Misplaced, Stopped, TextLog, arrival, linear};
+use super::{Misplaced, Stopped, TextLog, arrival, linear};
 use crate::graph::Heads;
 use crate::id::{Local, Span};
+use crate::log::Effort;
 use crate::sequence::snapshot::Snapshot;
 use crate::text::tracker::{Change, Stretch, Tracker};
 

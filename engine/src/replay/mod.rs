@@ -6,22 +6,18 @@
 //! - `remembered`: versions far apart at which events are made by turns;
 //! - `arrival`: what was replayed in another order is told in the order in which it came;
 //! - `checkout`: the text of a whole log;
-//! - `effort`: how much all of that may cost;
 //! - `patch`: what a change of the text is to a host with a buffer of its own.
 
 mod arrival;
 pub(crate) mod checkout;
-mod effort;
 mod linear;
 pub(crate) mod merge;
 pub(crate) mod patch;
 mod remembered;
 mod short;
 
-pub(crate) use effort::{Effort, Spent};
-
 use crate::id::Local;
-use crate::log::Log;
+use crate::log::{Log, Spent};
 use crate::sequence::OutOfRange;
 use crate::text::operations::Operations;
 

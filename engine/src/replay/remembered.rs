@@ -21,9 +21,10 @@
 //! None is made where the tracker gets by with steps in proportion to the window, as in what people write online; and
 //! they go with the window, when a critical version closes it.
 
-use super::{Effort, Spent, TextLog};
+use super::TextLog;
 use crate::graph::{Diff, Graph, Heads};
 use crate::id::{Local, Span};
+use crate::log::{Effort, Spent};
 use crate::sequence::snapshot::Snapshot;
 use crate::text::tracker::{Tracker, go_on};
 use std::collections::BTreeMap;

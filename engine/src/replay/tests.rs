@@ -2,11 +2,11 @@
 //! start empty, apply all events in T, place each insertion in the FugueMax tree.
 
 use super::merge::Replay;
-use super::{Effort, TextLog, checkout, patch};
+use super::{TextLog, checkout, patch};
 use crate::codec::Packing;
 use crate::graph::{Heads, Summary};
 use crate::id::{AgentId, Clock, EventId, Local};
-use crate::log::Contents;
+use crate::log::{Contents, Effort};
 use crate::text::buffer::Buffer;
 use crate::text::operations::Operations;
 use crate::text::unit::Chars;

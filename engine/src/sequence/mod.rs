@@ -345,12 +345,15 @@ impl Sequence {
 
     /// Inserts the element of an event behind one that is here, or at the start. `has_seen` tells which events of
     /// elements the event has seen: of a run of elements with consecutive events, whoever has seen one has seen those
-    /// before it. Costs a look at each run that it has not seen between its neighbours.
+    /// before it. `parent` is its only parent, if it has just one.
+    ///
+    /// Costs a look at each run that it has not seen between its neighbours; none where it goes on beside the element that
+    /// its parent inserted.
     ///
     /// For those who name the neighbour instead of counting: they need no current version, and never retreat.
     pub(crate) fn insert_behind(
         &mut self,
-        left: Option<Local>,
+        (left, parent): (Option<Local>, Option<Local>),
         event: Local,
         has_seen: impl Fn(Local) -> bool,
         order: impl Fn(Local, Local) -> Ordering,
@@ -360,12 +363,19 @@ impl Sequence {
             None => self.tree.first(),
             Some(left) => self.place_behind(ElementId::of(left), &mut elements),
         };
-        let (mut right, mut concurrent) = (start, false);
-        while let Some(run) = self.run_at(right)
-            && run.id.event().is_some_and(|event| !has_seen(event))
-        {
-            (right, concurrent) = (self.tree.after(right), true);
+        let beside = parent.and_then(|parent| self.right_beside(left, parent));
+        #[cfg(test)]
+        if let Some(beside) = beside {
+            let seen = self.next_seen(start, &has_seen);
+            let seen = self.run_at(seen).map_or(Origin::default(), |run| Origin::of(run.id));
+            assert_eq!(beside, seen, "the right neighbour beside the parent and by a plain scan");
         }
+        let right = match beside {
+            Some(Origin(None)) => self.tree.behind_all(),
+            Some(right) => right.element().map_or(start, |right| self.place_of(right)),
+            None => self.next_seen(start, has_seen),
+        };
+        let concurrent = right != start && self.run_at(start).is_some();
         let right = self.run_at(right).map(|run| run.id).zip(Some(right));
         elements.right = right.map_or(Origin::default(), |(id, _)| Origin::of(id));
         let place = match concurrent {
@@ -374,6 +384,31 @@ impl Sequence {
         };
         self.put(place, elements);
         self.enter_row(&elements);
+    }
+
+    /// The right neighbour of what is inserted behind `left` by somebody who has seen `parent`, what that had seen, and
+    /// nothing else: it is known where `parent` inserted the left neighbour itself, or behind the same one.
+    fn right_beside(&self, left: Option<Local>, parent: Local) -> Option<Origin> {
+        let Effect::Inserted(number) = self.effects.find(parent.0)?.value else { return None };
+        let run = &self.runs[number.0 as usize];
+        if left == Some(parent) {
+            return (run.last() == ElementId::of(parent)).then_some(run.right);
+        }
+        let left = left.map_or(Origin::default(), |left| Origin::of(ElementId::of(left)));
+        let is_beside = run.id == ElementId::of(parent) && run.left == left;
+        is_beside.then(|| Origin::of(run.id))
+    }
+
+    /// The first place from `place` on where something stands that was seen, or the place behind all.
+    fn next_seen(&mut self, place: Place, has_seen: impl Fn(Local) -> bool) -> Place {
+        let mut place = place;
+        while let Some(run) = self.run_at(place)
+            && run.id.event().is_some_and(|event| !has_seen(event))
+        {
+            place = self.tree.after(place);
+            self.steps += 1;
+        }
+        place
     }
 
     /// The place behind an element, which becomes the left origin of a new one: what stands behind it in its run is cut

@@ -15,11 +15,11 @@ mod lookout;
 mod tests;
 mod undoing;
 
-use crate::document::{Document, Origin};
+use crate::document::Document;
 use crate::graph::Frontier;
 use crate::id::{AgentId, Clock, EventId, EventSpan};
-use crate::log::ImportError;
 use crate::log::{Full, Refusal, Rule, Sender, Update};
+use crate::log::{ImportError, Origin};
 use crate::replay::patch::Patch;
 use crate::text::buffer::Buffer;
 use crate::text::unit::{Chars, PositionError, Unit, UnitKind, count_chars};
