@@ -1,9 +1,13 @@
 //! JSON documents: the conformance cases, the figures of the paper (Kleppmann & Beresford 2017), and random histories
 //! against a plain oracle.
 //!
-//! Replicas that hear of each other at random, with invariants checked on the way, are in `engine/src/json/tests.rs`. Two
-//! bugs planted in the engine are caught there: `Tree::touch` that keeps what the operation has seen (`retain` left out),
-//! and `Sequence::insert_behind` that takes the next run for the right neighbour, seen or not.
+//! Replicas that hear of each other at random, with invariants checked on the way, are in `engine/src/json/tests.rs`. Bugs
+//! planted in the engine are caught there: `Tree::touch` that keeps what the operation has seen (`retain` left out),
+//! `Sequence::insert_behind` that takes the next run for the right neighbour, seen or not, and `right_beside` that forgets the left neighbour.
+//!
+//! Planted and caught here: `Tree::clear` that leaves what is below, or takes what it has not seen; the values of a register,
+//! or what is shown, in the order of arrival; looks that are not counted; values that are not made again after a refusal.
+//! In `dict`: the last to arrive instead of the last in T.
 
 use cede::{AgentId, Deed, EventId, Frontier, Json, Mutation, PathStep, Place, Sender};
 use cede_tests::conformance::{Conformance, ContainerCase, DeedCase, JsonCase, JsonOpCase, JsonStepCase, KeyCase};
