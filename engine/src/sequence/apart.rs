@@ -135,3 +135,21 @@ impl Snapshot {
         self.remove(index, events.len(), backward, |_, _| {});
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_current_version_has_not_seen_is_not_joined_to_what_it_has() {
+        let event = |number: u32| Span::new(Local(number), Local(number + 1));
+        let mut sequence = Sequence::default();
+        assert!(sequence.insert(0, event(0), |a, b| a.cmp(&b)).is_ok());
+        let mut snapshot = sequence.snapshot();
+        assert!(sequence.insert_at(&mut snapshot, 1, event(1), |a, b| a.cmp(&b)).is_ok());
+        assert_eq!((sequence.lengths().current, sequence.lengths().end, snapshot.visible()), (1, 2, 2));
+        sequence.advance(event(1));
+        sequence.assert_invariants();
+        assert_eq!(sequence.lengths().current, 2);
+    }
+}
