@@ -29,8 +29,10 @@ use crate::sequence::snapshot::Snapshot;
 use crate::text::tracker::{Tracker, go_on};
 use std::collections::BTreeMap;
 
-/// Steps on ways between versions, besides two for each run of elements, after which a version is remembered. Small in unit
-/// tests, so that both ways are gone.
+/// Steps from which on a way is long. Among people who are online, fifty of them too, ways are shorter, and to walk them costs
+/// less than to look for a version. Small in unit tests, so that both ways are gone.
+const LONG: u64 = if cfg!(test) { 2 } else { 512 };
+/// Steps on long ways, besides two for each run of elements, after which a version is remembered. Small in unit tests as well.
 const LEAST_WALKED: u64 = if cfg!(test) { 4 } else { 1024 };
 /// So many versions are kept, or one for each few runs of elements. Few in unit tests, so that some are forgotten.
 const LEAST_KEPT: usize = if cfg!(test) { 2 } else { 64 };
@@ -54,7 +56,7 @@ pub(super) struct Remembered {
     kept: BTreeMap<Local, Kept>,
     /// Counts the uses of all.
     uses: u64,
-    /// Steps on ways between versions since one was remembered last.
+    /// Steps on long ways since a version was remembered last.
     walked: u64,
 }
 
@@ -78,6 +80,9 @@ impl Remembered {
     /// The tracker has taken so many steps from one version to another, the last one at the version of `parents`. Where
     /// that has become too many, this version is remembered. `base` is what the window began with.
     pub(super) fn walked(&mut self, steps: u64, parents: &[Local], tracker: &Tracker, base: Option<Local>) {
+        if steps < LONG {
+            return;
+        }
         self.walked += steps;
         if let &[parent] = parents
             && self.walked > LEAST_WALKED + 2 * tracker.run_count() as u64
