@@ -18,8 +18,8 @@
 //!
 //! Costs: an event whose parent is remembered O(log n). k runs of operations behind a remembered version O(k log n), those
 //! of other branches O(k log² n). A snapshot is made in O(n) after ways of n steps, and O(n / 8) are kept, those used last.
-//! None is made where the tracker gets by with steps in proportion to the window, as in what people write online; and
-//! they go with the window, when a critical version closes it.
+//! None is made where the tracker gets by with short ways, as in what people write online, or with steps in proportion to
+//! the window; and they go with the window, when a critical version closes it.
 
 use super::TextLog;
 use crate::graph::{Diff, Graph, Heads};
