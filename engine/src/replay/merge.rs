@@ -257,16 +257,10 @@ impl Window {
         &mut self,
         log: &TextLog,
         events: Span,
-        mut listener: Option<impl FnMut(Change)>,
+        listener: Option<impl FnMut(Change)>,
         effort: &mut Effort,
     ) -> Result<(), Stopped> {
-        for operation in log.contents().of(events) {
-            let before = self.tracker.steps();
-            let order = |a, b| log.graph().compare(a, b);
-            let applied = self.tracker.apply(operation, order, listener.as_mut());
-            applied.map_err(|range| Misplaced { event: operation.events.start, range })?;
-            effort.spend(self.tracker.steps() - before)?;
-        }
+        self.apply_operations(None, log, events, listener, effort)?;
         self.version = Heads::from_slice(&[events.end - 1]);
         Ok(())
     }
@@ -277,17 +271,29 @@ impl Window {
         mut snapshot: Snapshot,
         log: &TextLog,
         events: Span,
+        listener: Option<impl FnMut(Change)>,
+        effort: &mut Effort,
+    ) -> Result<(), Stopped> {
+        self.apply_operations(Some(&mut snapshot), log, events, listener, effort)?;
+        self.remembered.keep(events.end - 1, snapshot, &self.tracker);
+        Ok(())
+    }
+
+    fn apply_operations(
+        &mut self,
+        mut snapshot: Option<&mut Snapshot>,
+        log: &TextLog,
+        events: Span,
         mut listener: Option<impl FnMut(Change)>,
         effort: &mut Effort,
     ) -> Result<(), Stopped> {
         for operation in log.contents().of(events) {
             let before = self.tracker.steps();
             let order = |a, b| log.graph().compare(a, b);
-            let applied = self.tracker.apply_at(&mut snapshot, operation, order, listener.as_mut());
+            let applied = self.tracker.apply(snapshot.as_deref_mut(), operation, order, listener.as_mut());
             applied.map_err(|range| Misplaced { event: operation.events.start, range })?;
             effort.spend(self.tracker.steps() - before)?;
         }
-        self.remembered.keep(events.end - 1, snapshot, &self.tracker);
         Ok(())
     }
 }

@@ -76,56 +76,38 @@ impl Tracker {
         self.sequence.settle(len);
     }
 
-    /// Applies an operation made at the current version, which then has seen it.
+    /// Applies an operation made at the version of a snapshot, or else at the current one: that has seen it then, and the
+    /// other has not.
     pub(crate) fn apply(
         &mut self,
+        mut snapshot: Option<&mut Snapshot>,
         operation: Operation<'_>,
         order: impl Fn(Local, Local) -> Ordering,
         mut emit: Option<impl FnMut(Change)>,
     ) -> Result<(), OutOfRange> {
         let events = operation.events;
-        let mut removed = |at, events| {
+        let (at, backward) = match operation.action {
+            Action::Insert { at, .. } => {
+                let inserted = match &mut snapshot {
+                    Some(snapshot) => self.sequence.insert_at(snapshot, at, events, order)?,
+                    None => self.sequence.insert(at, events, order)?,
+                };
+                if let Some(mut emit) = emit {
+                    emit(Change { at: self.sequence.position(inserted), events, inserts: true });
+                }
+                return Ok(());
+            }
+            Action::Delete { at } => (at, false),
+            Action::Backspace { at } => (at, true),
+        };
+        let removed = |at, events| {
             if let Some(emit) = &mut emit {
                 emit(Change { at, events, inserts: false });
             }
         };
-        match operation.action {
-            Action::Insert { at, .. } => {
-                let inserted = self.sequence.insert(at, events, order)?;
-                if let Some(mut emit) = emit {
-                    emit(Change { at: self.sequence.position(inserted), events, inserts: true });
-                }
-                Ok(())
-            }
-            Action::Delete { at } => self.sequence.remove(at, events, false, &mut removed),
-            Action::Backspace { at } => self.sequence.remove(at, events, true, &mut removed),
-        }
-    }
-
-    /// Applies an operation made at the version of a snapshot, which then has seen it; the current version has not.
-    pub(crate) fn apply_at(
-        &mut self,
-        snapshot: &mut Snapshot,
-        operation: Operation<'_>,
-        order: impl Fn(Local, Local) -> Ordering,
-        mut emit: Option<impl FnMut(Change)>,
-    ) -> Result<(), OutOfRange> {
-        let events = operation.events;
-        let mut removed = |at, events| {
-            if let Some(emit) = &mut emit {
-                emit(Change { at, events, inserts: false });
-            }
-        };
-        match operation.action {
-            Action::Insert { at, .. } => {
-                let inserted = self.sequence.insert_at(snapshot, at, events, order)?;
-                if let Some(mut emit) = emit {
-                    emit(Change { at: self.sequence.position(inserted), events, inserts: true });
-                }
-                Ok(())
-            }
-            Action::Delete { at } => self.sequence.remove_at(snapshot, at, events, false, &mut removed),
-            Action::Backspace { at } => self.sequence.remove_at(snapshot, at, events, true, &mut removed),
+        match snapshot {
+            Some(snapshot) => self.sequence.remove_at(snapshot, at, events, backward, removed),
+            None => self.sequence.remove(at, events, backward, removed),
         }
     }
 
