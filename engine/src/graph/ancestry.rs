@@ -20,12 +20,15 @@ use smallvec::SmallVec;
 use std::collections::HashMap;
 
 /// Children of a node, as a power of two. Small in unit tests, so that tries grow high.
-const BITS: u32 = if cfg!(test) { 1 } else { 4 };
+const BITS: u32 = if cfg!(test) { 1 } else { 3 };
 const WIDTH: usize = 1 << BITS;
-/// Joined pairs that are remembered.
-const MOST_REMEMBERED: usize = 1 << 16;
+/// Tries whose unions are remembered.
+const MOST_REMEMBERED: usize = 1 << 14;
 /// So many chains that began last are tried for a run that goes on from none of its parents.
 const TRIED: usize = 4;
+
+/// The parents of a run: the runs they are in, and they themselves.
+type Parents = SmallVec<[(usize, Local); 2]>;
 
 /// Invariant: there is a mark for each run of the graph; the runs of a chain have seen each other.
 #[derive(Clone, Debug, Default)]
@@ -95,26 +98,23 @@ impl Ancestry {
     fn add(&mut self, graph: &Graph, number: usize) {
         let run = graph.run(number);
         let nodes = self.bounds.nodes.len() as u32;
-        let parents: SmallVec<[(usize, Local); 2]> =
-            run.parents.iter().map(|&parent| (graph.run_number(parent), parent)).collect();
-        let mut past = Past::default();
-        if graph.runs[number].saw_all {
-            past.floor = run.span.start;
-        } else {
-            for &(parent, _) in &parents {
-                let theirs = self.marks[parent].past;
-                past.floor = past.floor.max(theirs.floor);
-                past.seen = self.bounds.join(past.seen, theirs.seen);
-            }
-        }
-        let tip = self.tip_for(graph, number, &parents, past);
+        let parents: Parents = run.parents.iter().map(|&parent| (graph.run_number(parent), parent)).collect();
+        let pasts = || parents.iter().map(|&(parent, _)| self.marks[parent].past);
+        let floor = match graph.runs[number].saw_all {
+            true => run.span.start,
+            false => pasts().map(|past| past.floor).max().unwrap_or_default(),
+        };
+        // Whoever has seen everything before it needs no bounds.
+        let tries: SmallVec<[Root; 2]> = pasts().map(|past| past.seen).filter(|_| floor < run.span.start).collect();
+        let tip = self.tip_for(graph, number, &parents, floor, &tries);
         let chain = tip.map_or(self.tips.len() as u32, |tip| self.marks[tip].chain);
-        for (parent, event) in parents {
-            let theirs = self.marks[parent].chain;
-            if theirs != chain && event >= past.floor {
-                past.seen = self.bounds.raise(past.seen, theirs, event + 1);
-            }
-        }
+        let theirs = parents.iter().map(|&(parent, event)| (self.marks[parent].chain, event));
+        let mut raises: SmallVec<[(u32, Local); 2]> = theirs
+            .filter(|&(theirs, event)| theirs != chain && event >= floor)
+            .map(|(theirs, event)| (theirs, event + 1))
+            .collect();
+        raises.sort_unstable();
+        let past = Past { floor, seen: self.bounds.union(tries, &raises) };
         match tip {
             Some(_) => self.tips[chain as usize] = number as u32,
             None => self.tips.push(number as u32),
@@ -123,20 +123,33 @@ impl Ancestry {
     }
 
     /// A run with nothing behind it in its chain that this one has seen to its end.
-    fn tip_for(&self, graph: &Graph, number: usize, parents: &[(usize, Local)], past: Past) -> Option<usize> {
-        let is_tip = |run: usize| self.tips[self.marks[run].chain as usize] as usize == run;
-        let seen_to_its_end = |run: usize| {
-            let last = graph.run_end(run) - 1;
-            let chain = self.marks[run].chain;
+    fn tip_for(
+        &self,
+        graph: &Graph,
+        number: usize,
+        parents: &[(usize, Local)],
+        floor: Local,
+        tries: &[Root],
+    ) -> Option<usize> {
+        let is_tip = |&run: &usize| self.tips[self.marks[run].chain as usize] as usize == run;
+        let last = |run: usize| graph.run_end(run) - 1;
+        let seen_to_its_end = |&run: &usize| {
+            let (last, chain) = (last(run), self.marks[run].chain);
             let by_parent = |&(parent, event): &(usize, Local)| self.marks[parent].chain == chain && event >= last;
-            last < past.floor || self.bounds.get(past.seen, chain) > last || parents.iter().any(by_parent)
+            last < floor
+                || parents.iter().any(by_parent)
+                || tries.iter().any(|&trie| self.bounds.get(trie, chain) > last)
         };
         let of_agent = &graph.agents[graph.runs[number].agent.0 as usize].runs;
         let at = of_agent.partition_point(|&run| (run as usize) < number);
         let own = of_agent[..at].last().map(|&run| run as usize);
+        let whole_parents = parents.iter().filter(|&&(run, event)| event == last(run)).map(|&(run, _)| run);
         let newest = self.tips.iter().rev().take(TRIED).map(|&tip| tip as usize);
-        let mut candidates = own.into_iter().chain(parents.iter().map(|&(run, _)| run)).chain(newest);
-        candidates.find(|&run| is_tip(run) && seen_to_its_end(run))
+        own.into_iter()
+            .filter(is_tip)
+            .find(seen_to_its_end)
+            .or_else(|| whole_parents.into_iter().find(is_tip))
+            .or_else(|| newest.filter(is_tip).find(seen_to_its_end))
     }
 
     pub(super) fn outlook(&self, graph: &Graph, version: &[Local]) -> Outlook {
@@ -178,7 +191,7 @@ impl Ancestry {
 }
 
 /// A trie from chains to bounds: its topmost node, and how many levels there are.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 struct Root {
     node: NodeNumber,
     height: u32,
@@ -191,13 +204,15 @@ type NodeNumber = u32;
 #[derive(Clone, Debug, Default)]
 struct Bounds {
     nodes: Vec<[u32; WIDTH]>,
-    /// What became of two nodes.
-    joined: HashMap<(NodeNumber, NodeNumber), NodeNumber>,
+    /// What became of several tries, in ascending order.
+    united: HashMap<SmallVec<[Root; 2]>, NodeNumber>,
+    /// How many tries these are.
+    remembered: usize,
 }
 
 impl Bounds {
     fn get(&self, root: Root, chain: u32) -> Local {
-        if root.height * BITS < u32::BITS && chain >> (root.height * BITS) > 0 {
+        if height_for(chain) > root.height {
             return Local(0);
         }
         let mut value = root.node;
@@ -207,79 +222,82 @@ impl Bounds {
         Local(value)
     }
 
-    /// The same with this bound for a chain, where it has none or a lower one.
-    fn raise(&mut self, root: Root, chain: u32, bound: Local) -> Root {
-        let mut height = root.height.max(1);
-        while height * BITS < u32::BITS && chain >> (height * BITS) > 0 {
-            height += 1;
-        }
-        let node = self.heightened(root, height);
-        Root { node: self.raise_below(node, height - 1, chain, bound), height }
+    /// The larger bounds of all of these, and of these by chains, ascending. Makes no node that it does not keep.
+    fn union(&mut self, tries: SmallVec<[Root; 2]>, raises: &[(u32, Local)]) -> Root {
+        let for_raises = raises.last().map(|&(chain, _)| height_for(chain));
+        let height = tries.iter().map(|trie| trie.height).chain(for_raises).max().unwrap_or_default();
+        let node = self.union_below(tries, height, raises);
+        Root { node, height: if node == 0 { 0 } else { height } }
     }
 
-    fn raise_below(&mut self, number: NodeNumber, level: u32, chain: u32, bound: Local) -> NodeNumber {
-        let (mut node, slot) = (self.node(number), slot(chain, level));
-        let value = match level.checked_sub(1) {
-            None => node[slot].max(bound.0),
-            Some(below) => self.raise_below(node[slot], below, chain, bound),
-        };
-        if value == node[slot] {
-            return number;
+    fn union_below(&mut self, mut tries: SmallVec<[Root; 2]>, height: u32, raises: &[(u32, Local)]) -> NodeNumber {
+        tries.retain(|trie| trie.node > 0);
+        tries.sort_unstable();
+        tries.dedup();
+        if raises.is_empty() {
+            match tries[..] {
+                [] => return 0,
+                [only] => return self.heightened(only, height),
+                _ => {}
+            }
+            if let Some(&known) = self.united.get(&tries) {
+                return known;
+            }
         }
-        node[slot] = value;
-        self.push(node)
-    }
-
-    /// The larger bounds of the two.
-    fn join(&mut self, a: Root, b: Root) -> Root {
-        let height = a.height.max(b.height);
-        if a == b || a.node == 0 || b.node == 0 {
-            return if a.node == 0 { b } else { a };
-        }
-        let (a, b) = (self.heightened(a, height), self.heightened(b, height));
-        Root { node: self.join_nodes(a, b, height - 1), height }
-    }
-
-    fn join_nodes(&mut self, a: NodeNumber, b: NodeNumber, level: u32) -> NodeNumber {
-        if a == b || a == 0 || b == 0 {
-            return a.max(b);
-        }
-        let pair = (a.min(b), a.max(b));
-        if let Some(&known) = self.joined.get(&pair) {
-            return known;
-        }
-        let (mut node, other) = (self.node(a), self.node(b));
-        for (value, other) in node.iter_mut().zip(other) {
-            *value = match level.checked_sub(1) {
-                None => other.max(*value),
-                Some(below) => self.join_nodes(*value, other, below),
+        let level = height - 1;
+        let (mut node, mut raises_left) = ([0; WIDTH], raises);
+        for (at, value) in node.iter_mut().enumerate() {
+            let count = raises_left.partition_point(|&(chain, _)| slot(chain, level) == at);
+            let (here, left) = raises_left.split_at(count);
+            raises_left = left;
+            let below = tries.iter().map(|&trie| self.below(trie, level, at));
+            *value = match level {
+                0 => here.iter().map(|(_, bound)| bound.0).chain(below.map(|bound| bound.node)).max().unwrap_or(0),
+                _ => {
+                    let below = below.collect();
+                    self.union_below(below, level, here)
+                }
             };
         }
-        let number = if node == self.node(a) {
-            a
-        } else if node == other {
-            b
-        } else {
-            self.push(node)
-        };
-        if self.joined.len() >= MOST_REMEMBERED {
-            self.joined.clear();
+        let same = tries.iter().find(|trie| trie.height == height && self.node(trie.node) == node);
+        let number = same.map_or_else(|| self.push(node), |trie| trie.node);
+        if raises.is_empty() {
+            self.remember(tries, number);
         }
-        self.joined.insert(pair, number);
         number
+    }
+
+    fn remember(&mut self, tries: SmallVec<[Root; 2]>, number: NodeNumber) {
+        if self.remembered > MOST_REMEMBERED {
+            self.forget();
+        }
+        self.remembered += tries.len();
+        self.united.insert(tries, number);
+    }
+
+    fn forget(&mut self) {
+        self.united.clear();
+        self.remembered = 0;
+    }
+
+    /// What a trie has in a slot of a level, which may be above all of its own.
+    fn below(&self, trie: Root, level: u32, slot: usize) -> Root {
+        if trie.height > level {
+            Root { node: self.node(trie.node)[slot], height: level }
+        } else if slot == 0 {
+            trie
+        } else {
+            Root::default()
+        }
     }
 
     /// The topmost node of the same trie with more levels.
     fn heightened(&mut self, root: Root, height: u32) -> NodeNumber {
-        let mut number = root.node;
-        if number > 0 {
-            for _ in root.height..height {
-                let mut node = [0; WIDTH];
-                node[0] = number;
-                number = self.push(node);
-            }
-        }
-        number
+        (root.height..height).fold(root.node, |number, _| {
+            let mut node = [0; WIDTH];
+            node[0] = number;
+            self.push(node)
+        })
     }
 
     fn node(&self, number: NodeNumber) -> [u32; WIDTH] {
@@ -294,9 +312,14 @@ impl Bounds {
     fn truncate(&mut self, nodes: u32) {
         if self.nodes.len() > nodes as usize {
             self.nodes.truncate(nodes as usize);
-            self.joined.clear();
+            self.forget();
         }
     }
+}
+
+/// How many levels a trie has in which there is a bound for this chain.
+fn height_for(chain: u32) -> u32 {
+    (u32::BITS - chain.leading_zeros()).div_ceil(BITS).max(1)
 }
 
 fn slot(chain: u32, level: u32) -> usize {
