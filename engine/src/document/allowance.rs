@@ -1,8 +1,8 @@
 //! What a message of a stranger may cost, by what it brings and what the document holds.
 //!
 //! What it takes to read a message is bounded by its bytes (`engine/FORMAT.md`, Columns). Three things are not: a deletion
-//! of any length is a few bytes; a few bytes repeat a run of operations as often as one likes, and each takes 400 bytes
-//! and 2 µs where it has not seen everything; and merging events that have seen this and that of a long history walks
+//! of any length is a few bytes; a few bytes repeat a run of operations as often as one likes, and each takes 150 bytes
+//! and 1 µs where it has not seen everything; and merging events that have seen this and that of a long history walks
 //! through that history for each of them.
 //!
 //! So a message may bring so many runs a byte. What comes whatever its bytes is granted once and not to each message, so
@@ -20,7 +20,7 @@ const EVENTS: u32 = 1 << 22;
 const RUNS: usize = 1 << 14;
 /// More for each byte of a message. The densest that people wrote has five, packed as well as can be (C1 in
 /// `tests/traces.rs`).
-const RUNS_A_BYTE: usize = 20;
+const RUNS_A_BYTE: usize = 8;
 
 /// Steps, whatever a message brings and the document holds: some 50 ms.
 const STEPS: u64 = 1 << 18;

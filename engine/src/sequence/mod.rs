@@ -26,7 +26,7 @@ pub(crate) mod snapshot;
 mod spots;
 
 use crate::id::{Local, Span};
-use crate::tree::{Found, Index, Item, LeafId, Place, Run, Tree, WIDE};
+use crate::tree::{Found, Index, Item, LeafId, Place, Run, Tree, WIDE, make_room};
 use smallvec::SmallVec;
 use spots::{Row, Side, Spots};
 use std::cmp::Ordering;
@@ -97,6 +97,9 @@ const SIBLING: usize = if cfg!(test) { 1 } else { 4 };
 /// So many runs with one left origin are passed when what descends from them is not looked at. Each costs a way through the
 /// tree, so that a row soon pays.
 const FEW_CHILDREN: usize = if cfg!(test) { 2 } else { 8 };
+
+/// So many effects are read off the index in one go.
+const AT_ONCE: usize = if cfg!(test) { 2 } else { 256 };
 
 /// How often a run has been inserted (0 or 1) plus how often it has been deleted, in the current version. A sum, so
 /// that retreating and advancing commute.
@@ -432,6 +435,13 @@ impl Sequence {
         let place = self.place_of(id);
         let start = id.0 - self.elements(place).id.0;
         self.carve(place, start, 1, |run| run.count = if is_visible { VISIBLE } else { HIDDEN });
+    }
+
+    /// Whether an event inserted an element here that is visible in the current version. O(log n).
+    pub(crate) fn is_shown(&self, event: Local) -> bool {
+        let Some(Run { value: Effect::Inserted(number), .. }) = self.effects.find(event.0) else { return false };
+        let (run, id) = (&self.runs[number.0 as usize], ElementId::of(event));
+        run.count == VISIBLE && run.id <= id && id <= run.last()
     }
 
     /// The event that inserted the visible element at an index of the current version.
@@ -988,7 +998,9 @@ impl Sequence {
             Some(event) => self.effects.set(event.0, Effect::Inserted(number)),
             None => self.base.set(elements.id.0 - Local::LIMIT, number),
         }
+        make_room(&mut self.runs, 1);
         self.runs.push(elements);
+        make_room(&mut self.leaves, 1);
         self.leaves.push(LeafId::default());
         Stand { run: number, lengths: elements.lengths() }
     }
@@ -1007,14 +1019,17 @@ impl Sequence {
     /// looked up.
     fn shift(&mut self, events: Span, change: impl Fn(&mut Count)) {
         let mut effects = std::mem::take(&mut self.shifting);
-        effects.extend(self.effects.runs_in(events.numbers()));
-        for run in effects.drain(..) {
-            let at = Local(run.start.max(events.start.0));
-            let end = run.end.map_or(events.end, |end| Local(end).min(events.end));
-            let (first, count) = elements_of(run, Span::new(at, end));
-            let (Effect::Inserted(number) | Effect::RemovedForward(_, number) | Effect::RemovedBackward(_, number)) =
-                run.value;
-            self.shift_elements(first, count, number, &change);
+        let mut at = events.start;
+        while at < events.end {
+            effects.extend(self.effects.runs_in(at.0..events.end.0).take(AT_ONCE));
+            for run in effects.drain(..) {
+                let end = run.end.map_or(events.end, |end| Local(end).min(events.end));
+                let (first, count) = elements_of(run, Span::new(at, end));
+                let (Effect::Inserted(number) | Effect::RemovedForward(_, number) | Effect::RemovedBackward(_, number)) =
+                    run.value;
+                self.shift_elements(first, count, number, &change);
+                at = end;
+            }
         }
         self.shifting = effects;
     }

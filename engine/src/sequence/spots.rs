@@ -33,6 +33,9 @@ pub(super) struct Row {
     /// Up to which right origin it is known.
     pub(super) until: Option<Origin>,
     right: Sorted,
+    /// Of the elements with one left child, that.
+    only: HashMap<ElementId, ElementId>,
+    /// The left children of the others.
     left: HashMap<ElementId, Sorted>,
 }
 
@@ -68,37 +71,39 @@ impl Spots {
 impl Row {
     /// Adds an element behind all others.
     pub(super) fn push(&mut self, id: ElementId, side: Side) {
-        self.children(side).insert(id, |_| true);
+        self.insert(id, side, |_| true);
     }
 
     /// Adds an element in front of which those stand that `before` tells.
     pub(super) fn insert(&mut self, id: ElementId, side: Side, before: impl Fn(ElementId) -> bool) {
-        self.children(side).insert(id, before);
+        let parent = match side {
+            Side::Right => return self.right.insert(id, before),
+            Side::LeftOf(parent) => parent,
+        };
+        if let Some(children) = self.left.get_mut(&parent) {
+            children.insert(id, before);
+        } else if let Some(only) = self.only.remove(&parent) {
+            self.left.entry(parent).or_insert_with(|| Sorted::of(only)).insert(id, before);
+        } else {
+            self.only.insert(parent, id);
+        }
     }
 
     /// The last of the elements on one side that `before` tells to stand before a new one.
     pub(super) fn last_before(&self, side: Side, before: impl Fn(ElementId) -> bool) -> Option<ElementId> {
-        let children = match side {
-            Side::Right => &self.right,
-            Side::LeftOf(parent) => self.left.get(&parent)?,
-        };
-        children.last_before(before)
+        match side {
+            Side::Right => self.right.last_before(before),
+            Side::LeftOf(parent) => match self.only.get(&parent) {
+                Some(&only) => before(only).then_some(only),
+                None => self.left.get(&parent)?.last_before(before),
+            },
+        }
     }
 
     /// The first element of the row that descends to the left from `id`, through left children alone, or itself.
     pub(super) fn leftmost(&self, id: ElementId) -> ElementId {
-        let mut leftmost = id;
-        while let Some(child) = self.left.get(&leftmost).and_then(Sorted::first) {
-            leftmost = child;
-        }
-        leftmost
-    }
-
-    fn children(&mut self, side: Side) -> &mut Sorted {
-        match side {
-            Side::Right => &mut self.right,
-            Side::LeftOf(parent) => self.left.entry(parent).or_default(),
-        }
+        let first_child = |id| self.only.get(&id).copied().or_else(|| self.left.get(&id)?.first());
+        std::iter::successors(Some(id), |&id| first_child(id)).last().unwrap_or(id)
     }
 }
 
@@ -111,13 +116,17 @@ struct Sorted {
 }
 
 impl Sorted {
+    fn of(id: ElementId) -> Self {
+        Self { blocks: vec![vec![id]] }
+    }
+
     fn first(&self) -> Option<ElementId> {
         Some(self.blocks.first()?[0])
     }
 
     fn insert(&mut self, id: ElementId, before: impl Fn(ElementId) -> bool) {
         if self.blocks.is_empty() {
-            self.blocks.push(vec![id]);
+            *self = Self::of(id);
             return;
         }
         let number = self.blocks.partition_point(|block| before(block[0])).saturating_sub(1);

@@ -131,8 +131,8 @@ impl<T: Item, const FANOUT: usize> Tree<T, FANOUT> {
     /// An empty tree with room for about so many items.
     pub(crate) fn with_room(items: usize) -> Self {
         let mut tree = Self::default();
-        // Leaves that were split are half full.
-        tree.leaves.reserve(items / (FANOUT / 2));
+        // Leaves that were split are two thirds full, most of the time.
+        tree.leaves.reserve(items / (FANOUT * 2 / 3));
         tree
     }
 
@@ -372,7 +372,11 @@ impl<T: Item, const FANOUT: usize> Tree<T, FANOUT> {
         if self.leaves[place.leaf.0 as usize].len == FANOUT {
             self.lift_finger();
             // Where things are added at an end, they go on being added there, and leaves are left full.
-            let keep = if place.slot == FANOUT { FANOUT - 1 } else { FANOUT / 2 };
+            let keep = match place.slot {
+                0 => 1,
+                slot if slot == FANOUT => FANOUT - 1,
+                _ => FANOUT / 2,
+            };
             let right = self.split_leaf(place.leaf, keep, &mut moved);
             let left_len = self.leaves[place.leaf.0 as usize].len;
             if place.slot > left_len {
@@ -484,6 +488,7 @@ impl<T: Item, const FANOUT: usize> Tree<T, FANOUT> {
         leaf.len = keep;
         leaf.next = Some(right);
         let parent = leaf.parent;
+        make_room(&mut self.leaves, 1);
         self.leaves.push(twin);
         if let Some(lows) = &mut self.lows {
             lows.leaf_was_split(left);
@@ -632,6 +637,14 @@ impl<W: Copy, const FANOUT: usize> Node<W, FANOUT> {
         self.children[slot] = child;
         self.widths[slot] = width;
         self.len += 1;
+    }
+}
+
+/// Makes room for more items, where that is needed by half of what there is: there may be millions, and what stays free
+/// takes memory as well.
+pub(crate) fn make_room<T>(arena: &mut Vec<T>, more: usize) {
+    if arena.capacity() - arena.len() < more {
+        arena.reserve_exact(more.max(arena.len() / 2));
     }
 }
 
