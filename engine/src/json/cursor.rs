@@ -7,6 +7,7 @@ use super::read::{Step, View, empty};
 use super::tree::{Slot, Spot};
 use crate::id::EventId;
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// A place in a document, whether anything is there or not.
 ///
@@ -101,7 +102,7 @@ impl<'a> Cursor<'a> {
     /// The scalar values here, in T, each with the event that put it there: several where they were assigned
     /// concurrently.
     pub fn values(self) -> Vec<(EventId, Value)> {
-        self.slot().map_or(Vec::new(), |slot| values_of(self.view, slot))
+        self.slot().map_or(Vec::new(), |slot| values_of(self.view, &slot))
     }
 
     /// The keys of the map here, ascending.
@@ -130,10 +131,10 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn slot(self) -> Option<&'a Slot> {
+    fn slot(self) -> Option<Cow<'a, Slot>> {
         match self.place? {
             Place::Root => None,
-            Place::Under(container, spot) => self.view.tree.slot(container, spot),
+            Place::Under(container, spot) => self.view.tree.slot(self.view.log, container, spot),
         }
     }
 
@@ -158,11 +159,11 @@ fn collect_conflicts(view: View<'_>, container: ContainerId, path: &mut Vec<Step
         steps.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
     }
     for (step, spot) in steps {
-        let Some(slot) = view.tree.slot(container, spot) else { continue };
+        let Some(slot) = view.tree.slot(view.log, container, spot) else { continue };
         path.push(step);
         let children = [(Kind::Map, false), (Kind::List, true)]
             .map(|(kind, is_list)| slot.has(kind).then(|| (view.child(container, spot, is_list), is_list)));
-        let values = values_of(view, slot);
+        let values = values_of(view, &slot);
         if values.len() + children.iter().flatten().count() > 1 {
             let [map, list] = children
                 .map(|child| child.map(|(child, is_list)| child.map_or(empty(is_list), |child| view.plain(child))));

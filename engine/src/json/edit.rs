@@ -158,7 +158,7 @@ impl Json {
             Target::Root if !is_list => return Ok(Inside::Known(ContainerId::ROOT)),
             Target::Under(inside, to) => {
                 if let Some((parent, spot)) = self.spot(*inside, to)
-                    && self.view().tree.slot(parent, spot).is_some_and(|slot| slot.has(kind))
+                    && self.view().tree.slot(self.log(), parent, spot).is_some_and(|slot| slot.has(kind))
                 {
                     return Ok(self.inside_spot(parent, spot, is_list));
                 }
@@ -188,7 +188,8 @@ impl Json {
 
     fn is_there(&self, target: &Target) -> bool {
         let Target::Under(inside, to) = target else { return true };
-        let slot = self.spot(*inside, to).and_then(|(container, spot)| self.view().tree.slot(container, spot));
+        let slot =
+            self.spot(*inside, to).and_then(|(container, spot)| self.view().tree.slot(self.log(), container, spot));
         slot.is_some()
     }
 

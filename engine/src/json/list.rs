@@ -3,17 +3,21 @@
 //! Most lists are short, and most insertions have seen everything before them. Of such a list the order of its elements is
 //! all that is needed: one more goes right behind its left neighbour. The first insertion that has not seen everything, and
 //! the one that makes the row too long, has the sequence built from the row: each of its elements had seen all before it.
+//!
+//! An element of a sequence that nothing has touched but its own insertion, as most are, needs no slot: the sequence knows
+//! that it is visible, and the log what it is.
 
 use super::operations::Action;
 use super::slots::Slots;
 use super::tree::{JsonLog, Past, Slot, local_of};
 use crate::id::Local;
 use crate::sequence::Sequence;
+use std::borrow::Cow;
 
 /// So many elements stand in a row. A sequence takes a kilobyte.
 const FEW: usize = if cfg!(test) { 3 } else { 16 };
 
-/// Invariant: visible elements are those that have a slot.
+/// Invariant: visible elements of a row are those that have a slot; every element of a sequence that has one is visible.
 #[derive(Clone, Debug)]
 pub(super) struct List {
     order: Order,
@@ -40,12 +44,14 @@ impl List {
         if let Order::Row(row) = &self.order
             && (!past.is_all() || row.len() == FEW)
         {
-            self.order = Order::Sequence(Box::new(self.sequence_of(log, row)));
+            let (sequence, slots) = self.sequence_of(log, row);
+            (self.order, self.slots) = (Order::Sequence(Box::new(sequence)), slots);
         }
-        let steps = match &mut self.order {
+        match &mut self.order {
             Order::Row(row) => {
                 let behind = left.and_then(|left| row.iter().position(|&other| other == left));
                 row.insert(behind.map_or(0, |behind| behind + 1), event);
+                *self.slots.enter(event).0 = Slot::of_new(log, event);
                 1
             }
             Order::Sequence(sequence) => {
@@ -58,13 +64,11 @@ impl List {
                 );
                 sequence.steps() - before
             }
-        };
-        self.slots.enter(event);
-        steps
+        }
     }
 
-    /// The sequence of a row.
-    fn sequence_of(&self, log: &JsonLog, row: &[Local]) -> Sequence {
+    /// The sequence of a row, and the slots that it needs.
+    fn sequence_of(&self, log: &JsonLog, row: &[Local]) -> (Sequence, Slots<Local>) {
         let (mut sequence, mut events) = (Sequence::default(), row.to_vec());
         events.sort_unstable();
         for &event in &events {
@@ -72,23 +76,47 @@ impl List {
             let left = left.map(|left| local_of(log, left));
             sequence.insert_behind((left, None), event, |_| true, |a, b| log.graph().compare(a, b));
         }
-        let hidden = events.iter().filter(|&&event| self.slots.get(event).is_none());
-        hidden.for_each(|&event| sequence.show(event, false));
-        sequence
+        let mut slots = Slots::default();
+        for event in events {
+            match self.slots.get(event) {
+                None => sequence.show(event, false),
+                Some(slot) if *slot == Slot::of_new(log, event) => {}
+                Some(slot) => *slots.enter(event).0 = slot.clone(),
+            }
+        }
+        (sequence, slots)
     }
 
-    pub(super) fn slot(&self, element: Local) -> Option<&Slot> {
-        self.slots.get(element)
+    /// Whether an element is visible and has no slot.
+    fn goes_without(&self, element: Local) -> bool {
+        match &self.order {
+            Order::Row(_) => false,
+            Order::Sequence(sequence) => self.slots.get(element).is_none() && sequence.is_shown(element),
+        }
     }
 
-    pub(super) fn slot_mut(&mut self, element: Local) -> Option<&mut Slot> {
+    pub(super) fn slot(&self, log: &JsonLog, element: Local) -> Option<Cow<'_, Slot>> {
+        if self.goes_without(element) {
+            return Some(Cow::Owned(Slot::of_new(log, element)));
+        }
+        self.slots.get(element).map(Cow::Borrowed)
+    }
+
+    /// The slot of a visible element.
+    pub(super) fn slot_mut(&mut self, log: &JsonLog, element: Local) -> Option<&mut Slot> {
+        if self.goes_without(element) {
+            return Some(self.enter(log, element));
+        }
         self.slots.get_mut(element)
     }
 
     /// The slot of an element, which is visible from now on.
-    pub(super) fn enter(&mut self, element: Local) -> &mut Slot {
+    pub(super) fn enter(&mut self, log: &JsonLog, element: Local) -> &mut Slot {
+        let goes_without = self.goes_without(element);
         let (slot, is_new) = self.slots.enter(element);
-        if let Order::Sequence(sequence) = &mut self.order
+        if goes_without {
+            *slot = Slot::of_new(log, element);
+        } else if let Order::Sequence(sequence) = &mut self.order
             && is_new
         {
             sequence.show(element, true);
@@ -106,7 +134,10 @@ impl List {
 
     /// How many elements are visible.
     pub(super) fn len(&self) -> usize {
-        self.slots.len()
+        match &self.order {
+            Order::Row(_) => self.slots.len(),
+            Order::Sequence(sequence) => sequence.lengths().current as usize,
+        }
     }
 
     /// The visible elements from left to right.
@@ -138,14 +169,15 @@ impl List {
     }
 
     #[cfg(test)]
-    pub(super) fn assert_invariants(&self) {
+    pub(super) fn assert_invariants(&self, log: &JsonLog) {
         match &self.order {
             Order::Row(row) => assert!(row.len() <= FEW, "a row of {}", row.len()),
             Order::Sequence(sequence) => sequence.assert_invariants(),
         }
         let shown = self.shown();
-        assert_eq!(shown.len(), self.slots.len(), "visible elements and slots");
-        assert!(shown.iter().all(|&element| self.slots.get(element).is_some()), "{shown:?} have slots");
+        assert_eq!(shown.len(), self.len(), "visible elements");
+        assert!(shown.iter().all(|&element| self.slot(log, element).is_some()), "{shown:?} have slots");
+        assert!(self.slots.keys().iter().all(|element| shown.contains(element)), "a slot of none of {shown:?}");
     }
 
     #[cfg(test)]

@@ -18,6 +18,7 @@ use super::interned::Interned;
 use crate::codec::{ColumnReader, Columns, DecodeError, Reader, Writer};
 use crate::id::{AgentId, Clock, EventId};
 use crate::log::{Contents, Part, Share};
+use crate::tree::make_room;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -347,6 +348,7 @@ impl Contents for Operations {
     fn append(&mut self, other: &Self, events: Range<u32>) {
         let mut memory = None;
         let operations = other.operations.get(events.start as usize..events.end as usize).unwrap_or_default();
+        make_room(&mut self.operations, operations.len());
         operations.iter().for_each(|&operation| self.copy(other, operation, &mut memory));
     }
 

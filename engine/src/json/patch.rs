@@ -10,6 +10,7 @@ use super::tree::{JsonLog, Spot, Tree, spot_of};
 use super::update::size_of_value;
 use crate::id::Local;
 use crate::log::Told;
+use crate::tree::make_room;
 use serde_json::{Value, json};
 use std::fmt;
 
@@ -145,6 +146,7 @@ impl Telling {
         tree.apply(log, event);
         let Some(change) = keys.change(View { log, tree }, &before) else { return };
         *said += change.size();
+        make_room(&mut patch.operations, 1);
         patch.operations.push(change);
         if *said > MOST_TOLD {
             *self = Self::Whole;
@@ -178,7 +180,8 @@ fn keys_of(log: &JsonLog, event: Local) -> Keys {
 
 impl Keys {
     fn shown(&self, view: View<'_>) -> Shown {
-        let kind = |&(container, spot): &(ContainerId, Spot)| view.tree.slot(container, spot)?.shown(view.log);
+        let kind =
+            |&(container, spot): &(ContainerId, Spot)| view.tree.slot(view.log, container, spot)?.shown(view.log);
         let kinds: Vec<Option<Kind>> = self.keys.iter().map(kind).collect();
         // The value of a register is compared; a map or list that is assigned is replaced in any case.
         let is_register = kinds.last() == Some(&Some(Kind::Register));

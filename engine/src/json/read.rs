@@ -25,7 +25,7 @@ impl<'a> View<'a> {
 
     /// What is shown under a key; `None` where nothing is.
     pub(crate) fn plain_at(self, container: ContainerId, spot: Spot) -> Option<Value> {
-        let slot = self.tree.slot(container, spot)?;
+        let slot = self.tree.slot(self.log, container, spot)?;
         let last = slot.last(self.log)?;
         match last.kind {
             Kind::Register => Some(self.value_of(last.event)),
@@ -51,8 +51,8 @@ impl<'a> View<'a> {
     pub(crate) fn full(self, container: ContainerId) -> Value {
         let spots = self.tree.spots(container);
         let entries = spots.into_iter().filter_map(|spot| {
-            let slot = self.tree.slot(container, spot)?;
-            Some((spot, self.full_at(container, spot, slot)))
+            let slot = self.tree.slot(self.log, container, spot)?;
+            Some((spot, self.full_at(container, spot, &slot)))
         });
         if self.log.contents().is_list(container) {
             return entries.map(|(_, entry)| Value::Object(entry)).collect();

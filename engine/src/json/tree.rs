@@ -21,6 +21,7 @@ use crate::graph::Heads;
 use crate::id::{EventId, Local, Span};
 use crate::log::{Log, Refusal, Rule};
 use smallvec::SmallVec;
+use std::borrow::Cow;
 
 /// The log of a JSON document.
 pub(crate) type JsonLog = Log<Operations>;
@@ -35,12 +36,19 @@ pub(crate) struct Touch {
 /// What touches one key.
 ///
 /// Invariant: of two with the same kind, neither has seen the other.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct Slot {
     touches: SmallVec<[Touch; 2]>,
 }
 
 impl Slot {
+    /// Of an element that nothing has touched but its own insertion.
+    pub(super) fn of_new(log: &JsonLog, element: Local) -> Self {
+        let value = log.contents().operation(element.0).action.value();
+        let touches = value.map(|value| Touch { event: element, kind: value.kind() });
+        Self { touches: touches.into_iter().collect() }
+    }
+
     pub(crate) fn has(&self, kind: Kind) -> bool {
         self.touches.iter().any(|touch| touch.kind == kind)
     }
@@ -143,7 +151,10 @@ impl Tree {
             }
         };
         let Some(value) = action.value() else { return };
-        self.touch(&past, container, spot, Touch { event, kind: value.kind() });
+        // That an element is touched by its insertion goes without saying.
+        if !matches!(action, Action::Insert { .. }) {
+            self.touch(&past, container, spot, Touch { event, kind: value.kind() });
+        }
         let mut at = container;
         while let Some(step) = log.contents().container(at) {
             self.touch(&past, step.parent, spot_of(log, step.key), Touch { event, kind: step.kind() });
@@ -155,7 +166,7 @@ impl Tree {
     fn touch(&mut self, past: &Past<'_>, container: ContainerId, spot: Spot, touch: Touch) {
         let slot = match spot {
             Spot::Name(name) => self.map_mut(container).enter(name).0,
-            Spot::Element(element) => self.list_mut(container).enter(element),
+            Spot::Element(element) => self.list_mut(container).enter(past.log, element),
         };
         let looked_at = slot.touches.len() as u64;
         slot.touches.retain(|other| other.kind != touch.kind || !past.has(other.event));
@@ -166,7 +177,7 @@ impl Tree {
     /// Takes away what the past has of a key and of everything below it. There is nothing below an element that no operation
     /// has named, so that it has no `key`.
     fn clear(&mut self, past: &Past<'_>, container: ContainerId, key: Option<Key>, spot: Spot) {
-        let Some(slot) = self.slot_mut(container, spot) else { return };
+        let Some(slot) = self.slot_mut(past.log, container, spot) else { return };
         let looked_at = slot.touches.len() as u64;
         let below = [(Kind::Map, false), (Kind::List, true)].map(|(kind, is_list)| slot.has(kind).then_some(is_list));
         slot.touches.retain(|touch| !past.has(touch.event));
@@ -199,10 +210,10 @@ impl Tree {
         }
     }
 
-    fn slot_mut(&mut self, container: ContainerId, spot: Spot) -> Option<&mut Slot> {
+    fn slot_mut(&mut self, log: &JsonLog, container: ContainerId, spot: Spot) -> Option<&mut Slot> {
         match (self.nodes.get_mut(container.number())?, spot) {
             (Node::Map(map), Spot::Name(name)) => map.get_mut(name),
-            (Node::List(list), Spot::Element(element)) => list.slot_mut(element),
+            (Node::List(list), Spot::Element(element)) => list.slot_mut(log, element),
             _ => None,
         }
     }
@@ -242,10 +253,10 @@ impl Tree {
     }
 
     /// What touches a key, if anything does.
-    pub(crate) fn slot(&self, container: ContainerId, spot: Spot) -> Option<&Slot> {
+    pub(crate) fn slot(&self, log: &JsonLog, container: ContainerId, spot: Spot) -> Option<Cow<'_, Slot>> {
         match (self.node(container), spot) {
-            (Node::Map(map), Spot::Name(name)) => map.get(name),
-            (Node::List(list), Spot::Element(element)) => list.slot(element),
+            (Node::Map(map), Spot::Name(name)) => map.get(name).map(Cow::Borrowed),
+            (Node::List(list), Spot::Element(element)) => list.slot(log, element),
             _ => None,
         }
     }
@@ -289,7 +300,7 @@ impl Tree {
                 Node::Empty => Vec::new(),
                 Node::Map(map) => map.values(),
                 Node::List(list) => {
-                    list.assert_invariants();
+                    list.assert_invariants(log);
                     list.slots()
                 }
             };

@@ -62,7 +62,7 @@ impl Json {
             Inside::Known(container) => spot.map(|spot| (container, spot)),
             Inside::Fresh { .. } => None,
         };
-        let slot = there.and_then(|(container, spot)| self.view().tree.slot(container, spot));
+        let slot = there.and_then(|(container, spot)| self.view().tree.slot(self.log(), container, spot));
         let shown = slot.and_then(|slot| slot.shown(self.log()));
         match (there, shown, value) {
             (Some((container, spot)), Some(Kind::Map), Value::Object(entries)) => {
