@@ -11,8 +11,9 @@
 //! merges takes over whole subtrees of either side. *The floor*: whoever has seen everything before it, has seen
 //! everything below its own number, and so have those after it, so that their tries begin empty.
 //!
-//! Costs, for c chains: a question O(log c); a run with one parent O(1) when it goes on its chain, else O(log c); a merge the
-//! nodes in which the two sides differ, each pair of nodes joined once while it is remembered.
+//! Costs, for c chains: a question O(log c); a run with one parent O(1) when it goes on its chain, else O(log c); a merge of p
+//! versions p for each node in which they differ, and memory for those alone that are like none of theirs. What becomes of
+//! the same nodes again and again is remembered.
 
 use super::Graph;
 use crate::id::Local;
