@@ -156,6 +156,9 @@ fn disjoint_ranges_are_sent_as_they_are() {
             assert!(!theirs.covers(&self.0), "asked although nothing is lacking");
             self.0.lacking_in(theirs)
         }
+        fn come_since(&self, _: u64) -> Vec<EventSpan> {
+            unreachable!("nothing has come")
+        }
         fn chunks_of(&self, spans: &[EventSpan], _: usize) -> Vec<Vec<u8>> {
             assert!(!spans.is_empty(), "asked for nothing");
             vec![b"opaque".to_vec()]

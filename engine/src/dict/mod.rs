@@ -431,7 +431,7 @@ impl Dict {
         bytes.starts_with(<Operations as crate::log::Contents>::MAGIC)
     }
 
-    fn log(&self) -> &Log<Operations> {
+    pub(crate) fn log(&self) -> &Log<Operations> {
         self.holding.log()
     }
 }

@@ -215,6 +215,10 @@ impl Replica for AnyDocument {
         whichever!(self, document => document.lacking_in(theirs))
     }
 
+    fn come_since(&self, count: u64) -> Vec<EventSpan> {
+        whichever!(self, document => document.log().come_since(count))
+    }
+
     fn chunks_of(&self, spans: &[EventSpan], max_bytes: usize) -> Vec<Vec<u8>> {
         whichever!(self, document => document.chunks_of(spans, max_bytes))
     }
@@ -238,6 +242,10 @@ macro_rules! replica {
 
             fn lacking_in(&self, theirs: &Summary) -> Lacking {
                 self.lacking_in(theirs)
+            }
+
+            fn come_since(&self, count: u64) -> Vec<EventSpan> {
+                self.log().come_since(count)
             }
 
             fn chunks_of(&self, spans: &[EventSpan], max_bytes: usize) -> Vec<Vec<u8>> {

@@ -358,6 +358,13 @@ impl<C: Contents> Log<C> {
         self.graph.not_in(theirs)
     }
 
+    /// The events that have come since there were so many, by runs in the order of the log.
+    pub(crate) fn come_since(&self, count: u64) -> Vec<EventSpan> {
+        let from = Local(count.min(u64::from(self.len().0)) as u32);
+        let runs = self.graph.runs_in(Span::new(from, self.len()));
+        runs.map(|run| self.graph.event_span(Span::new(run.span.start.max(from), run.span.end))).collect()
+    }
+
     /// What only `a` has seen and what only `b` has seen.
     pub(crate) fn diff(&self, a: &Frontier, b: &Frontier) -> Result<(Summary, Summary), VersionError> {
         let diff = self.graph.diff(&self.heads_of(a)?, &self.heads_of(b)?);

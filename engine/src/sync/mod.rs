@@ -46,8 +46,11 @@ pub trait Replica {
     fn check_meta(&self, theirs: &Summary) -> Result<(), Refusal>;
     /// How many events are held; it grows with every event.
     fn event_count(&self) -> u64;
-    /// What somebody with `theirs` lacks.
+    /// What somebody with `theirs` lacks. Asked after each META.
     fn lacking_in(&self, theirs: &Summary) -> Lacking;
+    /// The events that have come since so many were held. Asked after each event, so that a key costs no look at the
+    /// whole history.
+    fn come_since(&self, count: u64) -> Vec<EventSpan>;
     /// These events, which are held, parents first, in updates of about `max_bytes`.
     fn chunks_of(&self, spans: &[EventSpan], max_bytes: usize) -> Vec<Vec<u8>>;
 }
@@ -144,8 +147,9 @@ pub struct Exchange {
     refused: Option<Refusal>,
     we_are_done: bool,
     they_are_done: bool,
-    /// How many events we held when we last looked for something to send.
-    looked_at: u64,
+    /// How many events we held when we last looked for something to send, if that was since their META. The other end holds
+    /// all of these.
+    looked_at: Option<u64>,
     comparisons: u64,
 }
 
@@ -158,7 +162,7 @@ impl Exchange {
             refused: None,
             we_are_done: false,
             they_are_done: false,
-            looked_at: 0,
+            looked_at: None,
             comparisons: 0,
         }
     }
@@ -181,7 +185,7 @@ impl Exchange {
             Message::Meta(summary) => {
                 // A second META asks again for what got lost on the way.
                 self.theirs = Some(summary);
-                self.looked_at = 0;
+                self.looked_at = None;
                 let mut actions: Vec<Action> = self.poll(replica).into_iter().map(Action::Send).collect();
                 self.we_are_done = true;
                 actions.push(Action::Send(Message::Done));
@@ -202,18 +206,26 @@ impl Exchange {
         }
     }
 
-    /// DATA for everything that the other end lacks by now; nothing before its META has come. O(1) when nothing has
-    /// come.
+    /// DATA for everything that the other end lacks by now; nothing before its META has come. Costs a look at what has come
+    /// since the last time; at everything after their META.
     pub fn poll(&mut self, replica: &impl Replica) -> Vec<Message> {
         let Some(theirs) = &mut self.theirs else { return Vec::new() };
-        if self.looked_at == replica.event_count() {
+        let spans: Vec<EventSpan> = match self.looked_at.replace(replica.event_count()) {
+            Some(looked_at) => {
+                let fresh = replica.come_since(looked_at);
+                fresh.into_iter().flat_map(|span| theirs.missing(span).collect::<Vec<_>>()).collect()
+            }
+            None => {
+                let lacking = replica.lacking_in(theirs);
+                self.comparisons += lacking.comparisons;
+                lacking.spans
+            }
+        };
+        if spans.is_empty() {
             return Vec::new();
         }
-        self.looked_at = replica.event_count();
-        let lacking = replica.lacking_in(theirs);
-        self.comparisons += lacking.comparisons;
-        let chunks = replica.chunks_of(&lacking.spans, self.max_bytes);
-        lacking.spans.into_iter().for_each(|span| theirs.insert(span));
+        let chunks = replica.chunks_of(&spans, self.max_bytes);
+        spans.into_iter().for_each(|span| theirs.insert(span));
         chunks.into_iter().map(Message::Data).collect()
     }
 
