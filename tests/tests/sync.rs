@@ -5,6 +5,7 @@ use cede::{AgentId, Chars, Document, EventSpan, Lacking, Refusal, Rule, Session,
 use cede_tests::forge::{self, Op};
 use cede_tests::random::{Random, seeds};
 use cede_tests::tell;
+use std::cell::Cell;
 
 fn typing(agent: u128, text: &str) -> Session {
     let mut session = Session::new(AgentId::new(agent));
@@ -167,6 +168,58 @@ fn disjoint_ranges_are_sent_as_they_are() {
     let mut exchange = Exchange::new(1 << 16);
     let actions = exchange.receive(&Counting(ann.document().summary()), Message::Meta(ben.document().summary()));
     assert_eq!(actions[0], Action::Send(Message::Data(b"opaque".to_vec())));
+}
+
+/// After each key only what has come since is looked at; the whole is compared after META alone.
+#[test]
+fn a_key_costs_no_look_at_the_whole_history() {
+    struct Watched<'a>(&'a Document, &'a Cell<usize>);
+    impl Replica for Watched<'_> {
+        fn meta(&self) -> Summary {
+            self.0.meta()
+        }
+        fn check_meta(&self, theirs: &Summary) -> Result<(), Refusal> {
+            self.0.check_meta(theirs)
+        }
+        fn event_count(&self) -> u64 {
+            self.0.event_count()
+        }
+        fn lacking_in(&self, theirs: &Summary) -> Lacking {
+            self.1.set(self.1.get() + 1);
+            self.0.lacking_in(theirs)
+        }
+        fn come_since(&self, count: u64) -> Vec<EventSpan> {
+            self.0.come_since(count)
+        }
+        fn chunks_of(&self, spans: &[EventSpan], max_bytes: usize) -> Vec<Vec<u8>> {
+            self.0.chunks_of(spans, max_bytes)
+        }
+    }
+    let compared = Cell::new(0);
+    let (mut ann, mut ben) = (typing(1, "ann"), typing(2, "ben"));
+    let mut exchange = Exchange::new(1 << 16);
+    exchange.receive(&Watched(ann.document(), &compared), Message::Meta(ben.document().summary()));
+    ben.merge::<Chars>(&ann.document().encode()).expect("what a session made");
+    for round in 0..40 {
+        let end = Chars(ann.text().len::<Chars>().0);
+        ann.insert(end, "a").expect("the end");
+        if round % 3 == 0 {
+            // Theirs comes in between, and is not sent back.
+            ben.insert(Chars(0), "b").expect("the start");
+            let theirs = ben.document().encode_since(&ann.document().summary()).expect("a key");
+            let before = ann.document().event_count();
+            ann.merge::<Chars>(&theirs).expect("what a session made");
+            exchange.holds(ann.document().come_since(before));
+        }
+        for message in exchange.poll(&Watched(ann.document(), &compared)) {
+            let Message::Data(update) = message else { panic!("{message:?}") };
+            let before = ben.document().event_count();
+            ben.merge::<Chars>(&update).expect("what a session made");
+            assert_eq!(ben.document().event_count(), before + 1, "what the other end did not hold, and nothing else");
+        }
+        assert_eq!(ben.text(), ann.text());
+    }
+    assert_eq!(compared.get(), 1, "all is compared after META");
 }
 
 /// What META says of ranges decides as much as it can. `n` and `m` count the ranges of events that the two logs hold:
