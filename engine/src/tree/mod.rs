@@ -131,8 +131,8 @@ impl<T: Item, const FANOUT: usize> Tree<T, FANOUT> {
     /// An empty tree with room for about so many items.
     pub(crate) fn with_room(items: usize) -> Self {
         let mut tree = Self::default();
-        // Leaves that were split are two thirds full, most of the time.
-        tree.leaves.reserve(items / (FANOUT * 2 / 3));
+        // Leaves that were split are half full.
+        tree.leaves.reserve(items / (FANOUT / 2));
         tree
     }
 
