@@ -327,3 +327,44 @@ fn slot(chain: u32, level: u32) -> usize {
     // Levels beyond the bits of a number are all first children.
     chain.checked_shr(level * BITS).unwrap_or(0) as usize % WIDTH
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    /// A planted bug that this catches: what became of tries with bounds of their own is remembered as what becomes of the
+    /// tries alone.
+    #[test]
+    fn a_union_has_the_larger_bounds_of_all() {
+        let mut state = 11u64;
+        let mut random = move |below: usize| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            ((state >> 33) % below as u64) as usize
+        };
+        let mut bounds = Bounds::default();
+        let mut known: Vec<(Root, BTreeMap<u32, u32>)> = vec![Default::default()];
+        for _ in 0..400 {
+            let few = known.len().min(6);
+            let chosen: Vec<usize> = (0..random(4)).map(|_| known.len() - 1 - random(few)).collect();
+            let more: BTreeMap<u32, u32> =
+                (0..random(3)).map(|_| (random(20) as u32, 1 + random(1000) as u32)).collect();
+            // With bounds of their own and without.
+            for raised in [more, BTreeMap::new()] {
+                let tries = chosen.iter().map(|&at| known[at].0).collect();
+                let raises: Vec<(u32, Local)> = raised.iter().map(|(&chain, &bound)| (chain, Local(bound))).collect();
+                let united = bounds.union(tries, &raises);
+                let mut model = raised;
+                for (&chain, &bound) in chosen.iter().flat_map(|&at| &known[at].1) {
+                    let known = model.entry(chain).or_default();
+                    *known = bound.max(*known);
+                }
+                for chain in 0..24 {
+                    let expected = Local(model.get(&chain).copied().unwrap_or(0));
+                    assert_eq!(bounds.get(united, chain), expected, "chain {chain} of {chosen:?}");
+                }
+                known.push((united, model));
+            }
+        }
+    }
+}
