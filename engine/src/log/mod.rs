@@ -361,8 +361,8 @@ impl<C: Contents> Log<C> {
     /// The events that have come since there were so many, by runs in the order of the log.
     pub(crate) fn come_since(&self, count: u64) -> Vec<EventSpan> {
         let from = Local(count.min(u64::from(self.len().0)) as u32);
-        let runs = self.graph.runs_in(Span::new(from, self.len()));
-        runs.map(|run| self.graph.event_span(Span::new(run.span.start.max(from), run.span.end))).collect()
+        let since = Span::new(from, self.len());
+        self.graph.runs_in(since).map(|run| self.graph.event_span(run.span.within(since))).collect()
     }
 
     /// What only `a` has seen and what only `b` has seen.
