@@ -57,6 +57,11 @@ pub(super) struct Stream<T> {
     timeout: Duration,
     /// When the first unconfirmed packet is sent again.
     due: Option<Duration>,
+    /// What was under way at the last timeout ends here. All of it is taken for lost: each is sent again as soon as the one
+    /// before it is confirmed, as kernels do (RFC 6582, section 3.2, partial acknowledgments).
+    lost: u64,
+    /// The first unconfirmed packet is sent again at once.
+    is_lost: bool,
     /// The far end: the number awaited, and what has overtaken it.
     awaited: u64,
     early: BTreeMap<u64, T>,
@@ -66,8 +71,18 @@ pub(super) struct Stream<T> {
 
 impl<T: Clone> Stream<T> {
     pub(super) fn new() -> Self {
-        let (kept, early) = (VecDeque::new(), BTreeMap::new());
-        Self { kept, confirmed: 0, fresh: 0, timeout: FIRST_TIMEOUT, due: None, awaited: 0, early, is_over: false }
+        Self {
+            kept: VecDeque::new(),
+            confirmed: 0,
+            fresh: 0,
+            timeout: FIRST_TIMEOUT,
+            due: None,
+            lost: 0,
+            is_lost: false,
+            awaited: 0,
+            early: BTreeMap::new(),
+            is_over: false,
+        }
     }
 
     pub(super) fn push(&mut self, item: T) {
@@ -79,7 +94,7 @@ impl<T: Clone> Stream<T> {
     /// The near end sends nothing more, not even again.
     pub(super) fn give_up(&mut self) {
         self.kept.clear();
-        (self.due, self.is_over) = (None, true);
+        (self.due, self.is_lost, self.is_over) = (None, false, true);
     }
 
     /// Whether what is pushed now is sent at once.
@@ -95,8 +110,12 @@ impl<T: Clone> Stream<T> {
     /// What is to be sent now: what is new and fits the window, and the first one again when its time has come.
     pub(super) fn packets(&mut self, now: Duration) -> Vec<(u64, T)> {
         let mut packets = Vec::new();
-        if self.due.is_some_and(|due| due <= now) {
+        let is_late = self.due.is_some_and(|due| due <= now);
+        if is_late || std::mem::take(&mut self.is_lost) {
             packets.extend(self.kept.front().cloned().map(|first| (self.confirmed, first)));
+        }
+        if is_late {
+            self.lost = self.fresh;
             self.timeout = (2 * self.timeout).min(LAST_TIMEOUT);
             self.due = Some(now + self.timeout);
         }
@@ -121,6 +140,7 @@ impl<T: Clone> Stream<T> {
             self.confirmed = number;
             self.timeout = FIRST_TIMEOUT;
             self.due = (!self.kept.is_empty()).then_some(now + self.timeout);
+            self.is_lost = number < self.lost;
         }
     }
 
@@ -170,4 +190,21 @@ fn what_a_stream_hands_out_is_what_was_pushed() {
         }
         assert_eq!(out, (0..100).collect::<Vec<_>>(), "seed {seed}");
     }
+}
+
+#[test]
+fn what_was_lost_all_at_once_comes_again_in_a_round_trip_each() {
+    let trip = Duration::from_millis(30);
+    let mut stream = Stream::new();
+    (0..WINDOW).for_each(|item| stream.push(item));
+    assert_eq!(stream.packets(Duration::ZERO).len() as u64, WINDOW, "all of them, and all are lost");
+    let mut now = stream.due().expect("the first one is sent again");
+    for expected in 0..WINDOW {
+        let packets = stream.packets(now);
+        assert_eq!(packets, [(expected, expected)], "at {now:?}");
+        let (_, confirmed) = stream.arrive(expected, expected);
+        now += trip;
+        stream.confirm(now, confirmed);
+    }
+    assert_eq!((stream.confirmed(), now), (WINDOW, FIRST_TIMEOUT + trip * WINDOW as u32));
 }

@@ -236,9 +236,11 @@ impl Storm {
     fn happen(&mut self, event: Event) {
         match event {
             Event::Arrives(connection, packet) => self.arrive(connection, packet),
+            // Another look may have been planned for an earlier time.
             Event::Resend(connection) => {
-                self.connections[connection].resends = None;
-                self.transmit(connection);
+                if self.connections[connection].resends.take_if(|planned| *planned == self.now).is_some() {
+                    self.transmit(connection);
+                }
             }
             Event::Types(person) => self.types(person),
             Event::Connects(person) => self.connect(person),
