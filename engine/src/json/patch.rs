@@ -111,7 +111,7 @@ pub(crate) enum Telling {
 
 /// So many values and steps of paths are told one change after the other. A map or list that is assigned again is told with everything in
 /// it, so a few bytes could ask for any number.
-const MOST_TOLD: usize = 1 << 17;
+const MOST_TOLD: usize = 1 << 16;
 
 impl Told for Telling {
     fn len(&self) -> usize {

@@ -17,7 +17,9 @@ impl<'a> View<'a> {
     pub(crate) fn plain(self, container: ContainerId) -> Value {
         let spots = self.tree.spots(container);
         if self.log.contents().is_list(container) {
-            return spots.into_iter().filter_map(|spot| self.plain_at(container, spot)).collect();
+            let mut elements = Vec::with_capacity(spots.len());
+            elements.extend(spots.into_iter().filter_map(|spot| self.plain_at(container, spot)));
+            return Value::Array(elements);
         }
         let entries = spots.into_iter().filter_map(|spot| Some((self.name(spot)?, self.plain_at(container, spot)?)));
         Value::Object(entries.collect())

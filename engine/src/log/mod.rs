@@ -555,7 +555,8 @@ pub enum ImportError {
         /// How many it may bring.
         limit: u32,
     },
-    /// A message of somebody else brings more runs of operations than its bytes make believe that somebody wrote.
+    /// A message of somebody else brings more runs of operations than its bytes make believe that somebody wrote, or than
+    /// one message may: [`chunks_since`](crate::Document::chunks_since) makes several.
     TooDense {
         /// How many it brings.
         runs: usize,
@@ -589,7 +590,7 @@ impl fmt::Display for ImportError {
             Self::Refused(refusal) => refusal.fmt(f),
             Self::TooMany { events, limit } => write!(f, "{events} events in a message that may bring {limit}"),
             Self::TooDense { runs, limit } => {
-                write!(f, "{runs} runs of operations in a message whose size allows {limit}")
+                write!(f, "{runs} runs of operations in a message that may bring {limit}: send it in chunks")
             }
             Self::TooCostly { steps } => write!(f, "merging the message would take more than {steps} steps"),
         }
