@@ -170,6 +170,35 @@ fn disjoint_ranges_are_sent_as_they_are() {
     assert_eq!(actions[0], Action::Send(Message::Data(b"opaque".to_vec())));
 }
 
+/// An agent's events are taken in order, so META says of each up to which one they are held: whoever comes back to an old
+/// document sends a few bytes for each agent, and what the other end lacks is found without going through all groups.
+///
+/// A planted bug that it catches: `Log::meta` says the ranges (`Graph::summary`), 10 KB here.
+#[test]
+fn meta_grows_with_agents_and_not_with_groups() {
+    fn key(writer: &mut Session, reader: &mut Session) {
+        writer.insert(Chars(0), "k").expect("the start");
+        let update = writer.take_outgoing().expect("a key");
+        reader.merge::<Chars>(&update).expect("what a session made");
+    }
+    let (mut ann, mut ben) = (Session::new(AgentId::new(1)), Session::new(AgentId::new(2)));
+    for _ in 0..1_000 {
+        key(&mut ann, &mut ben);
+        key(&mut ben, &mut ann);
+    }
+    let (groups, meta) = (ann.document().groups().len(), ann.document().meta());
+    assert!(groups >= 2_000, "{groups} groups");
+    let bytes = Message::Meta(meta.clone()).encode().len();
+    assert!(bytes <= 100, "{bytes} bytes for {groups} groups of two agents");
+    assert!(meta.covers(&ann.document().summary()));
+
+    ben.insert(Chars(0), "new").expect("the start");
+    let lacking = ben.document().lacking_in(&meta);
+    let fresh: u32 = lacking.spans.iter().map(|span| span.len()).sum();
+    assert_eq!(fresh, 3, "{lacking:?}");
+    assert!(lacking.comparisons <= 30, "{} comparisons among {groups} groups", lacking.comparisons);
+}
+
 /// After each key only what has come since is looked at; the whole is compared after META alone.
 #[test]
 fn a_key_costs_no_look_at_the_whole_history() {

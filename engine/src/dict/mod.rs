@@ -269,7 +269,7 @@ impl Dict {
     /// The same for META. Once something was dropped here nobody can say any more what it was, and there are no
     /// fingerprints.
     pub fn meta(&self) -> Summary {
-        if self.dropped() > 0 { self.summary() } else { self.log().meta() }
+        if self.dropped() > 0 { self.log().graph().closed_summary() } else { self.log().meta() }
     }
 
     /// Whether somebody with this META holds the same events under the same names, as far as can be told.
@@ -356,7 +356,8 @@ impl Dict {
         self.log().each_chunk(self.log().spans_since(summary), max_bytes)
     }
 
-    /// What somebody with `theirs` lacks of what is held here. O(groups).
+    /// What somebody with `theirs` lacks of what is held here. O(agents · log groups) and what is found, if `theirs` is META;
+    /// O(groups) otherwise.
     pub fn lacking_in(&self, theirs: &Summary) -> Lacking {
         self.log().lacking_in(theirs)
     }

@@ -10,11 +10,13 @@ use crate::rle::{RangeSet, beyond};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// Per agent, the ranges of clocks held. This is what META carries; it is as long as there are groups.
+/// Per agent, the ranges of clocks held; as many ranges as there are groups.
 ///
-/// One that is made for META ([`Document::meta`](crate::Document::meta)) says besides, for each agent, *what* the events up to
-/// one of them are, as a fingerprint. Adding names to it leaves that true. Summaries are equal when they name the same
-/// events; whether these are the same is for [`Document::check_meta`](crate::Document::check_meta) to say.
+/// One that is made for META ([`Document::meta`](crate::Document::meta)) has one range for each agent: an agent's events are
+/// taken in order, so whoever holds one holds all before it, and the range goes over clocks that no event has. It says
+/// besides, for each agent, *what* the events up to one of them are, as a fingerprint. Adding names to it leaves that true. Summaries are equal when they name the same
+/// clocks; whether one end holds what the other does is for `covers` and `lacking_in` of a document to say, and whether the
+/// events are the same for [`Document::check_meta`](crate::Document::check_meta).
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
     held: BTreeMap<AgentId, RangeSet>,
@@ -146,7 +148,7 @@ impl Summary {
         gaps.into_iter().map(move |gap| EventSpan { agent: span.agent, start: Clock(gap.start), end: Clock(gap.end) })
     }
 
-    /// How many events are held.
+    /// How many clocks are held: as many as events, but for a summary that was made for META.
     pub fn event_count(&self) -> u64 {
         self.held.values().map(RangeSet::count).sum()
     }
@@ -256,7 +258,15 @@ impl Graph {
         Summary { held, fingerprints: BTreeMap::new() }
     }
 
-    /// The events held here that `summary` lacks. O(groups).
+    /// The same in one range for each agent, up to its last event: there is no event of it before that which is not held. O(agents).
+    pub(crate) fn closed_summary(&self) -> Summary {
+        let held =
+            self.agent_indexes().map(|agent| (self.agent(agent), RangeSet::up_to(self.next_clock(agent)))).collect();
+        Summary { held, fingerprints: BTreeMap::new() }
+    }
+
+    /// The events held here that `summary` lacks. O(agents · log groups), and what is found; O(groups) beside a summary of
+    /// many ranges.
     pub(crate) fn not_in(&self, summary: &Summary) -> Lacking {
         let mut lacking = Lacking::default();
         for agent in self.agent_indexes() {

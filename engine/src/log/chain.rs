@@ -43,14 +43,14 @@ struct Stop {
 }
 
 impl<C: Contents> Log<C> {
-    /// What is held, with the fingerprint of each agent up to its last event. O(groups), once all is hashed.
+    /// What is held, a range for each agent, with its fingerprint up to its last event. O(agents), once all is hashed.
     pub(crate) fn meta(&self) -> Summary {
         let chains = self.chains.get_or_init(|| {
             let mut chains = Chains::default();
             chains.go_on(self);
             chains
         });
-        let mut summary = self.graph.summary();
+        let mut summary = self.graph.closed_summary();
         for agent in self.graph.agent_indexes() {
             let last = self.graph.last_of(agent);
             let clock = Clock(self.graph.clock(last));

@@ -23,6 +23,13 @@ impl RangeSet {
         Self { ranges: Vec::with_capacity(ranges) }
     }
 
+    /// All numbers below `end`.
+    pub(crate) fn up_to(end: u32) -> Self {
+        let mut set = Self::default();
+        set.insert(0..end);
+        set
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.ranges.is_empty()
     }
@@ -152,7 +159,16 @@ pub(crate) fn beyond(ours: &[Range<u32>], end: u32, theirs: &RangeSet, mut found
     };
     let bounds = ours.len().checked_sub(1).and_then(|last| Some(Bounds { min: our(0)?, max: our(last)? }));
     let mut order = Interleave::new(bounds.as_ref(), Bounds::of(&theirs.ranges).as_ref());
-    let (mut at, mut rest, mut theirs) = (0, our(0), theirs.ranges.iter().peekable());
+    let (mut at, mut passed) = (0, 0);
+    // What META says of an agent: one range over all of ours but the last ones, which are found by bisecting.
+    if let ([held], Some((_, but_last @ [first, ..]))) = (theirs.ranges.as_slice(), ours.split_last())
+        && !order.is_decided()
+        && held.start <= first.start
+    {
+        at = but_last.partition_point(|range| range.end <= held.end);
+        passed = u64::from(but_last.len().ilog2()) + 1;
+    }
+    let (mut rest, mut theirs) = (our(at), theirs.ranges.iter().peekable());
     // Behind the end of ours nothing is lacking.
     while let Some(mut range) = rest.take() {
         match (order.turn(Some(&range), theirs.peek().copied()), theirs.peek()) {
@@ -183,7 +199,7 @@ pub(crate) fn beyond(ours: &[Range<u32>], end: u32, theirs: &RangeSet, mut found
             }
         }
     }
-    order.comparisons()
+    order.comparisons() + passed
 }
 
 #[cfg(test)]
@@ -239,6 +255,10 @@ mod tests {
                     let start = from + random(50);
                     set.insert(start..start + random(6));
                 }
+            }
+            // As META says it.
+            if random(3) == 0 {
+                sets[1] = RangeSet::up_to(random(150));
             }
             let [ours, theirs] = &sets;
             let numbers = |set: &RangeSet| set.ranges.iter().cloned().flatten().collect::<BTreeSet<u32>>();

@@ -360,9 +360,9 @@ impl Folder {
     fn meet(&mut self) {
         let present: BTreeSet<ReplicaId> = self.files.keys().map(|name| name.owner()).collect();
         self.others.retain(|id, _| present.contains(id));
-        let all = self.kept.summary();
+        let all = self.kept.meta();
         for other in self.others.values_mut() {
-            let is_equal = other.holds == all;
+            let is_equal = all.covers(&other.holds) && self.kept.lacking_in(&other.holds).spans.is_empty();
             other.peer.agreement = if is_equal { Agreement::Equal } else { Agreement::Behind };
         }
     }
@@ -373,7 +373,7 @@ impl Folder {
 
     /// Where the folder stands. While somebody has said that they hold more than the files that are here, it stands nowhere.
     fn version(&self) -> ServerControl {
-        let all = self.kept.summary();
+        let all = self.kept.meta();
         let is_behind = self.others.values().any(|other| !all.covers(&other.holds));
         let mark = if is_behind { VersionMark { version: 0, text: 0 } } else { VersionMark::of(&self.kept) };
         let equal = self.others.values().filter(|other| other.peer.agreement == Agreement::Equal);
