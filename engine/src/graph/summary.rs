@@ -105,6 +105,12 @@ impl Summary {
         }
     }
 
+    /// Adds these events and all of their agent before them: whoever takes an agent's events in order holds those too. What
+    /// is added in this way as it comes stays one range for each agent.
+    pub fn insert_up_to(&mut self, span: EventSpan) {
+        self.insert(EventSpan { start: Clock(0), ..span });
+    }
+
     /// Adds everything that `other` holds, and returns how many ranges were compared: of an agent whom only one of the two
     /// knows, or whose ranges in one end before those in the other start, none.
     pub fn merge(&mut self, other: &Summary) -> u64 {

@@ -24,7 +24,8 @@ const FEW: usize = CHUNK / 32;
 
 /// The protocol's client half for one session. See the [module](super) for the loop around it.
 ///
-/// Invariant: `settled` holds only events that the server called durable or sent itself.
+/// Invariant: `settled` holds only events that the server called durable or sent itself, in one range for each agent, whose
+/// events come in order.
 #[derive(Debug)]
 pub struct Link {
     identity: Identity,
@@ -192,7 +193,7 @@ impl Link {
     }
 
     /// Events in the document that the server has neither called durable nor sent itself. Before the first connection
-    /// nothing is known of the server, and everything counts. O(groups).
+    /// nothing is known of the server, and everything counts. O(agents · log groups).
     pub fn unacknowledged(&self, session: &Session) -> u64 {
         session.document().lacking_in(&self.settled).spans.iter().map(|span| u64::from(span.len())).sum()
     }
@@ -320,7 +321,7 @@ impl Link {
         };
         while connection.unacknowledged.front().is_some_and(|batch| batch.frames <= frames) {
             let batch = connection.unacknowledged.pop_front();
-            batch.into_iter().flat_map(|batch| batch.spans).for_each(|span| self.settled.insert(span));
+            batch.into_iter().flat_map(|batch| batch.spans).for_each(|span| self.settled.insert_up_to(span));
         }
         vec![Change::Durable]
     }
@@ -388,8 +389,8 @@ impl Link {
         match session.merge(bytes) {
             Ok(patches) => {
                 for span in spans_since(session.document(), &before) {
-                    self.settled.insert(span);
-                    connection.held.iter_mut().for_each(|held| held.insert(span));
+                    self.settled.insert_up_to(span);
+                    connection.held.iter_mut().for_each(|held| held.insert_up_to(span));
                 }
                 if self.rights >= Rights::Write {
                     connection.flushed = connection.held.as_ref().map(|_| session.document().frontier());
@@ -443,7 +444,7 @@ impl Connection {
             };
             self.frames += chunks.len() as u64;
             self.outbox.extend(chunks.into_iter().map(|chunk| Frame::Sync(Message::Data(chunk))));
-            spans.iter().for_each(|&span| held.insert(span));
+            spans.iter().for_each(|&span| held.insert_up_to(span));
             if !spans.is_empty() {
                 self.unacknowledged.push_back(Batch { frames: self.frames, spans });
             }
@@ -584,6 +585,28 @@ mod tests {
         assert_eq!(link.unacknowledged(&ada), 3, "it may hold in memory only what it named");
         ack(&mut link, &mut ada, 0);
         assert_eq!(link.unacknowledged(&ada), 0);
+    }
+
+    /// Screens ask often what is not durable yet, and people take turns for hours.
+    #[test]
+    fn what_is_settled_is_a_range_for_each_agent_however_long_people_take_turns() {
+        let (mut ada, mut ben) = (session(1, ""), session(2, ""));
+        let mut link = linked(&mut ada, ben.document());
+        link.flush(&ada);
+        for turn in 0..100 {
+            ada.insert(Chars(0), "a").unwrap();
+            let key = ada.take_outgoing().unwrap();
+            assert_eq!(kinds(&link.flush(&ada)), "D");
+            ben.merge::<Chars>(&key).unwrap();
+            ben.insert(Chars(0), "b").unwrap();
+            let answer = Message::Data(ben.take_outgoing().unwrap());
+            handle(&mut link, &mut ada, Incoming::Sync(answer));
+            assert_eq!(link.unacknowledged(&ada), 1, "one's own in turn {turn}");
+            ack(&mut link, &mut ada, turn + 1);
+            assert_eq!(link.unacknowledged(&ada), 0);
+        }
+        assert_eq!(ada.document().groups().len(), 200);
+        assert_eq!(link.settled.spans().count(), 2);
     }
 
     #[test]
