@@ -226,3 +226,19 @@ impl Stack {
         self.set_written();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Its number of steps would not be the one that is counted. A planted bug that this catches: `read` lets it pass.
+    #[test]
+    fn a_step_in_which_nothing_was_done_is_refused() {
+        // None stays; one comes, of no parts.
+        let mut writer = Writer::new();
+        [0, 1, 0].into_iter().for_each(|number| writer.number(number));
+        let bytes = writer.finish();
+        let refused = Stack::default().read(&mut Reader::new(&bytes), &[]).map(|(kept, steps)| (kept, steps.len()));
+        assert_eq!(refused, Err(DecodeError::Invalid { offset: 3, what: "a step in which nothing was done" }));
+    }
+}
