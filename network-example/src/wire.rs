@@ -327,8 +327,8 @@ fn to_json(message: &impl Serialize) -> String {
     }
 }
 
-/// A META that fits [`MAX_MESSAGE`]. A summary of very many groups (about 60,000) does not; then part of it is left
-/// out, and the other end sends again what this one holds: slower, never wrong.
+/// A META that fits [`MAX_MESSAGE`]. One of very many agents (about 5,000) does not; then part of it is left out, and
+/// the other end sends again what this one holds: slower, never wrong.
 pub(crate) fn bounded_meta(summary: Summary) -> Message {
     /// The most that one span can cost: an agent and its fingerprint, and four numbers of up to five bytes.
     const SPAN: usize = 16 + 16 + 4 * 5;
