@@ -73,20 +73,24 @@ impl Random {
     }
 }
 
-/// The seeds `0..count`, or the one that the variable `SEED` names. When the loop over them panics, the seed that it
+/// The seeds `0..count`, or as many from the one on that the variable `FROM` names, for a long run in several stretches, or the
+/// one that `SEED` names. When the loop over them panics, the seed that it
 /// was at is printed, as `SEED=…` to run that one again.
 ///
 /// # Panics
-/// When `SEED` is set to something that is not a number of 64 bits.
+/// When one of them is set to something that is not a number of 64 bits.
 pub fn seeds(count: u64) -> Seeds {
-    match std::env::var("SEED") {
-        Ok(text) => {
-            let only = text.parse::<u64>();
-            let only = only.unwrap_or_else(|error| panic!("SEED={text} is no seed: {error}"));
-            Seeds::range(only, only.checked_add(1))
-        }
-        Err(_) => Seeds::range(0, Some(count)),
+    if let Some(only) = named("SEED") {
+        return Seeds::range(only, only.checked_add(1));
     }
+    let first = named("FROM").unwrap_or(0);
+    Seeds::range(first, first.checked_add(count))
+}
+
+fn named(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    let seed = text.parse::<u64>();
+    Some(seed.unwrap_or_else(|error| panic!("{variable}={text} is no seed: {error}")))
 }
 
 /// An iterator of seeds that tells on its way out where a panic found it. Made by [`seeds`].
