@@ -32,6 +32,9 @@
 //! and spawns nothing, and nothing that a caller passes or a peer sends makes it panic. `engine/ARCHITECTURE.md` in the
 //! repository shows how it is built.
 
+#[cfg(test)]
+mod random;
+
 mod codec;
 mod rle;
 mod tree;

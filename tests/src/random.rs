@@ -73,9 +73,9 @@ impl Random {
     }
 }
 
-/// The seeds `0..count`, or as many from the one on that the variable `FROM` names, for a long run in several stretches, or the
-/// one that `SEED` names. When the loop over them panics, the seed that it
-/// was at is printed, as `SEED=…` to run that one again.
+/// The seeds `0..count`, or as many from the one that the variable `FROM` names, for a long run in several stretches; or the
+/// one alone that `SEED` names. When the loop over them panics, the seed that it was at is printed, as `SEED=…` to run that
+/// one again.
 ///
 /// # Panics
 /// When one of them is set to something that is not a number of 64 bits.

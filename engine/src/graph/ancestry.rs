@@ -339,8 +339,8 @@ fn slot(chain: u32, level: u32) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{Random, seeds};
     use super::*;
+    use crate::random::{Random, seeds};
     use std::collections::BTreeMap;
 
     /// It found that what was remembered of low tries was taken for a higher one. A planted bug that it catches: what

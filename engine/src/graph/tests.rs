@@ -2,32 +2,8 @@
 
 use super::{Graph, Group, Heads, Summary};
 use crate::id::{AgentId, Clock, EventId, EventSpan, Local, Span};
+use crate::random::{Random, seeds};
 use std::collections::BTreeSet;
-
-/// SplitMix64 (Steele, Lea & Flood 2014).
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    pub(super) fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % bound as u64) as usize
-    }
-}
-
-/// `SEED` from the environment alone, or `count` seeds; each is printed for the test that fails.
-pub(super) fn seeds(count: u64) -> impl Iterator<Item = u64> {
-    let seeds = match std::env::var("SEED") {
-        Ok(seed) => {
-            let seed = seed.parse().expect("SEED is a number");
-            seed..seed + 1
-        }
-        Err(_) => 0..count,
-    };
-    seeds.inspect(|seed| println!("SEED={seed}"))
-}
 
 #[derive(Clone, Debug)]
 struct Event {

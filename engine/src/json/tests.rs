@@ -4,19 +4,8 @@
 use super::operations::{Action, Container, ContainerId, Key, Operation, Scalar};
 use super::{Deed, Json, Mutation, PathStep, Place};
 use crate::id::{AgentId, Clock, EventId};
+use crate::random::Random;
 use serde_json::json;
-
-/// SplitMix64; the generator of the tests that span packages is not to be had here.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % bound as u64) as usize
-    }
-}
 
 fn list() -> Vec<PathStep> {
     vec![PathStep { place: Place::Key("list".to_owned()), is_list: true }]

@@ -305,27 +305,8 @@ mod tests {
     use crate::graph::{Heads, Summary};
     use crate::id::Clock;
     use crate::log::{Log, Part, Pending, Share};
+    use crate::random::{Random, seeds};
     use std::ops::Range;
-
-    /// SplitMix64 (Steele, Lea & Flood 2014).
-    struct Random(u64);
-
-    impl Random {
-        fn below(&mut self, bound: usize) -> usize {
-            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = self.0;
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            ((z ^ (z >> 31)) % bound as u64) as usize
-        }
-    }
-
-    fn seeds(count: u64) -> std::ops::Range<u64> {
-        match std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()) {
-            Some(seed) => seed..seed + 1,
-            None => 0..count,
-        }
-    }
 
     /// Contents that are a byte for each event.
     #[derive(Clone, Debug, Default)]

@@ -205,35 +205,35 @@ pub(crate) fn beyond(ours: &[Range<u32>], end: u32, theirs: &RangeSet, mut found
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::{Random, seeds};
     use std::collections::BTreeSet;
 
     #[test]
     fn a_range_set_is_a_set() {
-        let mut state = 1u64;
-        let mut random = move |below: u32| {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            ((state >> 33) % u64::from(below)) as u32
-        };
-        for _ in 0..200 {
-            let (mut set, mut model) = (RangeSet::default(), BTreeSet::new());
-            for _ in 0..30 {
-                let start = random(60);
-                let range = start..start + random(8);
-                let gaps: Vec<u32> = set.missing_from(range.clone()).flatten().collect();
-                let expected: Vec<u32> = range.clone().filter(|n| !model.contains(n)).collect();
-                assert_eq!(gaps, expected);
-                set.insert(range.clone());
-                model.extend(range);
-                set.assert_invariants();
-                assert_eq!(set.count(), model.len() as u64);
-                if random(8) == 0 {
-                    let end = random(70);
-                    set.cut(end);
-                    model.retain(|&number| number < end);
+        for seed in seeds(4) {
+            let mut numbers = Random(seed);
+            let mut random = move |below| numbers.below_u32(below);
+            for _ in 0..200 {
+                let (mut set, mut model) = (RangeSet::default(), BTreeSet::new());
+                for _ in 0..30 {
+                    let start = random(60);
+                    let range = start..start + random(8);
+                    let gaps: Vec<u32> = set.missing_from(range.clone()).flatten().collect();
+                    let expected: Vec<u32> = range.clone().filter(|n| !model.contains(n)).collect();
+                    assert_eq!(gaps, expected);
+                    set.insert(range.clone());
+                    model.extend(range);
                     set.assert_invariants();
-                }
-                for number in 0..70 {
-                    assert_eq!(set.contains(number), model.contains(&number));
+                    assert_eq!(set.count(), model.len() as u64);
+                    if random(8) == 0 {
+                        let end = random(70);
+                        set.cut(end);
+                        model.retain(|&number| number < end);
+                        set.assert_invariants();
+                    }
+                    for number in 0..70 {
+                        assert_eq!(set.contains(number), model.contains(&number));
+                    }
                 }
             }
         }
@@ -241,51 +241,50 @@ mod tests {
 
     #[test]
     fn two_sets_are_compared_range_by_range_and_not_at_all_when_they_are_apart() {
-        let mut state = 7u64;
-        let mut random = move |below: u32| {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            ((state >> 33) % u64::from(below)) as u32
-        };
-        let (mut apart, mut across) = (0, 0);
-        for _ in 0..2_000 {
-            let mut sets = [RangeSet::default(), RangeSet::default()];
-            for set in &mut sets {
-                let from = random(3) * 40;
-                for _ in 0..random(8) {
-                    let start = from + random(50);
-                    set.insert(start..start + random(6));
+        for seed in seeds(4) {
+            let mut numbers = Random(seed);
+            let mut random = move |below| numbers.below_u32(below);
+            let (mut apart, mut across) = (0, 0);
+            for _ in 0..2_000 {
+                let mut sets = [RangeSet::default(), RangeSet::default()];
+                for set in &mut sets {
+                    let from = random(3) * 40;
+                    for _ in 0..random(8) {
+                        let start = from + random(50);
+                        set.insert(start..start + random(6));
+                    }
+                }
+                // As META says it.
+                if random(3) == 0 {
+                    sets[1] = RangeSet::up_to(random(150));
+                }
+                let [ours, theirs] = &sets;
+                let numbers = |set: &RangeSet| set.ranges.iter().cloned().flatten().collect::<BTreeSet<u32>>();
+                let (mine, yours) = (numbers(ours), numbers(theirs));
+                // The last range goes on, as that of an agent who types does.
+                let grown = ours.ranges.last().map_or(0, |last| last.end) + random(3);
+                let mut whole = mine.clone();
+                whole.extend(ours.ranges.last().map_or(0..0, |last| last.end..grown));
+
+                let mut lacking = RangeSet::default();
+                let compared = beyond(&ours.ranges, grown, theirs, |range| lacking.push(range));
+                lacking.assert_invariants();
+                assert_eq!(numbers(&lacking), &whole - &yours, "{ours:?} up to {grown} beyond {theirs:?}");
+                let mut both = ours.clone();
+                let merged = both.merge(theirs);
+                both.assert_invariants();
+                assert_eq!(numbers(&both), &mine | &yours, "{ours:?} with {theirs:?}");
+
+                let most = (ours.ranges.len() + theirs.ranges.len()) as u64;
+                assert!(compared <= most && merged <= most, "{compared} and {merged} of {most}");
+                if whole.last() < yours.first() || yours.last() < whole.first() {
+                    assert_eq!((compared, merged), (0, 0), "{ours:?} and {theirs:?} are apart");
+                    apart += 1;
+                } else if compared > 1 {
+                    across += 1;
                 }
             }
-            // As META says it.
-            if random(3) == 0 {
-                sets[1] = RangeSet::up_to(random(150));
-            }
-            let [ours, theirs] = &sets;
-            let numbers = |set: &RangeSet| set.ranges.iter().cloned().flatten().collect::<BTreeSet<u32>>();
-            let (mine, yours) = (numbers(ours), numbers(theirs));
-            // The last range goes on, as that of an agent who types does.
-            let grown = ours.ranges.last().map_or(0, |last| last.end) + random(3);
-            let mut whole = mine.clone();
-            whole.extend(ours.ranges.last().map_or(0..0, |last| last.end..grown));
-
-            let mut lacking = RangeSet::default();
-            let compared = beyond(&ours.ranges, grown, theirs, |range| lacking.push(range));
-            lacking.assert_invariants();
-            assert_eq!(numbers(&lacking), &whole - &yours, "{ours:?} up to {grown} beyond {theirs:?}");
-            let mut both = ours.clone();
-            let merged = both.merge(theirs);
-            both.assert_invariants();
-            assert_eq!(numbers(&both), &mine | &yours, "{ours:?} with {theirs:?}");
-
-            let most = (ours.ranges.len() + theirs.ranges.len()) as u64;
-            assert!(compared <= most && merged <= most, "{compared} and {merged} of {most}");
-            if whole.last() < yours.first() || yours.last() < whole.first() {
-                assert_eq!((compared, merged), (0, 0), "{ours:?} and {theirs:?} are apart");
-                apart += 1;
-            } else if compared > 1 {
-                across += 1;
-            }
+            assert!(apart > 300 && across > 300, "{apart} apart, {across} across");
         }
-        assert!(apart > 300 && across > 300, "{apart} apart, {across} across");
     }
 }

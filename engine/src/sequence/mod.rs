@@ -1170,16 +1170,14 @@ fn precedes(new: ElementId, other: ElementId, order: impl Fn(Local, Local) -> Or
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::Random;
 
     /// Each insertion is compared with a plain scan (`integrate`).
     #[test]
     fn what_descends_from_a_neighbour_is_passed_in_one_step() {
         for seed in 1..20u64 {
-            let mut state = seed;
-            let mut random = move |below: u32| {
-                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-                ((state >> 33) % u64::from(below)) as u32
-            };
+            let mut numbers = Random(seed);
+            let mut random = move |below| numbers.below_u32(below);
             let order = |a: Local, b: Local| (a.0.wrapping_mul(0x9e37_79b9)).cmp(&b.0.wrapping_mul(0x9e37_79b9));
             let mut sequence = Sequence::default();
             // A long group, and many who have seen a part of it and go on at the end of that.

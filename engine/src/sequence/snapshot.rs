@@ -393,16 +393,14 @@ impl Node {
 mod tests {
     use super::*;
     use crate::id::Local;
+    use crate::random::Random;
 
     /// A list of all elements in an order of their own, and of those that exist and are visible.
     #[test]
     fn a_snapshot_is_a_list_by_index_and_by_order() {
         for seed in 1..40u64 {
-            let mut state = seed;
-            let mut random = move |below: usize| {
-                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-                ((state >> 33) % below as u64) as usize
-            };
+            let mut numbers = Random(seed);
+            let mut random = move |below| numbers.below(below);
             let mut snapshot = Snapshot::of(std::iter::empty());
             let mut model: Vec<(ElementId, bool)> = Vec::new();
             let mut kept: Vec<(Snapshot, Vec<(ElementId, bool)>)> = Vec::new();

@@ -199,6 +199,7 @@ impl Deferral {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::{Random, seeds};
 
     /// The rules for one event at a time, with every typed character in a list.
     #[derive(Clone, Debug, Default)]
@@ -255,54 +256,53 @@ mod tests {
 
     #[test]
     fn stretches_count_as_their_events_one_by_one() {
-        let mut state = 11u64;
-        let mut random = move |below: u32| {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            ((state >> 33) % u64::from(below)) as u32
-        };
-        for _ in 0..2000 {
-            let mut len = 5 + random(20);
-            let (mut run, mut model) = (Deferral::default(), Model::default());
-            run.start(len);
-            model.right = len;
-            let caret = random(len);
-            run.move_to(caret);
-            model.caret = caret;
-            for _ in 0..12 {
-                let count = 1 + random(4);
-                match random(4) {
-                    0 => {
-                        run.typed(count);
-                        (0..count).for_each(|_| model.typed());
-                        len += count;
+        for seed in seeds(4) {
+            let mut numbers = Random(seed);
+            let mut random = move |below| numbers.below_u32(below);
+            for _ in 0..2000 {
+                let mut len = 5 + random(20);
+                let (mut run, mut model) = (Deferral::default(), Model::default());
+                run.start(len);
+                model.right = len;
+                let caret = random(len);
+                run.move_to(caret);
+                model.caret = caret;
+                for _ in 0..12 {
+                    let count = 1 + random(4);
+                    match random(4) {
+                        0 => {
+                            run.typed(count);
+                            (0..count).for_each(|_| model.typed());
+                            len += count;
+                        }
+                        1 if model.caret >= model.left + count => {
+                            run.backspaced(count);
+                            (0..count).for_each(|_| model.backspaced());
+                            len -= count;
+                        }
+                        2 => {
+                            let at = random(len + 1);
+                            run.see_insertion(at, count);
+                            (at..at + count).for_each(|at| model.insertion(at));
+                            len += count;
+                        }
+                        3 if len > count => {
+                            let at = random(len - count);
+                            run.see_deletion(at, count);
+                            (0..count).for_each(|_| model.deletion(at));
+                            len -= count;
+                        }
+                        _ => {}
                     }
-                    1 if model.caret >= model.left + count => {
-                        run.backspaced(count);
-                        (0..count).for_each(|_| model.backspaced());
-                        len -= count;
-                    }
-                    2 => {
-                        let at = random(len + 1);
-                        run.see_insertion(at, count);
-                        (at..at + count).for_each(|at| model.insertion(at));
-                        len += count;
-                    }
-                    3 if len > count => {
-                        let at = random(len - count);
-                        run.see_deletion(at, count);
-                        (0..count).for_each(|_| model.deletion(at));
-                        len -= count;
-                    }
-                    _ => {}
+                    let seen = (run.caret, run.left, run.right, run.touched, run.typed_before_caret());
+                    let typed_before = model.caret > 0 && model.typed.contains(&(model.caret - 1));
+                    assert_eq!(
+                        seen,
+                        (model.caret, model.left, model.right, model.touched, typed_before),
+                        "{run:?} {model:?}"
+                    );
+                    assert_eq!(run.typed.iter().map(|stretch| stretch.len).sum::<u32>() as usize, model.typed.len());
                 }
-                let seen = (run.caret, run.left, run.right, run.touched, run.typed_before_caret());
-                let typed_before = model.caret > 0 && model.typed.contains(&(model.caret - 1));
-                assert_eq!(
-                    seen,
-                    (model.caret, model.left, model.right, model.touched, typed_before),
-                    "{run:?} {model:?}"
-                );
-                assert_eq!(run.typed.iter().map(|stretch| stretch.len).sum::<u32>() as usize, model.typed.len());
             }
         }
     }

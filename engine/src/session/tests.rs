@@ -2,27 +2,8 @@
 
 use super::{EditError, Session};
 use crate::id::AgentId;
+use crate::random::{Random, seeds};
 use crate::text::unit::{Bytes, Chars, Utf16};
-
-/// splitmix64 (Steele, Lea & Flood 2014).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) % bound as u64) as usize
-    }
-}
-
-fn seeds() -> Vec<u64> {
-    match std::env::var("SEED") {
-        Ok(seed) => vec![seed.parse().expect("SEED is a number")],
-        Err(_) => (0..60).collect(),
-    }
-}
 
 /// Anything that a person does, mostly keys at the caret. Both sessions are in the same state.
 fn act(random: &mut Random, sessions: [&mut Session; 2]) {
@@ -55,7 +36,7 @@ fn act(random: &mut Random, sessions: [&mut Session; 2]) {
 
 #[test]
 fn keys_counted_are_keys_entered_one_by_one() {
-    for seed in seeds() {
+    for seed in seeds(60) {
         println!("SEED={seed}");
         let mut random = Random(seed);
         let (mut counted, mut peer) = (Session::new(AgentId::new(1)), Session::new(AgentId::new(2)));

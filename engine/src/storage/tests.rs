@@ -15,24 +15,11 @@
 
 use super::disk::{Disk, Fault};
 use super::{Kind, LogFile, Opened, Record, StorageError};
+use crate::random::Random;
 use std::path::Path;
 
 fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).map_or(otherwise, |count| count.parse().expect("a number"))
-}
-
-/// SplitMix64 (Steele, Lea & Flood 2014).
-#[derive(Clone)]
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % bound as u64) as usize
-    }
 }
 
 /// Records of a file, in order, and how many of the first are acknowledged.

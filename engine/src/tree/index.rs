@@ -140,34 +140,34 @@ impl<V: Copy> Index<V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::{Random, seeds};
     use std::collections::BTreeMap;
 
     #[test]
     fn an_index_is_a_sorted_map() {
-        let mut state = 3u64;
-        let mut random = move |below: u32| {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            ((state >> 33) % u64::from(below)) as u32
-        };
-        let (mut index, mut model) = (Index::default(), BTreeMap::new());
-        for value in 0..400 {
-            let start = random(1000);
-            index.set(start, value);
-            model.insert(start, value);
-            index.assert_invariants();
-            let number = random(1100);
-            let expected = model.range(..=number).next_back().map(|(&start, &value)| Run {
-                start,
-                end: model.range(number + 1..).next().map(|(&next, _)| next),
-                value,
-            });
-            assert_eq!(index.find(number), expected);
-            let numbers = number..number + random(100);
-            let first = model.range(..=numbers.start).next_back().map_or(0, |(&start, _)| start);
-            let expected: Vec<i32> = model.range(first..numbers.end.max(first)).map(|(_, &value)| value).collect();
-            let expected = if numbers.is_empty() { Vec::new() } else { expected };
-            let found: Vec<i32> = index.runs_in(numbers.clone()).map(|run| run.value).collect();
-            assert!(numbers.is_empty() || found == expected, "{numbers:?}: {found:?}, not {expected:?}");
+        for seed in seeds(4) {
+            let mut numbers = Random(seed);
+            let mut random = move |below| numbers.below_u32(below);
+            let (mut index, mut model) = (Index::default(), BTreeMap::new());
+            for value in 0..400 {
+                let start = random(1000);
+                index.set(start, value);
+                model.insert(start, value);
+                index.assert_invariants();
+                let number = random(1100);
+                let expected = model.range(..=number).next_back().map(|(&start, &value)| Run {
+                    start,
+                    end: model.range(number + 1..).next().map(|(&next, _)| next),
+                    value,
+                });
+                assert_eq!(index.find(number), expected);
+                let numbers = number..number + random(100);
+                let first = model.range(..=numbers.start).next_back().map_or(0, |(&start, _)| start);
+                let expected: Vec<i32> = model.range(first..numbers.end.max(first)).map(|(_, &value)| value).collect();
+                let expected = if numbers.is_empty() { Vec::new() } else { expected };
+                let found: Vec<i32> = index.runs_in(numbers.clone()).map(|run| run.value).collect();
+                assert!(numbers.is_empty() || found == expected, "{numbers:?}: {found:?}, not {expected:?}");
+            }
         }
     }
 }

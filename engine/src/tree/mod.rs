@@ -656,6 +656,7 @@ fn arena_number(len: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::{Random, seeds};
 
     #[derive(Clone, Copy, Default, Debug, PartialEq)]
     struct Word {
@@ -672,90 +673,88 @@ mod tests {
 
     #[test]
     fn a_tree_is_a_list_that_finds_by_sums() {
-        let mut state = 7u64;
-        let mut random = move |below: usize| {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            ((state >> 33) % below as u64) as usize
-        };
-        let (mut tree, mut model) = (Tree::<Word, WIDE>::default(), Vec::<Word>::new());
-        let mut leaf_of = std::collections::HashMap::new();
-        for name in 0..600 {
-            let at = random(model.len() + 1);
-            let word = Word { name, length: random(4) as u32 };
-            let place = nth(&tree, at);
-            let mut moves = Vec::new();
-            let place = tree.insert(place, word, |item, leaf| moves.push((item.name, leaf)));
-            leaf_of.extend(moves);
-            leaf_of.insert(name, place.leaf);
-            model.insert(at, word);
-            for _ in 0..random(3) {
-                let changed = random(model.len());
-                model[changed].length = random(4) as u32;
-                let place = nth(&tree, changed);
-                tree.update(place, |item| item.length = model[changed].length);
-                let total: u32 = model.iter().map(|word| word.length).sum();
-                let sought = random(total as usize + 2) as u32;
-                let found = tree.seek(sought, |width| *width).map(|found| tree.get(found.place).copied());
-                assert_eq!(found.is_some(), sought < total);
-                let from = random(model.len());
-                let next = model[from..].iter().find(|word| word.length > 0);
-                let place = tree.next_with(nth(&tree, from), |&width| width > 0);
-                assert_eq!(place.and_then(|place| tree.get(place)), next, "the next from {from} on");
-                let mut left = sought;
-                let expected =
-                    model.iter().find(|word| left.checked_sub(word.length).map(|rest| left = rest).is_none());
-                assert_eq!(found, expected.map(|word| Some(*word)));
+        for seed in seeds(4) {
+            let mut numbers = Random(seed);
+            let mut random = move |below| numbers.below(below);
+            let (mut tree, mut model) = (Tree::<Word, WIDE>::default(), Vec::<Word>::new());
+            let mut leaf_of = std::collections::HashMap::new();
+            for name in 0..600 {
+                let at = random(model.len() + 1);
+                let word = Word { name, length: random(4) as u32 };
+                let place = nth(&tree, at);
+                let mut moves = Vec::new();
+                let place = tree.insert(place, word, |item, leaf| moves.push((item.name, leaf)));
+                leaf_of.extend(moves);
+                leaf_of.insert(name, place.leaf);
+                model.insert(at, word);
+                for _ in 0..random(3) {
+                    let changed = random(model.len());
+                    model[changed].length = random(4) as u32;
+                    let place = nth(&tree, changed);
+                    tree.update(place, |item| item.length = model[changed].length);
+                    let total: u32 = model.iter().map(|word| word.length).sum();
+                    let sought = random(total as usize + 2) as u32;
+                    let found = tree.seek(sought, |width| *width).map(|found| tree.get(found.place).copied());
+                    assert_eq!(found.is_some(), sought < total);
+                    let from = random(model.len());
+                    let next = model[from..].iter().find(|word| word.length > 0);
+                    let place = tree.next_with(nth(&tree, from), |&width| width > 0);
+                    assert_eq!(place.and_then(|place| tree.get(place)), next, "the next from {from} on");
+                    let mut left = sought;
+                    let expected =
+                        model.iter().find(|word| left.checked_sub(word.length).map(|rest| left = rest).is_none());
+                    assert_eq!(found, expected.map(|word| Some(*word)));
+                    tree.assert_invariants();
+                }
+                if random(4) == 0 {
+                    let gone = random(model.len());
+                    tree.remove(nth(&tree, gone));
+                    model.remove(gone);
+                }
                 tree.assert_invariants();
+                assert!(tree.iter().eq(model.iter()));
             }
-            if random(4) == 0 {
-                let gone = random(model.len());
-                tree.remove(nth(&tree, gone));
-                model.remove(gone);
+            let mut before = 0;
+            for (at, word) in model.iter().enumerate() {
+                let place = nth(&tree, at);
+                assert_eq!(leaf_of[&word.name], place.leaf, "item {} was not followed to its leaf", word.name);
+                assert_eq!(tree.before(place), before);
+                for offset in 0..word.length {
+                    let found = tree.find(before + offset, |width| *width).expect("within the total");
+                    assert_eq!((found.place, found.offset, found.before), (place, offset, before));
+                }
+                let other = random(model.len());
+                assert_eq!(tree.compare(place, nth(&tree, other)), at.cmp(&other));
+                before += word.length;
             }
-            tree.assert_invariants();
-            assert!(tree.iter().eq(model.iter()));
+            assert!(tree.find(before, |width| *width).is_none());
         }
-        let mut before = 0;
-        for (at, word) in model.iter().enumerate() {
-            let place = nth(&tree, at);
-            assert_eq!(leaf_of[&word.name], place.leaf, "item {} was not followed to its leaf", word.name);
-            assert_eq!(tree.before(place), before);
-            for offset in 0..word.length {
-                let found = tree.find(before + offset, |width| *width).expect("within the total");
-                assert_eq!((found.place, found.offset, found.before), (place, offset, before));
-            }
-            let other = random(model.len());
-            assert_eq!(tree.compare(place, nth(&tree, other)), at.cmp(&other));
-            before += word.length;
-        }
-        assert!(tree.find(before, |width| *width).is_none());
     }
 
     #[test]
     fn a_tree_finds_the_next_low_item() {
-        let mut state = 5u64;
-        let mut random = move |below: usize| {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            ((state >> 33) % below as u64) as usize
-        };
-        let (mut tree, mut model) = (Tree::<Word, WIDE>::default(), Vec::<Word>::new());
-        let low = |word: &Word| word.name;
-        for round in 0..800 {
-            if round == 100 {
-                tree.keep_lows();
-            }
-            let at = random(model.len() + 1);
-            // Lower and lower, so that the lowest of all is somewhere else time and again.
-            let word = Word { name: (1000 - round + random(900)) as u32, length: 1 };
-            let place = nth(&tree, at);
-            let place = tree.insert(place, word, |_, _| {});
-            tree.lower(place.leaf, word.name);
-            model.insert(at, word);
-            tree.assert_lows(low);
-            if tree.keeps_lows() {
-                let (from, most) = (random(model.len()), random(1900) as u32);
-                let found = tree.next_low(nth(&tree, from), most, low).and_then(|place| tree.get(place).copied());
-                assert_eq!(found, model[from..].iter().find(|word| word.name <= most).copied(), "from {from} on");
+        for seed in seeds(4) {
+            let mut numbers = Random(seed);
+            let mut random = move |below| numbers.below(below);
+            let (mut tree, mut model) = (Tree::<Word, WIDE>::default(), Vec::<Word>::new());
+            let low = |word: &Word| word.name;
+            for round in 0..800 {
+                if round == 100 {
+                    tree.keep_lows();
+                }
+                let at = random(model.len() + 1);
+                // Lower and lower, so that the lowest of all is somewhere else time and again.
+                let word = Word { name: (1000 - round + random(900)) as u32, length: 1 };
+                let place = nth(&tree, at);
+                let place = tree.insert(place, word, |_, _| {});
+                tree.lower(place.leaf, word.name);
+                model.insert(at, word);
+                tree.assert_lows(low);
+                if tree.keeps_lows() {
+                    let (from, most) = (random(model.len()), random(1900) as u32);
+                    let found = tree.next_low(nth(&tree, from), most, low).and_then(|place| tree.get(place).copied());
+                    assert_eq!(found, model[from..].iter().find(|word| word.name <= most).copied(), "from {from} on");
+                }
             }
         }
     }

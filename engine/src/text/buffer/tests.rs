@@ -1,4 +1,5 @@
 use super::*;
+use crate::random::{Random, seeds};
 use crate::text::unit::Utf16;
 
 /// The plain text that the buffer must equal: every answer is a scan.
@@ -29,22 +30,7 @@ impl Plain {
     }
 }
 
-/// splitmix64 (Steele, Lea & Flood 2014).
-struct Random(u64);
-
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-
     fn one_in(&mut self, bound: usize) -> bool {
         self.below(bound) == 0
     }
@@ -56,14 +42,6 @@ impl Random {
 
 const ASCII: &[char] = &['a', 'b', ' ', '\n', '\r'];
 const MIXED: &[char] = &['a', 'z', '\n', '\r', 'é', '\u{301}', '漢', '🙂', '\u{200D}', '\u{10FFFF}'];
-
-/// `SEED` from the environment alone, or `count` seeds.
-fn seeds(count: u64) -> Vec<u64> {
-    match std::env::var("SEED") {
-        Ok(seed) => vec![seed.parse().expect("SEED is a number")],
-        Err(_) => (0..count).collect(),
-    }
-}
 
 /// Every read in one unit, at every position and at two beyond the end.
 fn check_unit<U: Unit>(buffer: &Buffer, plain: &Plain) {
