@@ -7,8 +7,9 @@
 //! What the engine did before it was caught here: `TwoBranchesByTurns` merged in the order of arrival (more than a minute),
 //! `Bridges` walked one by one along a branch (0.5 s, and refused where it was imported), `CombAtTheEnd` refused because the
 //! way through it was taken for short, 400,000 concurrent runs in 65,459 bytes (62 to 77 MB; planted since, `run_limit` in
-//! `engine/src/document/allowance.rs` without `most`), a list that two prepend to (17 to 40 MB). Not tried to the end: `allowance` in `engine/src/codec/columns.rs` with `64 << 20`
-//! instead of `14 << 20`, and `MAX_PIECES` and `MAX_BYTES` in `engine/src/log/pending.rs` a thousand times as large.
+//! `engine/src/document/allowance.rs` without `most`), a list that two prepend to (17 to 40 MB). Not tried to the end:
+//! `allowance` in `engine/src/codec/columns.rs` with `64 << 20` instead of `14 << 20`, and `MAX_PIECES` and `MAX_BYTES` in
+//! `engine/src/log/pending.rs` a thousand times as large.
 
 use cede::{
     AgentId, Chars, Deed, Document, Frontier, ImportError, Json, Mutation, Patch, PathStep, Place, Sender, Session,

@@ -22,8 +22,8 @@ const RUNS: usize = 1 << 14;
 /// As many for each byte of a message. The densest that people wrote has five, packed as well as can be (C1 in
 /// `tests/traces.rs`), the next one half a run.
 const RUNS_A_BYTE: usize = 8;
-/// Where a message brings more than this for each byte, it brings at most as many as it might in [`SMALL`] bytes, or, if the
-/// document is new, [`RUNS_OF_ALL`]: a run that comes beside what is held takes up to 325 bytes, one of a new document 175.
+/// Where a message brings more than this for each byte, it brings at most as many as it might in [`SMALL`] bytes, or, if
+/// the document is new, [`RUNS_OF_ALL`]: a run beside what is held takes up to 325 bytes, one of a new document 175.
 const RUNS_IN_FOUR_BYTES: usize = 3;
 const SMALL: usize = 64 << 10;
 const RUNS_OF_ALL: usize = 92_000;

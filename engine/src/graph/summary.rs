@@ -12,11 +12,12 @@ use std::ops::Range;
 
 /// Per agent, the ranges of clocks held; as many ranges as there are groups.
 ///
-/// One that is made for META ([`Document::meta`](crate::Document::meta)) has one range for each agent: an agent's events are
-/// taken in order, so whoever holds one holds all before it, and the range goes over clocks that no event has. It says
-/// besides, for each agent, *what* the events up to one of them are, as a fingerprint. Adding names to it leaves that true. Summaries are equal when they name the same
-/// clocks; whether one end holds what the other does is for `covers` and `lacking_in` of a document to say, and whether the
-/// events are the same for [`Document::check_meta`](crate::Document::check_meta).
+/// One that is made for META ([`Document::meta`](crate::Document::meta)) has one range for each agent: an agent's events
+/// are taken in order, so whoever holds one holds all before it, and the range goes over clocks that no event has. It says
+/// besides, for each agent, *what* the events up to one of them are, as a fingerprint. Adding names to it leaves that true.
+/// Summaries are equal when they name the same clocks; whether one end holds what the other does is for `covers` and
+/// `lacking_in` of a document to say, and whether the events are the same for
+/// [`Document::check_meta`](crate::Document::check_meta).
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
     held: BTreeMap<AgentId, RangeSet>,
@@ -264,7 +265,8 @@ impl Graph {
         Summary { held, fingerprints: BTreeMap::new() }
     }
 
-    /// The same in one range for each agent, up to its last event: there is no event of it before that which is not held. O(agents).
+    /// The same in one range for each agent, up to its last event: there is none of it before that which is not held.
+    /// O(agents).
     pub(crate) fn closed_summary(&self) -> Summary {
         let held =
             self.agent_indexes().map(|agent| (self.agent(agent), RangeSet::up_to(self.next_clock(agent)))).collect();

@@ -209,8 +209,8 @@ impl Json {
         self.log().each_chunk(self.log().spans_since(summary), max_bytes)
     }
 
-    /// What somebody with `theirs` lacks of what is held here. O(agents · log groups) and what is found, if `theirs` is META;
-    /// O(groups) otherwise.
+    /// What somebody with `theirs` lacks of what is held here. O(agents · log groups) and what is found if `theirs` is
+    /// META, else O(groups).
     pub fn lacking_in(&self, theirs: &Summary) -> Lacking {
         self.log().lacking_in(theirs)
     }
