@@ -70,7 +70,7 @@ impl Document {
 
 /// Runs that a message of so many bytes may bring to a document that holds so many.
 fn run_limit(held: usize, bytes: usize) -> usize {
-    let most = if held == 0 { RUNS_OF_ALL } else { SMALL / 4 * RUNS_IN_FOUR_BYTES };
-    let by_bytes = (RUNS_A_BYTE * bytes).min(most.max(bytes / 4 * RUNS_IN_FOUR_BYTES));
-    by_bytes.max(RUNS.saturating_sub(held))
+    let usual = bytes.max(SMALL) / 4 * RUNS_IN_FOUR_BYTES;
+    let most = if held == 0 { usual.max(RUNS_OF_ALL) } else { usual };
+    (RUNS_A_BYTE * bytes).min(most).max(RUNS.saturating_sub(held))
 }
