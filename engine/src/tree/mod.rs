@@ -128,14 +128,6 @@ impl<T: Item, const FANOUT: usize> Default for Tree<T, FANOUT> {
 }
 
 impl<T: Item, const FANOUT: usize> Tree<T, FANOUT> {
-    /// An empty tree with room for about so many items.
-    pub(crate) fn with_room(items: usize) -> Self {
-        let mut tree = Self::default();
-        // Leaves that were split are half full.
-        tree.leaves.reserve(items / (FANOUT / 2));
-        tree
-    }
-
     pub(crate) fn total(&self) -> T::Width {
         self.total
     }
