@@ -11,7 +11,9 @@ mod plain;
 
 use crate::graph::{Frontier, Group, Lacking, Summary};
 use crate::id::{AgentId, Clock, EventId, EventSpan, Local, Span};
-use crate::log::{Effort, Full, Holding, ImportError, Log, Origin, Refusal, Sender, Spent, Told, Values, VersionError};
+use crate::log::{
+    Effort, Full, Holding, ImportError, Log, Origin, Refusal, Sender, Spent, Told, TooManyParents, Values, VersionError,
+};
 use foldhash::fast::RandomState;
 use operations::{Deed, KeyId, MAX_KEY, MAX_VALUE, Operations};
 use serde_json::Value;
@@ -154,7 +156,8 @@ impl Dict {
     /// Writes history: one event of `agent` that has seen just `parents`. `value`: `None` removes. For importers.
     ///
     /// # Errors
-    /// As [`set`](Self::set); a version that is not known, or one that has not seen the agent's last event.
+    /// As [`set`](Self::set); a version that is not known, one of more than 4,096 events, or one that has not seen the
+    /// agent's last event.
     pub fn author(
         &mut self,
         agent: AgentId,
@@ -170,6 +173,7 @@ impl Dict {
             return Err(DictError::OwnPastUnseen { last: graph.id(last) });
         }
         self.log().check_room(1)?;
+        TooManyParents::check(&heads)?;
         check_len(key.len(), MAX_KEY)?;
         let text = value.map(Value::to_string);
         check_len(text.as_ref().map_or(0, String::len), MAX_VALUE)?;
@@ -353,7 +357,7 @@ impl Dict {
 
     /// The same again, each encoded when it is asked for: for whoever may not have room for all of them.
     pub fn each_chunk_since(&self, summary: &Summary, max_bytes: usize) -> impl Iterator<Item = Vec<u8>> + '_ {
-        self.log().each_chunk(self.log().spans_since(summary), max_bytes)
+        self.log().each_chunk_from(Local(0), summary, max_bytes).map(|(_, chunk)| chunk)
     }
 
     /// What somebody with `theirs` lacks of what is held here. O(agents · log groups) and what is found if `theirs` is
@@ -465,11 +469,19 @@ pub enum DictError {
     },
     /// Too many events.
     Full(Full),
+    /// A version of too many events.
+    TooManyParents(TooManyParents),
 }
 
 impl From<VersionError> for DictError {
     fn from(error: VersionError) -> Self {
         Self::Version(error)
+    }
+}
+
+impl From<TooManyParents> for DictError {
+    fn from(error: TooManyParents) -> Self {
+        Self::TooManyParents(error)
     }
 }
 
@@ -486,6 +498,7 @@ impl fmt::Display for DictError {
             Self::Version(error) => error.fmt(f),
             Self::OwnPastUnseen { last } => write!(f, "the version has not seen {last}, the agent's last event"),
             Self::Full(full) => full.fmt(f),
+            Self::TooManyParents(error) => error.fmt(f),
         }
     }
 }

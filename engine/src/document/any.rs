@@ -6,7 +6,7 @@
 use super::Document;
 use crate::dict::Dict;
 use crate::graph::{Frontier, Group, Lacking, Summary};
-use crate::id::{AgentId, EventId, EventSpan};
+use crate::id::{AgentId, EventId, EventSpan, Local};
 use crate::json::Json;
 use crate::log::{Contents, ImportError, Refusal, Sender, VersionError};
 use crate::sync::Replica;
@@ -147,6 +147,20 @@ impl AnyDocument {
     /// The same again, each encoded when it is asked for: for whoever may not have room for all of them.
     pub fn each_chunk_since(&self, summary: &Summary, max_bytes: usize) -> Box<dyn Iterator<Item = Vec<u8>> + '_> {
         whichever!(self, document => Box::new(document.each_chunk_since(summary, max_bytes)))
+    }
+
+    /// The same of the events from one on, by the order in which they came here, each with where to go on from: for whoever
+    /// sends them a few at a time and has said once what the other end has.
+    pub fn each_chunk_from(
+        &self,
+        from: u64,
+        summary: &Summary,
+        max_bytes: usize,
+    ) -> impl Iterator<Item = (u64, Vec<u8>)> + '_ {
+        let from = Local(u32::try_from(from).unwrap_or(u32::MAX));
+        let chunks: Box<dyn Iterator<Item = (Local, Vec<u8>)>> =
+            whichever!(self, document => Box::new(document.log().each_chunk_from(from, summary, max_bytes)));
+        chunks.map(|(end, chunk)| (end.0.into(), chunk))
     }
 
     /// The version of everything known.

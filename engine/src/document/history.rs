@@ -3,7 +3,7 @@
 use super::Document;
 use crate::graph::Frontier;
 use crate::id::{AgentId, EventId, EventSpan, Local, Span};
-use crate::log::{Contents, Effort, Full, VersionError};
+use crate::log::{Contents, Effort, Full, TooManyParents, VersionError};
 use crate::replay::merge::Replay;
 use crate::replay::patch::{self, Patch};
 use crate::replay::{Misplaced, Stopped};
@@ -18,8 +18,8 @@ impl Document {
     /// A new group starts, unless `parents` is just the agent's last event.
     ///
     /// # Errors
-    /// A position beyond the text there, a version that is not known, or one that has not seen the agent's last event;
-    /// then nothing has changed.
+    /// A position beyond the text there, a version that is not known, one of more than 4,096 events, or one that has not
+    /// seen the agent's last event; then nothing has changed.
     pub fn author(
         &mut self,
         agent: AgentId,
@@ -36,6 +36,7 @@ impl Document {
             return Ok(parents.clone());
         }
         self.log.check_room(count)?;
+        TooManyParents::check(&heads)?;
         let graph = self.log.graph();
         let last = graph.agent_index(agent).map(|index| graph.last_of(index));
         if let Some(last) = last.filter(|&last| !graph.has_seen(&heads, last)) {
@@ -59,6 +60,21 @@ impl Document {
         }
         changes.into_iter().for_each(|change| patch::apply(&mut self.text, self.log.contents(), change));
         Ok(self.log.graph().frontier(&[self.log.len() - 1]))
+    }
+
+    /// Brings heads together until a group of `agent` can name all there are: by events that insert a character and delete it
+    /// again, and have seen as many as they may.
+    pub(crate) fn gather_heads(&mut self, agent: AgentId) {
+        while let Some(heads) = self.log.nameable_heads(agent) {
+            let edit = |deleted, inserted: &str| Patch {
+                start: Chars(0),
+                deleted: Chars(deleted),
+                inserted: inserted.to_owned(),
+            };
+            let parents = self.log.graph().frontier(&heads);
+            let gathered = self.author(agent, &parents, &[edit(0, " "), edit(1, "")]);
+            assert!(gathered.is_ok(), "an edit at the start of a known version: {gathered:?}");
+        }
     }
 
     /// The history as its authors made it: runs in the order of this log, with their parents and with edits in chars of
@@ -162,11 +178,19 @@ pub enum AuthorError {
     },
     /// Too many events.
     Full(Full),
+    /// A version of too many events.
+    TooManyParents(TooManyParents),
 }
 
 impl From<VersionError> for AuthorError {
     fn from(error: VersionError) -> Self {
         Self::Version(error)
+    }
+}
+
+impl From<TooManyParents> for AuthorError {
+    fn from(error: TooManyParents) -> Self {
+        Self::TooManyParents(error)
     }
 }
 
@@ -183,6 +207,7 @@ impl fmt::Display for AuthorError {
             Self::OwnPastUnseen { last } => write!(f, "the version has not seen {last}, the agent's last event"),
             Self::OutOfRange { index, len } => write!(f, "position {index} in a text of {len} chars"),
             Self::Full(full) => full.fmt(f),
+            Self::TooManyParents(error) => error.fmt(f),
         }
     }
 }
@@ -192,6 +217,7 @@ impl std::error::Error for AuthorError {
         match self {
             Self::Version(error) => Some(error),
             Self::Full(full) => Some(full),
+            Self::TooManyParents(error) => Some(error),
             Self::OwnPastUnseen { .. } | Self::OutOfRange { .. } => None,
         }
     }

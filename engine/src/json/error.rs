@@ -1,7 +1,7 @@
 //! Why a JSON document was not changed.
 
 use crate::id::EventId;
-use crate::log::{Full, VersionError};
+use crate::log::{Full, TooManyParents, VersionError};
 use std::fmt;
 
 /// An edit that was not made. The document is as it was.
@@ -58,11 +58,19 @@ pub enum JsonError {
     },
     /// Too many events.
     Full(Full),
+    /// A version of too many events.
+    TooManyParents(TooManyParents),
 }
 
 impl From<VersionError> for JsonError {
     fn from(error: VersionError) -> Self {
         Self::Version(error)
+    }
+}
+
+impl From<TooManyParents> for JsonError {
+    fn from(error: TooManyParents) -> Self {
+        Self::TooManyParents(error)
     }
 }
 
@@ -90,6 +98,7 @@ impl fmt::Display for JsonError {
             Self::Version(error) => error.fmt(f),
             Self::OwnPastUnseen { last } => write!(f, "the version has not seen {last}, the agent's last event"),
             Self::Full(full) => full.fmt(f),
+            Self::TooManyParents(error) => error.fmt(f),
         }
     }
 }
@@ -99,6 +108,7 @@ impl std::error::Error for JsonError {
         match self {
             Self::Version(error) => Some(error),
             Self::Full(full) => Some(full),
+            Self::TooManyParents(error) => Some(error),
             _ => None,
         }
     }

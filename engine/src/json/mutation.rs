@@ -8,7 +8,8 @@ use super::read::{Step, json_of, scalar_of};
 use super::tree::JsonLog;
 use super::{Json, JsonError};
 use crate::graph::{Frontier, Heads};
-use crate::id::{AgentId, EventId, EventSpan, Local, Span};
+use crate::id::{AgentId, Clock, EventId, EventSpan, Local, Span};
+use crate::log::TooManyParents;
 use serde_json::Value;
 
 /// Where something stands in its container: under a key of a map, or as an element of a list.
@@ -88,8 +89,8 @@ impl Json {
     /// Costs a checkout of `parents`, unless that is the version of everything known.
     ///
     /// # Errors
-    /// What cannot be done there, a version that is not known, or one that has not seen the agent's last event; then
-    /// nothing has changed.
+    /// What cannot be done there, a version that is not known, one of more than 4,096 events, or one that has not seen the
+    /// agent's last event; then nothing has changed.
     pub fn author(
         &mut self,
         agent: AgentId,
@@ -98,6 +99,7 @@ impl Json {
     ) -> Result<Frontier, JsonError> {
         let heads = self.log().heads_of(parents)?;
         self.log().check_room(u32::try_from(mutations.len()).unwrap_or(u32::MAX))?;
+        TooManyParents::check(&heads)?;
         let graph = self.log().graph();
         let last = graph.agent_index(agent).map(|index| graph.last_of(index));
         if let Some(last) = last.filter(|&last| !graph.has_seen(&heads, last)) {
@@ -132,16 +134,32 @@ impl Json {
     /// Records one event of this document's agent.
     pub(super) fn make(&mut self, record: impl FnOnce(&mut Operations)) -> Result<EventId, JsonError> {
         self.log().check_room(1)?;
+        self.gather_heads()?;
         let id = self.holding.make(self.agent, record, &mut Telling::Silent);
+        self.note_outgoing(id);
+        Ok(id)
+    }
+
+    /// Brings heads together until an event can name all there are: by events that have seen as many as they may, and delete
+    /// a key that has never been.
+    fn gather_heads(&mut self) -> Result<(), JsonError> {
+        while let Some(heads) = self.log().nameable_heads(self.agent) {
+            let names = self.log().contents();
+            let unused = (0..).map(|number: u32| number.to_string()).find(|name| names.find_name(name).is_none());
+            let deed = Deed::Delete { place: Place::Key(unused.unwrap_or_default()) };
+            let parents = self.log().graph().frontier(&heads);
+            self.author(self.agent, &parents, &[Mutation { path: Vec::new(), deed }])?;
+            let last = self.log().len() - 1;
+            self.note_outgoing(self.log().graph().id(last));
+        }
+        Ok(())
+    }
+
+    fn note_outgoing(&mut self, id: EventId) {
         match self.outgoing.last_mut() {
             Some(span) if span.agent == id.agent && span.end == id.clock => span.end.0 += 1,
-            _ => self.outgoing.push(EventSpan {
-                agent: id.agent,
-                start: id.clock,
-                end: crate::id::Clock(id.clock.0 + 1),
-            }),
+            _ => self.outgoing.push(EventSpan { agent: id.agent, start: id.clock, end: Clock(id.clock.0 + 1) }),
         }
-        Ok(id)
     }
 
     /// The history as its authors made it: runs in the order of this log, each with its parents.

@@ -202,15 +202,15 @@ impl<V: Values> Holding<V> {
         }
     }
 
-    /// Records one local event that has seen everything. The caller has seen that there is room, and vouches for what it
-    /// does.
+    /// Records one local event that has seen everything, or as much of it as an event can name, and comes after all of it in
+    /// T. The caller has seen that there is room, and vouches for what it does.
     pub(crate) fn make(
         &mut self,
         agent: AgentId,
         record: impl FnOnce(&mut V::Contents),
         changes: &mut V::Changes,
     ) -> EventId {
-        let heads = self.log.graph().heads();
+        let heads = self.log.nameable_heads(agent).unwrap_or_else(|| self.log.graph().heads());
         self.make_at(agent, &heads, record, changes)
     }
 
@@ -270,11 +270,23 @@ impl<C: Contents> Log<C> {
     }
 
     fn chunks(&self, spans: Vec<Span>, max_bytes: usize) -> Vec<Vec<u8>> {
-        self.each_chunk(spans, max_bytes).collect()
+        self.each_chunk(spans, max_bytes).map(|(_, chunk)| chunk).collect()
     }
 
-    /// These spans in messages of about `max_bytes`, each encoded when it is asked for.
-    pub(crate) fn each_chunk(&self, spans: Vec<Span>, max_bytes: usize) -> impl Iterator<Item = Vec<u8>> + '_ {
+    /// What somebody with `summary` lacks of the events from a number on, each message with the number to go on from.
+    pub(crate) fn each_chunk_from(
+        &self,
+        from: Local,
+        summary: &Summary,
+        max_bytes: usize,
+    ) -> impl Iterator<Item = (Local, Vec<u8>)> + '_ {
+        let spans = self.spans_since(summary).into_iter();
+        let later = spans.map(|span| Span::new(span.start.max(from), span.end.max(from))).collect();
+        self.each_chunk(later, max_bytes)
+    }
+
+    /// These spans in messages of about `max_bytes`, each encoded when it is asked for, with where it ends.
+    fn each_chunk(&self, spans: Vec<Span>, max_bytes: usize) -> impl Iterator<Item = (Local, Vec<u8>)> + '_ {
         // A piece with its parents rarely takes more than this.
         const PIECE: usize = 32;
         let mut spans = spans.into_iter().filter(|span| !span.is_empty());
@@ -293,7 +305,7 @@ impl<C: Contents> Log<C> {
                 bytes += PIECE + taken;
                 cut_off = (cut < span.end).then(|| Span::new(cut, span.end));
             }
-            (!chunk.is_empty()).then(|| self.encode(&chunk, Packing::Quick))
+            chunk.last().map(|last| (last.end, self.encode(&chunk, Packing::Quick)))
         })
     }
 }

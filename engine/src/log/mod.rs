@@ -148,6 +148,25 @@ impl<C: Contents> Log<C> {
         if count <= self.room() { Ok(()) } else { Err(Full { limit: Local::LIMIT }) }
     }
 
+    /// As many heads as an event of `agent` may name, where there are more: those with the largest clocks, so that it comes
+    /// after all of them in T, and one that has seen the agent's last event.
+    pub(crate) fn nameable_heads(&self, agent: AgentId) -> Option<Heads> {
+        let (graph, mut heads) = (&self.graph, self.graph.heads());
+        if heads.len() <= MAX_PARENTS {
+            return None;
+        }
+        let last = graph.agent_index(agent).map(|agent| graph.last_of(agent));
+        let own = last.and_then(|last| heads.iter().copied().find(|&head| graph.has_seen(&[head], last)));
+        heads.sort_unstable_by_key(|&head| std::cmp::Reverse(graph.clock(head)));
+        heads.truncate(MAX_PARENTS);
+        if let Some(own) = own.filter(|own| !heads.contains(own)) {
+            heads.pop();
+            heads.push(own);
+        }
+        heads.sort_unstable();
+        Some(heads)
+    }
+
     /// Takes in what an update brings. What has to wait is returned by the event that it waits for.
     ///
     /// On an error the caller, who has marked the log, takes it back.
@@ -423,6 +442,27 @@ impl fmt::Display for Full {
 }
 
 impl std::error::Error for Full {}
+
+/// More events that have not seen each other than one event may name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TooManyParents {
+    /// How many.
+    pub count: usize,
+}
+
+impl TooManyParents {
+    pub(crate) fn check(parents: &[Local]) -> Result<(), Self> {
+        if parents.len() <= MAX_PARENTS { Ok(()) } else { Err(Self { count: parents.len() }) }
+    }
+}
+
+impl fmt::Display for TooManyParents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} events that have not seen each other; one may follow at most {MAX_PARENTS}", self.count)
+    }
+}
+
+impl std::error::Error for TooManyParents {}
 
 /// A version that this replica cannot go to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

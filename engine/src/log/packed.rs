@@ -357,8 +357,8 @@ impl Reading<'_> {
         }
         let mut others = usize::from(others);
         if others == usize::from(MANY) {
-            // The author's last event may be one more.
-            others += self.steps.bounded((MAX_PARENTS - 1 - others) as u64)? as usize;
+            let most = MAX_PARENTS - usize::from(own.is_some());
+            others += self.steps.bounded((most - others) as u64)? as usize;
         }
         for _ in 0..others {
             let (parent, clock) = self.parent()?;

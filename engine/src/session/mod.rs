@@ -374,21 +374,22 @@ impl Session {
 
     /// What the next edit begins with; adopts where the rules say so.
     fn begin(&mut self, part: Part) -> Start {
-        let (books, log) = (self.ledger.open(), self.document.log());
-        let mut pending = !log.graph().is_newest(&books.branch);
+        let (books, document) = (self.ledger.open(), &mut self.document);
+        let mut pending = !document.log().graph().is_newest(&books.branch);
         // An agent's first event starts a group, also where there is nothing to adopt.
         let mut starts_group = books.branch.is_empty();
         let edit = LocalEdit::of(part);
         if books.moved || pending && books.run.must_adopt(edit) {
             books.moved = false;
-            books.run.start(self.document.len());
+            books.run.start(document.len());
             books.branch_caret = books.run.caret();
             if pending {
-                books.branch = log.graph().heads();
+                document.gather_heads(self.agent);
+                books.branch = document.log().graph().heads();
                 (starts_group, pending) = (true, false);
             }
         }
-        let most = if pending { books.run.room(edit) } else { u32::MAX };
+        let (most, log) = (if pending { books.run.room(edit) } else { u32::MAX }, document.log());
         Start {
             caret: Caret { in_branch: books.branch_caret, visible: books.run.caret() },
             most: most.min(log.room()),

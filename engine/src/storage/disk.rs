@@ -240,6 +240,10 @@ impl Door for Disk {
         Ok(())
     }
 
+    fn is_named(&self) -> bool {
+        self.state().named.last() == Some(&self.file)
+    }
+
     fn beside(&mut self) -> io::Result<Box<dyn Door>> {
         let mut state = self.state();
         state.begin(true, false)?;

@@ -20,6 +20,8 @@ pub(super) trait Door: fmt::Debug + Send + Sync {
     fn sync(&mut self) -> io::Result<()>;
     /// Waits until the name is.
     fn sync_name(&mut self) -> io::Result<()>;
+    /// Whether the name still leads here. Anybody may move a file away, or put another one in its place.
+    fn is_named(&self) -> bool;
     /// An empty file beside this one, as private as this.
     fn beside(&mut self) -> io::Result<Box<dyn Door>>;
     /// Gives this file, made beside another one, the other's name.
@@ -81,6 +83,11 @@ impl Door for OnDisk {
 
     fn sync_name(&mut self) -> io::Result<()> {
         sync_directory(&self.path)
+    }
+
+    fn is_named(&self) -> bool {
+        // Where that cannot be told, nobody is known to have moved it.
+        is_at(&self.file, &self.path).unwrap_or(true)
     }
 
     fn beside(&mut self) -> io::Result<Box<dyn Door>> {

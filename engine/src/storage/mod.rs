@@ -112,7 +112,8 @@ pub struct LogFile {
     seals: bool,
     /// Whether the name is known to be on the disk: a rewrite may have been stopped just before.
     named: bool,
-    /// A write that failed may have left part of a record; what follows would stand behind garbage.
+    /// A write that failed may have left part of a record, and what follows would stand behind garbage; or the file is not
+    /// where it was any more.
     broken: bool,
 }
 
@@ -216,6 +217,14 @@ impl LogFile {
         pushed
     }
 
+    fn check_named(&mut self) -> Result<(), StorageError> {
+        if self.file.is_named() {
+            return Ok(());
+        }
+        self.broken = true;
+        Err(StorageError::Displaced { path: self.path.clone() })
+    }
+
     fn check_broken(&self) -> Result<(), StorageError> {
         if self.broken { Err(StorageError::Broken { path: self.path.clone() }) } else { Ok(()) }
     }
@@ -225,6 +234,7 @@ impl LogFile {
     ///
     /// # Errors
     /// What the file system says. It may have lost what it could not write, so this is not tried again.
+    /// [`StorageError::Displaced`] when the name leads to this file no more: nobody would find what is written to it.
     pub fn sync(&mut self) -> Result<(), StorageError> {
         self.check_broken()?;
         let synced = self.file.sync().and_then(|()| if self.named { Ok(()) } else { self.file.sync_name() });
@@ -233,6 +243,7 @@ impl LogFile {
             StorageError::Io { path: self.path.clone(), cause }
         })?;
         self.named = true;
+        self.check_named()?;
         if self.unsealed && self.seals {
             // Where there is no room for the seal, what it would say is true all the same.
             self.unsealed = self.push(&seal(self.len)).is_err();
@@ -245,14 +256,17 @@ impl LogFile {
     ///
     /// # Errors
     /// What the file system says; then the file is as it was. Should only the directory fail to reach the disk, a power
-    /// cut may bring either file back, and nothing more is appended to this one.
+    /// cut may bring either file back, and nothing more is appended to this one. [`StorageError::Displaced`] when the name
+    /// leads to this file no more: what it leads to now is somebody else's.
     pub fn rewrite(&mut self, records: &[Record]) -> Result<(), StorageError> {
         let bytes = file_bytes(records).map_err(|len| StorageError::TooLarge { path: self.path.clone(), len })?;
         let path = self.path.clone();
         let io = |cause| StorageError::Io { path: path.clone(), cause };
         let mut beside = self.file.beside().map_err(io)?;
-        let replaced = beside.write(0, &bytes).and_then(|()| beside.sync()).and_then(|()| beside.take_place());
-        replaced.inspect_err(|_| beside.discard()).map_err(io)?;
+        let written = beside.write(0, &bytes).and_then(|()| beside.sync()).map_err(io);
+        // Asked as late as can be.
+        let replaced = written.and_then(|()| self.check_named()).and_then(|()| beside.take_place().map_err(io));
+        replaced.inspect_err(|_| beside.discard())?;
         self.file = beside;
         (self.len, self.unsealed, self.seals, self.named) = (bytes.len() as u64, false, true, true);
         self.broken = false;
@@ -475,6 +489,11 @@ pub enum StorageError {
         /// The file.
         path: PathBuf,
     },
+    /// Moved away, or another file put in its place, since it was opened.
+    Displaced {
+        /// The name that it had.
+        path: PathBuf,
+    },
     /// What the file system says.
     Io {
         /// The file.
@@ -501,6 +520,9 @@ impl fmt::Display for StorageError {
             }
             Self::TooLarge { path, len } => write!(f, "{}: a record of {len} bytes is too large", path.display()),
             Self::Broken { path } => write!(f, "{}: not written to after an earlier failure", path.display()),
+            Self::Displaced { path } => {
+                write!(f, "{}: moved away, or another file put in its place", path.display())
+            }
             Self::Io { path, cause } => write!(f, "{}: {cause}", path.display()),
         }
     }
