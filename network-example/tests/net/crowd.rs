@@ -56,12 +56,22 @@ impl Crowd {
         self.type_somewhere(person);
     }
 
-    /// Everybody waits until all have the same, and then somebody types a letter that everybody sees. What follows has that
-    /// one version below it; with twenty who never pause, a history has none, and each key costs what there is in all.
+    /// Everybody waits until all have the same, and goes to another place. What they type there has seen all that was before,
+    /// so that history has one version below it; without, each key costs what there is in all.
     pub(crate) async fn pause(&mut self) {
         self.until("all to be together", usize::MAX, are_together).await;
+        for person in 0..self.people.len() {
+            self.move_somewhere(person);
+        }
         self.anybody_types();
         self.until("all to be together again", usize::MAX, are_together).await;
+    }
+
+    fn move_somewhere(&mut self, person: usize) {
+        let Self { random, people } = self;
+        let session = &mut people[person].session;
+        let length = session.text().len::<Chars>().0;
+        session.move_caret(Chars(random.below(length + 1))).unwrap();
     }
 
     fn type_somewhere(&mut self, person: usize) {
