@@ -327,19 +327,19 @@ fn to_json(message: &impl Serialize) -> String {
     }
 }
 
-/// A META that fits [`MAX_MESSAGE`]. One of very many agents (about 5,000) does not; then part of it is left out, and
-/// the other end sends again what this one holds: slower, never wrong.
-pub(crate) fn bounded_meta(summary: Summary) -> Message {
+/// A META that fits `most` bytes. One of very many agents (about 5,000 in [`MAX_MESSAGE`]) does not; then part of it is left
+/// out, and the other end sends again what this one holds, once.
+pub(crate) fn bounded_meta(summary: Summary, most: usize) -> Message {
     /// The most that one span can cost: an agent and its fingerprint, and four numbers of up to five bytes.
     const SPAN: usize = 16 + 16 + 4 * 5;
     let count = summary.spans().count();
     let meta = Message::Meta(summary);
-    if count < MAX_MESSAGE / SPAN || meta.encode().len() < MAX_MESSAGE - 64 {
+    if count < most / SPAN || meta.encode().len() < most - 64 {
         return meta;
     }
     let mut part = Summary::new();
     if let Message::Meta(summary) = meta {
-        summary.spans().take(MAX_MESSAGE / SPAN - 64).for_each(|span| part.insert(span));
+        summary.spans().take(most / SPAN - 64).for_each(|span| part.insert(span));
     }
     Message::Meta(part)
 }

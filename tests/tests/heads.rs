@@ -4,8 +4,8 @@
 //! did, one more key in such a document was refused by everybody, and its own file could not be read again.
 
 use cede::{
-    AgentId, AuthorError, Chars, Deed, Dict, DictError, Document, Frontier, Json, JsonError, Mutation, Patch,
-    Place, Session,
+    AgentId, AuthorError, Chars, Deed, Dict, DictError, Document, Frontier, Json, JsonError, Mutation, Patch, Place,
+    Session,
 };
 use serde_json::json;
 

@@ -23,7 +23,7 @@ use std::time::Duration;
 use super::{Frame, Incoming, LinkError, Outgoing, other_kind};
 use crate::presence::Identity;
 use crate::rights::Rights;
-use crate::wire::{CHUNK, ClientControl, PROTOCOL, ServerControl, bounded_meta};
+use crate::wire::{CHUNK, ClientControl, MAX_MESSAGE, PROTOCOL, ServerControl, bounded_meta};
 
 /// See the module.
 #[derive(Debug)]
@@ -164,7 +164,7 @@ impl DictLink {
             }
             ServerControl::Resync => {
                 if let Some(connection) = &mut self.connection {
-                    connection.outbox.push(Frame::Sync(bounded_meta(dict.meta())));
+                    connection.outbox.push(Frame::Sync(bounded_meta(dict.meta(), MAX_MESSAGE)));
                 }
             }
             ServerControl::Notice { text } | ServerControl::Refused { reason: text, .. } => {
@@ -180,7 +180,7 @@ impl DictLink {
         let rights = self.rights;
         let Some(connection) = &mut self.connection else { return Ok(Vec::new()) };
         match &message {
-            Message::Meta(_) => connection.outbox.push(Frame::Sync(bounded_meta(dict.meta()))),
+            Message::Meta(_) => connection.outbox.push(Frame::Sync(bounded_meta(dict.meta(), MAX_MESSAGE))),
             Message::Done if !connection.is_online => {
                 connection.is_online = true;
                 return Ok(vec![DictChange::Online]);

@@ -17,7 +17,7 @@ use crate::planted::planted;
 use crate::presence::{Agreement, Identity, Peer, PeerId, Presence, VersionMark, bound, version_digest};
 use crate::rights::Rights;
 use crate::token::Token;
-use crate::wire::{CHUNK, ClientControl, PROTOCOL, ServerControl, bounded_meta};
+use crate::wire::{CHUNK, ClientControl, MAX_MESSAGE, PROTOCOL, ServerControl, bounded_meta};
 
 /// Fewer events than this are one frame, whatever they are.
 const FEW: usize = CHUNK / 32;
@@ -291,7 +291,7 @@ impl Link {
             }
             ServerControl::Ack { frames } => self.acknowledged(frames),
             ServerControl::Resync => {
-                self.send(Frame::Sync(bounded_meta(session.document().meta())));
+                self.send(Frame::Sync(bounded_meta(session.document().meta(), MAX_MESSAGE)));
                 Vec::new()
             }
             ServerControl::Version { mark, equal, differs } => self.server_stands(session, mark, &equal, &differs),
@@ -371,7 +371,7 @@ impl Link {
         let Some(connection) = &mut self.connection else {
             return;
         };
-        connection.outbox.push(Frame::Sync(bounded_meta(document.meta())));
+        connection.outbox.push(Frame::Sync(bounded_meta(document.meta(), MAX_MESSAGE)));
         // What the server holds may not be on its disk yet; an ack of at least 0 will say that it is.
         let frames = connection.frames;
         connection.unacknowledged.push_back(Batch { frames, spans: theirs.spans().collect() });

@@ -127,7 +127,17 @@ impl Kept {
     }
 
     pub(crate) fn each_chunk_since(&self, summary: &Summary, max_bytes: usize) -> impl Iterator<Item = Vec<u8>> {
-        self.0.iter().flat_map(move |document| document.each_chunk_since(summary, max_bytes))
+        self.each_chunk_from(0, summary, max_bytes).map(|(_, chunk)| chunk)
+    }
+
+    /// The same of the events from one on, each chunk with where to go on from.
+    pub(crate) fn each_chunk_from(
+        &self,
+        from: u64,
+        summary: &Summary,
+        max_bytes: usize,
+    ) -> impl Iterator<Item = (u64, Vec<u8>)> {
+        self.0.iter().flat_map(move |document| document.each_chunk_from(from, summary, max_bytes))
     }
 
     pub(crate) fn encode_since(&self, summary: &Summary) -> Option<Vec<u8>> {

@@ -54,7 +54,7 @@ use crate::planted::planted;
 use crate::presence::{Agreement, Identity, Peer, PeerId, Presence, VersionMark, version_digest};
 use crate::rights::Rights;
 use crate::token::Token;
-use crate::wire::{CHUNK, ClientControl, Refusal, ServerControl};
+use crate::wire::{CHUNK, ClientControl, MAX_FROM_SERVER, Refusal, ServerControl, bounded_meta};
 
 /// No member has this number: the server itself.
 const SERVER: PeerId = PeerId(0);
@@ -149,6 +149,8 @@ struct Member {
     refused: u32,
     /// DATA frames received from it.
     frames: u64,
+    /// What is still to be sent of the answer to its META. Boxed, because few wait for it.
+    rest: Option<Box<Rest>>,
     /// Since when its queue has been full.
     full_since: Option<Instant>,
     /// Messages about the others were dropped.
@@ -166,6 +168,13 @@ enum Flow {
     Live,
     /// Its queue was full; it is sent nothing until that is empty.
     Behind,
+}
+
+/// What somebody said to hold, and the event from which on the rest has not been sent. A META of very many agents says less
+/// than what is held, so to ask for it again would never end.
+struct Rest {
+    theirs: Summary,
+    from: u64,
 }
 
 struct Owed {
@@ -239,8 +248,11 @@ impl Room {
 
     /// Lets go of the document, which the store has, if nothing is under way. Says whether it rests now.
     pub(crate) fn rest(&mut self) -> bool {
-        let is_quiet =
-            self.unrest.is_none() && self.durable == self.pieces.appended() && self.storage_failure.is_none();
+        // Who is still to be sent some of the document needs it.
+        let is_quiet = self.unrest.is_none()
+            && self.durable == self.pieces.appended()
+            && self.storage_failure.is_none()
+            && self.members.values().all(|member| member.rest.is_none());
         if is_quiet && !self.rests {
             self.document = Kept::default();
             self.meta = None;
@@ -294,6 +306,7 @@ impl Room {
             flow: Flow::Greeted,
             refused: 0,
             frames: 0,
+            rest: None,
             full_since: None,
             roster_stale: false,
             ack_dropped: None,
@@ -301,7 +314,7 @@ impl Room {
         let welcome = ServerControl::Welcome { you: id, peers: self.others(id), rights, pass };
         member.outbox.greet(text_frame(&welcome));
         let document = &self.document;
-        let meta = self.meta.get_or_insert_with(|| Message::Meta(document.meta()).encode().into());
+        let meta = self.meta.get_or_insert_with(|| bounded_meta(document.meta(), MAX_FROM_SERVER).encode().into());
         member.outbox.greet(tungstenite::Message::Binary(meta.clone()));
         if let Some(reason) = &self.storage_failure {
             member.outbox.push(text_frame(&storage_notice(reason)));
@@ -433,7 +446,7 @@ impl Room {
             return;
         }
         match Message::decode(&frame) {
-            Ok(Message::Meta(summary)) => self.catch_up(now, id, &summary),
+            Ok(Message::Meta(summary)) => self.catch_up(now, id, summary),
             Ok(Message::Data(events)) => self.take_in(now, id, &events, frame),
             // What the member lacks was sent with the answer to its META, so this needs no answer. What its agent did
             // before is here now, and what it does from here on comes by this connection.
@@ -478,7 +491,9 @@ impl Room {
         }
         match member.flow {
             Flow::Behind => {
-                if member.send(now, text_frame(&ServerControl::Resync)) {
+                if let Some(rest) = member.rest.take() {
+                    self.send_rest(now, id, rest);
+                } else if member.send(now, text_frame(&ServerControl::Resync)) {
                     self.metrics.resyncs.add(1);
                     member.flow = Flow::Greeted;
                 }
@@ -575,34 +590,53 @@ impl Room {
         self.leave(now, id);
     }
 
-    /// Answers META with what it lacks, as far as the queue goes. A META that nobody asked for is left alone: answering
-    /// costs far more than asking.
-    fn catch_up(&mut self, now: Instant, id: PeerId, theirs: &Summary) {
+    /// Answers META with what it lacks, as far as the queue goes; the rest follows when that is empty. A META that nobody
+    /// asked for is left alone: answering costs far more than asking.
+    fn catch_up(&mut self, now: Instant, id: PeerId, theirs: Summary) {
         if self.members.get(&id).is_none_or(|member| member.flow != Flow::Greeted) {
             return;
         }
-        if let Err(forked) = self.document.check_meta(theirs) {
+        if let Err(forked) = self.document.check_meta(&theirs) {
             return self.dismiss(now, id, Refusal::Invalid, &forked.to_string());
         }
         let Some(member) = self.members.get_mut(&id) else {
             return;
         };
         let kept = if theirs.is_empty() { self.whole.frames(&self.document, self.stored_bytes) } else { None };
-        let mut sends = |frame| member.send(now, frame);
+        let Some(frames) = kept else {
+            return self.send_rest(now, id, Box::new(Rest { theirs, from: 0 }));
+        };
         let times = if planted("twice") { 2 } else { 1 };
-        let fits = (0..times).all(|_| match kept {
-            Some(frames) => frames.iter().all(|frame| sends(tungstenite::Message::Binary(frame.clone()))),
-            // What does not fit the queue is not even encoded: it would be again with the next resync.
-            None => {
-                let mut chunks = self.document.each_chunk_since(theirs, CHUNK);
-                chunks.all(|chunk| sends(binary_frame(Message::Data(chunk))))
-            }
-        });
-        if fits && sends(binary_frame(Message::Done)) {
+        let mut frames = std::iter::repeat_n(frames, times).flatten();
+        let fits = frames.all(|frame| member.send(now, tungstenite::Message::Binary(frame.clone())));
+        if fits && member.send(now, binary_frame(Message::Done)) {
             member.flow = Flow::Live;
             self.disturb(now);
         } else {
+            // Most of it has been sent, so its next META says what is lacking.
             member.flow = Flow::Behind;
+        }
+    }
+
+    /// Sends what somebody lacks from an event on, as far as the queue goes. What does not fit is not even encoded.
+    fn send_rest(&mut self, now: Instant, id: PeerId, mut rest: Box<Rest>) {
+        let Some(member) = self.members.get_mut(&id) else {
+            return;
+        };
+        let mut chunks = self.document.each_chunk_from(rest.from, &rest.theirs, CHUNK);
+        let left = chunks.try_fold(rest.from, |from, (end, chunk)| {
+            if member.send(now, binary_frame(Message::Data(chunk))) { Ok(end) } else { Err(from) }
+        });
+        drop(chunks);
+        match left {
+            Ok(_) if member.send(now, binary_frame(Message::Done)) => {
+                member.flow = Flow::Live;
+                self.disturb(now);
+            }
+            Ok(from) | Err(from) => {
+                rest.from = from;
+                (member.flow, member.rest) = (Flow::Behind, Some(rest));
+            }
         }
     }
 
@@ -956,6 +990,65 @@ mod tests {
             }
             assert_eq!(document.text().to_string(), ann.text().to_string());
         }
+    }
+
+    /// A META of very many agents leaves out some of what is held. When it was asked for again and again, the same part was
+    /// sent for ever.
+    #[test]
+    fn who_says_less_than_they_hold_is_sent_everything_once() {
+        let mut ann = Session::new(AgentId::new(9));
+        ann.insert(Chars(0), "known").unwrap();
+        let (mut room, now) = (Room::load(&[ann.document().encode()], LIMITS).unwrap(), Instant::now());
+        let (told, begun) = (ann.document().meta(), ann.document().clone());
+        let (outbox, mut pickup) = outbox(2 * CHUNK);
+        let (joining, _) = joining(1, Rights::Write);
+        let late = room.join(now, Joining { outbox, ..joining }).unwrap();
+        let writer = join(&mut room, now);
+        // What nothing is left of when it is packed.
+        let mut noise = 1_u64;
+        let mut write = |room: &mut Room, bytes: usize| {
+            let text: String = std::iter::repeat_with(|| {
+                noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                char::from(33 + (noise >> 57) as u8 % 90)
+            })
+            .take(bytes)
+            .collect();
+            ann.insert(ann.text().len::<Chars>(), &text).unwrap();
+            let data = Message::Data(ann.take_outgoing().unwrap());
+            room.receive_frame(now, writer, Bytes::from(data.encode()));
+        };
+        (0..20).for_each(|_| write(&mut room, CHUNK / 2));
+        room.receive_frame(now, late, Bytes::from(Message::Meta(told).encode()));
+        let (mut got, mut rounds, mut is_done) = (begun, 0, false);
+        while !is_done {
+            rounds += 1;
+            assert!(rounds < 40, "it goes on for ever");
+            while let Some(frame) = pickup.try_take() {
+                match frame {
+                    tungstenite::Message::Binary(frame) => match Message::decode(&frame) {
+                        Ok(Message::Data(events)) => {
+                            let before = got.event_count();
+                            got.import::<Chars>(&events).unwrap();
+                            assert!(got.event_count() > before, "something is sent twice");
+                        }
+                        Ok(Message::Done) => is_done = true,
+                        _ => {}
+                    },
+                    tungstenite::Message::Text(json) => assert!(!json.contains("resync"), "{json}"),
+                    _ => {}
+                }
+            }
+            // Others go on meanwhile.
+            if rounds == 2 {
+                write(&mut room, CHUNK / 2);
+            }
+            if pickup.flushed() {
+                assert!(!room.rest(), "the document is still needed");
+                room.drained(now, late);
+            }
+        }
+        assert_eq!(got.text().to_string(), room.text());
+        assert!(rounds > 3, "it fits at once: {rounds}");
     }
 
     #[test]
