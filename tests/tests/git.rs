@@ -79,6 +79,42 @@ fn said(output: &Output) -> String {
     [&output.stdout[..], &output.stderr].map(String::from_utf8_lossy).concat()
 }
 
+/// A text that somebody changes with any editor, opened in ours by turns: what its history says then.
+#[cfg(unix)]
+impl Repository {
+    fn opened(&self, text: &str) -> String {
+        use cede_tests::terminal::desk::{SIZE, quit, wait_until_open};
+        use cede_tests::terminal::{Command, Terminal};
+        self.write("notes.md", text);
+        let editor = Terminal::spawn("Ann", &Command::new(Path::new(CEDE), self.path()).arg("notes.md"), SIZE);
+        wait_until_open(&editor);
+        // Its last line is on the screen when the file has been taken in.
+        editor.wait_for_text(text.lines().last().expect("a line"));
+        quit(editor);
+        self.cede(&["cat", "notes.md.cede"])
+    }
+}
+
+/// Catches a difference that was taken from what one side had saved: Ben's word came doubled, and his paragraph twice.
+#[cfg(unix)]
+#[test]
+fn a_text_whose_conflict_was_resolved_by_hand_opens_as_it_was_resolved() {
+    let repository = Repository::with(&[]);
+    repository.opened("The quick fox\n");
+    repository.commit();
+    let merged = repository.merge(
+        |branch| drop(branch.opened("The lazy fox\n\nA paragraph of Ben's.\n")),
+        |main| drop(main.opened("The slow fox\n")),
+    );
+    assert_eq!(merged.status.code(), Some(1), "{}", said(&merged));
+    assert_eq!(repository.git(&["status", "--porcelain"]), "UU notes.md\nM  notes.md.cede\n");
+    let resolved = "The slow, lazy fox\n\nA paragraph of Ben's.\n";
+    repository.write("notes.md", resolved);
+    repository.commit();
+    assert_eq!(repository.opened(resolved), resolved);
+    assert_eq!(repository.read("notes.md"), resolved);
+}
+
 const BASE: &str = "{\n  \"name\": \"tea\",\n  \"deps\": {\n    \"b\": 1\n  },\n  \"files\": [\n    \"x\"\n  ]\n}\n";
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! Knows two strings and nothing else. Lines are compared first, which is fast and keeps edits
 //! inside the lines that differ; what differs is compared again by words, so that a changed word
-//! does not take its whole line along (somebody may be typing there). Both passes are Myers'
+//! does not take its whole line along (somebody may be typing there). All passes are Myers'
 //! algorithm (`similar`), O(length × differences), under one deadline: when it passes, what is
 //! left is taken as replaced, which is a larger edit and just as true.
 
@@ -18,23 +18,60 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// The edits that make `before` into `after`, in order, each in the text left by the one before.
 #[must_use]
 pub fn difference(before: &str, after: &str) -> Vec<Patch<Chars>> {
-    let mut edits = Edits { deadline: Instant::now() + PATIENCE, at: 0, patches: Vec::new() };
-    edits.compare(
-        &before.split_inclusive('\n').collect::<Vec<_>>(),
-        &after.split_inclusive('\n').collect::<Vec<_>>(),
-        Grain::Lines,
-    );
+    edits(before, after, Grain::Words, deadline())
+}
+
+/// How many chars of `after` are not in `before`; `None` when `deadline` passes before that is known. By chars, nothing is
+/// new when two words that were run together are put apart; by words, all of a word is that is not the same.
+#[must_use]
+pub fn added(before: &str, after: &str, finest: Grain, deadline: Instant) -> Option<usize> {
+    let edits = edits(before, after, finest, deadline);
+    let added = edits.iter().map(|edit| edit.inserted.chars().count()).sum();
+    (Instant::now() < deadline).then_some(added)
+}
+
+/// When a comparison that begins now is to end.
+#[must_use]
+pub fn deadline() -> Instant {
+    Instant::now() + PATIENCE
+}
+
+fn edits(before: &str, after: &str, finest: Grain, deadline: Instant) -> Vec<Patch<Chars>> {
+    let mut edits = Edits { finest, deadline, at: 0, patches: Vec::new() };
+    edits.compare(&Grain::Lines.cut(before), &Grain::Lines.cut(after), Grain::Lines);
     edits.patches
 }
 
 /// Into what the texts compared are cut.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Grain {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grain {
+    /// Each with the line feed at its end.
     Lines,
+    /// Runs of letters and digits, runs of blanks, and single other characters.
     Words,
+    /// Each by itself.
+    Chars,
+}
+
+impl Grain {
+    fn cut(self, text: &str) -> Vec<&str> {
+        match self {
+            Self::Lines => text.split_inclusive('\n').collect(),
+            Self::Words => words(text),
+            Self::Chars => text.char_indices().map(|(at, c)| &text[at..at + c.len_utf8()]).collect(),
+        }
+    }
+
+    fn finer(self) -> Self {
+        match self {
+            Self::Lines => Self::Words,
+            Self::Words | Self::Chars => Self::Chars,
+        }
+    }
 }
 
 struct Edits {
+    finest: Grain,
     deadline: Instant,
     /// Where the next piece stands in the text as edited so far, in chars.
     at: usize,
@@ -48,17 +85,17 @@ impl Edits {
             let (former, latter) = (op.old_range(), op.new_range());
             match op {
                 DiffOp::Equal { .. } => self.at += chars_in(&before[former]),
-                DiffOp::Replace { .. } if grain == Grain::Lines => {
-                    self.compare_words(&before[former], &after[latter]);
+                DiffOp::Replace { .. } if grain != self.finest => {
+                    self.compare_finer(&before[former], &after[latter], grain.finer());
                 }
                 _ => self.replace(&before[former], &after[latter]),
             }
         }
     }
 
-    fn compare_words(&mut self, before: &[&str], after: &[&str]) {
+    fn compare_finer(&mut self, before: &[&str], after: &[&str], grain: Grain) {
         let (before, after) = (before.concat(), after.concat());
-        self.compare(&words(&before), &words(&after), Grain::Words);
+        self.compare(&grain.cut(&before), &grain.cut(&after), grain);
     }
 
     fn replace(&mut self, before: &[&str], after: &[&str]) {
@@ -139,6 +176,22 @@ mod tests {
                 found.iter().map(|edit| (edit.start.0, edit.deleted.0, edit.inserted.as_str())).collect();
             assert_eq!(found, expected, "{before:?} -> {after:?}");
         }
+    }
+
+    #[test]
+    fn what_is_added_is_counted_by_chars() {
+        let cases = [
+            ("", "", 0),
+            ("same\n", "same\nand\n", 4),
+            ("gone and left\n", "left\n", 0),
+            ("slowlazy fox\n", "slow, lazy fox\n", 2),
+            ("red fox\n", "red dog\n", 2),
+        ];
+        for (before, after, expected) in cases {
+            assert_eq!(added(before, after, Grain::Chars, deadline()), Some(expected), "{before:?} -> {after:?}");
+        }
+        assert_eq!(added("slowlazy fox\n", "slow, lazy fox\n", Grain::Words, deadline()), Some(10));
+        assert_eq!(added("a\n", "b\n", Grain::Chars, Instant::now()), None, "nobody knows when there is no time");
     }
 
     #[test]

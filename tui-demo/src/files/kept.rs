@@ -1,13 +1,15 @@
 //! What history files of whatever kind hold, read into one document.
 //!
-//! Knows which records bring events. Does not know what the others say: whoever rewrites a file keeps them as they are.
+//! Knows which records bring events, and which say what a text file may hold. Whoever rewrites a file keeps those that bring
+//! no events as they are.
 
 use std::path::Path;
 
 use cede::storage::{Kind, LogFile, Record, TornTail};
-use cede::{AgentId, AnyDocument, DocumentKind, Saved, SavedError};
+use cede::{AgentId, AnyDocument, DocumentKind, Frontier, Saved, SavedError};
 
 use super::history::HistoryError;
+use super::resume::Resume;
 
 /// The records of a file, without locking or changing it.
 ///
@@ -47,4 +49,12 @@ pub fn merge(document: &mut AnyDocument, records: &[Record]) -> Result<(), Saved
         Kind::Saved => Ok(document.merge(&Saved::open(&record.payload[..])?.document()?.encode())?),
         Kind::Undo => Ok(()),
     })
+}
+
+/// The versions that the text file of these records may hold, the surest first.
+#[must_use]
+pub fn saved(records: &[Record]) -> Vec<Frontier> {
+    let resumes = records.iter().filter(|record| record.kind == Kind::Undo);
+    let last = resumes.filter_map(|record| Resume::decode(&record.payload).ok()).next_back();
+    last.map_or_else(Vec::new, |resume| resume.saved)
 }

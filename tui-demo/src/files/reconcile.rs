@@ -5,10 +5,22 @@
 //! concurrently to everything typed since; so the engine merges it like any other author's work
 //! and nobody's typing is lost. Costs a checkout of that version, and a clone of the document
 //! when there is something to settle.
+//!
+//! When histories were united, by git for instance, the file may be a mixture of what several
+//! versions say. Written at one of them, the difference would enter a second time what the others
+//! hold already, so it is written at the version that unites them:
+//!
+//! ```text
+//!          ┌ ann's saved version ┐
+//!   base ──┤                     ├── both ── the difference of the file
+//!          └ ben's saved version ┘
+//! ```
 
-use cede::{AgentId, AuthorError, Buffer, Document, Frontier};
+use std::time::Instant;
 
-use crate::files::difference::difference;
+use cede::{AgentId, AuthorError, Buffer, Document, Frontier, VersionError};
+
+use crate::files::difference::{Grain, added, deadline, difference};
 
 /// How a file's text stands to a history.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,20 +50,78 @@ pub fn reconcile(document: &Document, saved: &[Frontier], text: &str, agent: Age
     if reads(document.text(), text) {
         return Ok(Standing::Equal);
     }
-    let known: Vec<(&Frontier, Buffer)> =
-        saved.iter().filter_map(|version| Some((version, document.checkout(version).ok()?))).collect();
+    let known = versions(document, saved);
     if let Some((version, _)) = known.iter().find(|(_, held)| reads(held, text)) {
-        return Ok(Standing::Behind((*version).clone()));
+        return Ok(Standing::Behind(version.clone()));
     }
-    let (base, held) = match known.first() {
-        Some((version, held)) => ((*version).clone(), held.to_string()),
-        None => (document.frontier(), document.text().to_string()),
-    };
+    let (base, held) = base_of(&known, document, text);
     let mut edited = document.clone();
     let version = edited.author(agent, &base, &difference(&held, text))?;
     // Not empty: the texts differ, so there was at least one edit.
     let events = edited.encode_since(&document.summary()).unwrap_or_default();
     Ok(Standing::Edited { events, version })
+}
+
+/// The versions that are known with their texts, and last, if there are several, the one that unites them.
+fn versions(document: &Document, saved: &[Frontier]) -> Vec<(Frontier, Buffer)> {
+    let mut known: Vec<(Frontier, Buffer)> =
+        saved.iter().filter_map(|version| Some((version.clone(), document.checkout(version).ok()?))).collect();
+    if known.len() > 1 {
+        known.extend(united(document, known.iter().map(|(version, _)| version)));
+    }
+    known
+}
+
+/// The version in which everything is that one of these has, and its text.
+fn united<'a>(document: &Document, versions: impl Iterator<Item = &'a Frontier>) -> Option<(Frontier, Buffer)> {
+    let mut ids: Vec<_> = versions.flat_map(|version| version.ids().iter().copied()).collect();
+    loop {
+        let version = Frontier::from_ids(ids.clone());
+        match document.checkout(&version) {
+            Ok(held) => return Some((version, held)),
+            // What another one has seen is in there without being named. One id less each time, so this ends.
+            Err(VersionError::NotConcurrent { id }) => ids.retain(|&other| other != id),
+            Err(VersionError::UnknownEvent { .. }) => return None,
+        }
+    }
+}
+
+/// The version to write the difference at, and its text: the surest, unless the file has been made from a later one.
+///
+/// That is the one that unites them all as soon as the file has anything of what it has beyond the surest, were it half a
+/// word: all of that was in somebody's file, so what is not there any more was taken out. It is the newest when the file has
+/// most of what that has beyond, for then it came from somebody whose events are here already. A little proves nothing there:
+/// what was typed and not saved would be taken back because other words are like it.
+fn base_of(known: &[(Frontier, Buffer)], document: &Document, text: &str) -> (Frontier, String) {
+    let spelled = |(version, held): &(Frontier, Buffer)| (version.clone(), held.to_string());
+    let newest = (document.frontier(), document.text().to_string());
+    let (Some(surest), Some(united)) = (known.first().map(spelled), known.last().map(spelled)) else { return newest };
+    let deadline = deadline();
+    let mut base = surest;
+    if beyond(&base, &united, text, Grain::Chars, deadline).is_some_and(|(held, _)| held > 0) {
+        base = united;
+    }
+    if beyond(&base, &newest, text, Grain::Words, deadline).is_some_and(|(held, all)| 2 * held > all) {
+        base = newest;
+    }
+    base
+}
+
+/// How many chars `later` has beyond `base` that the file has as well, and how many in all. `None` when these are one
+/// version, or there is no time to find out.
+fn beyond(
+    base: &(Frontier, String),
+    later: &(Frontier, String),
+    text: &str,
+    grain: Grain,
+    deadline: Instant,
+) -> Option<(usize, usize)> {
+    if base.0 == later.0 {
+        return None;
+    }
+    let added = |before: &str, after: &str| added(before, after, grain, deadline);
+    let held = added(&base.1, text)?.saturating_sub(added(&later.1, text)?);
+    Some((held, added(&base.1, &later.1)?))
 }
 
 /// Is this the buffer's text? Compared in place, chunk by chunk.
@@ -110,6 +180,72 @@ mod tests {
         let unknown: Frontier = "000000000000000000000000000000ff/3".parse().expect("a version");
         settle(&mut session, &[unknown], "from the file");
         assert_eq!(session.text().to_string(), "from the file");
+    }
+
+    /// Ann, Ben, and both united: what each has done to the same text.
+    fn united_histories(ann: (usize, usize, &str), ben: (usize, usize, &str)) -> (Session, [Frontier; 2]) {
+        let mut base = Session::new(ME);
+        base.insert(Chars(0), "The quick fox\n\nThe end.\n").expect("typed");
+        let edited = |agent, (start, deleted, inserted): (usize, usize, &str)| {
+            let mut session = Session::with_document(base.document().clone(), AgentId::new(agent));
+            session.replace(Chars(start)..Chars(start + deleted), inserted).expect("typed");
+            session
+        };
+        let (mut ann, ben) = (edited(3, ann), edited(4, ben));
+        let saved = [&ann, &ben].map(|session| session.document().frontier());
+        ann.merge::<Chars>(&ben.document().encode()).expect("merged");
+        (ann, saved)
+    }
+
+    /// Catches a difference taken from what Ann had saved: Ben's events are there beside it, and so his word came doubled
+    /// and his paragraph twice.
+    #[test]
+    fn what_was_resolved_by_hand_holds_what_both_have_once() {
+        let ben = (4, 19, "lazy fox\n\nThe end.\n\nA paragraph of Ben's.\n");
+        for text in ["The slow, lazy fox\n\nThe end.\n\nA paragraph of Ben's.\n", "The slow, lazy fox\n\nThe end.\n"] {
+            for order in [[0, 1], [1, 0]] {
+                let (mut session, saved) = united_histories((4, 5, "slow"), ben);
+                settle(&mut session, &order.map(|side: usize| saved[side].clone()), text);
+                assert_eq!(session.text().to_string(), text);
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_typed_after_histories_were_united_stays() {
+        let (mut session, saved) = united_histories((4, 5, "slow"), (23, 0, "\nA paragraph of Ben's.\n"));
+        session.insert(Chars(0), "Typed since. ").expect("typed");
+        settle(&mut session, &saved, "The slow, lazy fox\n\nThe end.\n\nA paragraph of Ben's.\n");
+        let expected = "Typed since. The slow, lazy fox\n\nThe end.\n\nA paragraph of Ben's.\n";
+        assert_eq!(session.text().to_string(), expected);
+    }
+
+    /// Catches a base that is taken because it is nearer to the file, or as near.
+    #[test]
+    fn what_was_typed_since_stays_however_near_the_newest_version_is() {
+        for (start, deleted, typed, text, expected) in [
+            (4, 3, "ccc", "aaa ddd\n", "aaa cccddd\n"),
+            (4, 3, "c", "aaa ddd\n", "aaa cddd\n"),
+            (7, 0, " hello", "aaa bbb shell\n", "aaa bbb hello shell\n"),
+        ] {
+            let mut session = Session::new(ME);
+            session.insert(Chars(0), "aaa bbb\n").expect("typed");
+            let saved = session.document().frontier();
+            session.replace(Chars(start)..Chars(start + deleted), typed).expect("typed");
+            settle(&mut session, &[saved], text);
+            assert_eq!(session.text().to_string(), expected);
+        }
+    }
+
+    /// Catches typing that was entered a second time, because it had come with the file as well.
+    #[test]
+    fn a_text_that_was_edited_where_the_typing_since_is_known_is_right() {
+        let mut session = Session::new(ME);
+        session.insert(Chars(0), "One.\n").expect("typed");
+        let saved = session.document().frontier();
+        session.insert(Chars(5), "Two, typed since.\n").expect("typed");
+        settle(&mut session, &[saved], "One.\nTwo, typed since!\n");
+        assert_eq!(session.text().to_string(), "One.\nTwo, typed since!\n");
     }
 
     #[test]

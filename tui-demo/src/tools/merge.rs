@@ -1,14 +1,15 @@
 //! Histories united, and compared.
 //!
 //! Knows files of one kind and the union of what they hold. An output that is there already is one of them, so that
-//! merging again changes nothing and nothing is ever lost.
+//! merging again changes nothing and nothing is ever lost. Of a text it is kept as well which versions its file may hold:
+//! those of each history, for git may have left either side's text there, or a mixture.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use cede::storage::{Kind, LogFile, Record};
 use cede::sync::Replica;
-use cede::{AgentId, AnyDocument, DocumentKind, EventId, EventSpan, Summary};
+use cede::{AgentId, AnyDocument, DocumentKind, EventId, EventSpan, Frontier, Summary};
 use serde_json::Value;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
@@ -16,6 +17,7 @@ use super::names::Names;
 use super::{ToolError, values};
 use crate::files::history::HistoryError;
 use crate::files::kept;
+use crate::files::resume::Resume;
 use crate::plural::counted;
 
 /// Whoever reads only.
@@ -48,11 +50,18 @@ pub(super) fn unite(files: &[PathBuf], into: &Path) -> Result<u64, ToolError> {
     let there = kept::document(NOBODY, &opened.records).map_err(|error| refused(into, error))?;
     let document = union.document.unwrap_or_else(|| AnyDocument::new(DocumentKind::Text, NOBODY));
     lacking(&document)?;
-    if document.summary() != there.summary() {
+    let mut saved = kept::saved(&opened.records);
+    let elsewhere = union.saved.into_iter().filter(|version| !saved.contains(version)).collect::<Vec<_>>();
+    if document.summary() != there.summary() || !elsewhere.is_empty() {
         // What the next session of a text needs besides its events stays as it is.
         let besides = opened.records.into_iter().filter(|record| record.kind == Kind::Undo);
         let events = Record { kind: Kind::Events, payload: document.encode() };
-        let records: Vec<Record> = std::iter::once(events).chain(besides).collect();
+        let mut records: Vec<Record> = std::iter::once(events).chain(besides).collect();
+        if !elsewhere.is_empty() {
+            saved.extend(elsewhere);
+            let resume = Resume { saved, undo: Vec::new() };
+            records.push(Record { kind: Kind::Undo, payload: resume.encode() });
+        }
         opened.file.rewrite(&records).map_err(|source| ToolError::Storage { path: into.to_owned(), source })?;
     }
     Ok(document.event_count())
@@ -64,6 +73,8 @@ struct Union {
     document: Option<AnyDocument>,
     /// The first of them that has events.
     first: PathBuf,
+    /// The versions that their text files may hold, each once.
+    saved: Vec<Frontier>,
 }
 
 impl Union {
@@ -77,7 +88,13 @@ impl Union {
             let paths = Box::new([self.first.clone(), path.to_owned()]);
             return Err(ToolError::Kinds { paths, kinds: [document.kind(), kind] });
         }
-        kept::merge(document, records).map_err(|error| refused(path, error))
+        kept::merge(document, records).map_err(|error| refused(path, error))?;
+        for version in kept::saved(records) {
+            if !self.saved.contains(&version) {
+                self.saved.push(version);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -163,5 +180,38 @@ fn differ(
             before.map_or(Ok(()), |value| writeln!(out, "-{path} {value}"))?;
             after.map_or(Ok(()), |value| writeln!(out, "+{path} {value}"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cede::{Chars, Document, Session};
+
+    /// A history with a text and the version that its file holds.
+    fn history(path: &Path, agent: u128, text: &str) -> Frontier {
+        let mut session = Session::with_document(Document::new(), AgentId::new(agent));
+        session.insert(Chars(0), text).unwrap();
+        let saved = session.document().frontier();
+        let resume = Resume { saved: vec![saved.clone()], undo: b"undo".to_vec() };
+        let mut file = LogFile::open(path).unwrap().file;
+        file.append(Kind::Events, &session.document().encode()).unwrap();
+        file.append(Kind::Undo, &resume.encode()).unwrap();
+        saved
+    }
+
+    /// Catches a union that knows what one of the text files holds, and not the other: git leaves either or a mixture.
+    #[test]
+    fn a_union_knows_what_the_text_file_of_each_history_holds_and_once_is_enough() {
+        let folder = tempfile::tempdir().unwrap();
+        let [ours, theirs] = ["ours.cede", "theirs.cede"].map(|name| folder.path().join(name));
+        let saved = vec![history(&ours, 1, "ours"), history(&theirs, 2, "theirs")];
+        let files = [ours.clone(), theirs];
+        unite(&files, &ours).unwrap();
+        let loaded = crate::files::history::read(&ours).unwrap();
+        assert_eq!((loaded.saved, loaded.undo), (saved, vec![b"undo".to_vec()]));
+        let before = std::fs::read(&ours).unwrap();
+        unite(&files, &ours).unwrap();
+        assert_eq!(std::fs::read(&ours).unwrap(), before);
     }
 }
