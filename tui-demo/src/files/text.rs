@@ -141,42 +141,102 @@ pub fn read(path: &Path) -> Result<Option<Snapshot>, TextError> {
 /// Returns the stamp of the file written.
 ///
 /// # Errors
-/// [`TextError::Io`], also when the file itself may not be written although its folder may; [`TextError::NotAFile`].
-/// The file is then as it was; should only the folder fail to reach the disk, a power cut may bring either content back.
+/// [`TextError::Io`], also when the file itself may not be written although its folder may; [`TextError::NotAFile`];
+/// [`TextError::Changed`]. The file is then as it was; should only the folder fail to reach the disk, a power cut may bring
+/// either content back.
 pub fn write(path: &Path, text: &str, form: Form) -> Result<Stamp, TextError> {
+    let io = |error| TextError::io(path, Doing::Write, error);
     let target = follow_links(path);
-    let former = fs::metadata(&target).ok();
-    if former.as_ref().is_some_and(|metadata| !metadata.is_file()) {
-        return Err(TextError::NotAFile { path: path.into() });
+    let former = Former::open(path, &target)?;
+    let mut beside = Beside::make(&target, former.is_some()).map_err(io)?;
+    if let Some(former) = &former {
+        beside.keep_permissions(&former.metadata).map_err(io)?;
     }
-    if former.is_some() {
-        // A rename asks the folder alone; whoever made the file read-only meant the file.
-        OpenOptions::new().write(true).open(&target).map_err(|error| TextError::io(path, Doing::Write, error))?;
-    }
-    let temporary = temporary_beside(&target);
-    let written = fill(&temporary, &form.encode(text), former.as_ref())
-        .and_then(|()| fs::rename(&temporary, &target))
-        .and_then(|()| sync_folder(&target))
-        .and_then(|()| fs::metadata(&target));
-    match written {
-        Ok(metadata) => Ok(Stamp::from_metadata(&metadata)),
-        Err(error) => {
-            // Best effort: after a failed rename the temporary file is of no use to anybody.
-            let _ = fs::remove_file(&temporary);
-            Err(TextError::io(path, Doing::Write, error))
+    let stamp = beside.fill(&form.encode(text)).map_err(io)?;
+    replace(path, &target, former.map(|former| former.stamp), beside)?;
+    Ok(stamp)
+}
+
+/// Puts a file in the place of the one that had this stamp.
+fn replace(path: &Path, target: &Path, former: Option<Stamp>, beside: Beside) -> Result<(), TextError> {
+    check_unchanged(path, target, former)?;
+    let placed = beside.take_place(target).and_then(|()| sync_folder(target));
+    placed.map_err(|error| TextError::io(path, Doing::Write, error))
+}
+
+/// Another program may have written it while we made ready to.
+fn check_unchanged(path: &Path, target: &Path, former: Option<Stamp>) -> Result<(), TextError> {
+    if Stamp::of(target)? == former { Ok(()) } else { Err(TextError::Changed { path: path.into() }) }
+}
+
+/// The file that is to be written, as it is before.
+struct Former {
+    metadata: fs::Metadata,
+    stamp: Stamp,
+}
+
+impl Former {
+    /// `None` when there is no file.
+    fn open(path: &Path, target: &Path) -> Result<Option<Self>, TextError> {
+        let Ok(metadata) = fs::metadata(target) else { return Ok(None) };
+        if !metadata.is_file() {
+            return Err(TextError::NotAFile { path: path.into() });
         }
+        let io = |error| TextError::io(path, Doing::Write, error);
+        // A rename asks the folder alone; whoever made the file read-only meant the file.
+        let file = OpenOptions::new().write(true).open(target).map_err(io)?;
+        let metadata = file.metadata().map_err(io)?;
+        let stamp = Stamp::from_metadata(&metadata);
+        Ok(Some(Self { metadata, stamp }))
     }
 }
 
-fn fill(temporary: &Path, bytes: &[u8], former: Option<&fs::Metadata>) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).open(temporary)?;
-    // Before the content, so that a private text is never readable by others, not for a moment.
-    if let Some(former) = former {
-        keep_owner(temporary, former);
-        fs::set_permissions(temporary, former.permissions())?;
+/// A file of ours beside the one whose place it is to take. Without having done so it goes when this is dropped.
+struct Beside {
+    file: File,
+    name: PathBuf,
+    placed: bool,
+}
+
+impl Beside {
+    fn make(target: &Path, replaces: bool) -> io::Result<Self> {
+        let name = temporary_beside(target);
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        if replaces {
+            // A private text is never readable by others, not for a moment.
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        }
+        Ok(Self { file: options.open(&name)?, name, placed: false })
     }
-    file.write_all(bytes)?;
-    file.sync_all()
+
+    fn keep_permissions(&self, former: &fs::Metadata) -> io::Result<()> {
+        keep_owner(&self.name, former);
+        self.file.set_permissions(former.permissions())
+    }
+
+    /// The stamp is that of our content: a rename changes none of it, and what somebody writes later has another one.
+    fn fill(&mut self, bytes: &[u8]) -> io::Result<Stamp> {
+        self.file.write_all(bytes)?;
+        self.file.sync_all()?;
+        Ok(Stamp::from_metadata(&self.file.metadata()?))
+    }
+
+    fn take_place(mut self, target: &Path) -> io::Result<()> {
+        fs::rename(&self.name, target)?;
+        self.placed = true;
+        Ok(())
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        if !self.placed {
+            // Best effort: it is of no use to anybody.
+            let _ = fs::remove_file(&self.name);
+        }
+    }
 }
 
 /// Only root may give files away; everybody else writes files of their own anyway, or of a group
@@ -259,6 +319,11 @@ pub enum TextError {
         /// What it was taken for.
         path: PathBuf,
     },
+    /// Another program wrote it while it was about to be replaced.
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// The system refused.
     Io {
         /// The file.
@@ -286,6 +351,9 @@ impl fmt::Display for TextError {
                 write!(f, "{} has {bytes} bytes; texts up to {MAX_BYTES} bytes are opened", path.display())
             }
             Self::NotAFile { path } => write!(f, "{} is not a plain file", path.display()),
+            Self::Changed { path } => {
+                write!(f, "not saved: another program has just written {}; save again", path.display())
+            }
             Self::Io { path, doing, source } => {
                 let verb = match doing {
                     Doing::Read => "read",
@@ -372,6 +440,46 @@ mod tests {
         let may_write = OpenOptions::new().write(true).open(&path).is_ok();
         assert_eq!(write(&path, "after", Form::default()).is_ok(), may_write);
         assert_eq!(fs::read_to_string(&path).expect("read"), if may_write { "after" } else { "before" });
+    }
+
+    /// Catches a stamp that is asked for by name once the file is in its place: whoever has written there by then was taken
+    /// for us, and overwritten by the next save. Some of the rounds are that close.
+    #[test]
+    fn what_another_program_writes_right_after_us_is_not_taken_for_ours() {
+        const ROUNDS: usize = 30;
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("notes.md");
+        for round in 0..ROUNDS {
+            let ours = format!("ours, {round}");
+            std::thread::scope(|scope| {
+                let other = scope.spawn(|| {
+                    while !fs::read_to_string(&path).is_ok_and(|text| text == ours) {}
+                    fs::write(&path, "theirs, right after").expect("written");
+                });
+                let stamp = write(&path, &ours, Form::default()).expect("written");
+                other.join().expect("written");
+                assert_ne!(Some(stamp), Stamp::of(&path).expect("there"), "round {round}");
+            });
+        }
+    }
+
+    /// Catches a rename that does not look: what was written since the last look would be gone unseen.
+    #[test]
+    fn what_another_program_writes_while_we_make_ready_is_not_replaced() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for before in [Some("before"), None] {
+            let path = folder.path().join("notes.md");
+            before.iter().for_each(|text| fs::write(&path, text).expect("written"));
+            let former = Former::open(&path, &path).expect("to be written");
+            let mut beside = Beside::make(&path, former.is_some()).expect("a file beside it");
+            beside.fill(b"ours").expect("written");
+            fs::write(&path, "theirs, meanwhile").expect("written");
+            let error = replace(&path, &path, former.map(|former| former.stamp), beside).expect_err("changed");
+            assert!(error.to_string().contains("another program has just written"), "{error}");
+            assert_eq!(fs::read_to_string(&path).expect("read"), "theirs, meanwhile");
+            fs::remove_file(&path).expect("removed");
+            assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 0, "a file was left beside it");
+        }
     }
 
     #[cfg(unix)]
