@@ -309,6 +309,23 @@ fn a_rewrite_takes_the_place_of_everything_and_appending_goes_on() {
     assert_eq!(LogFile::open(&path).expect("a log").records, all);
 }
 
+/// Catches a rewrite that belongs to whoever made it: others, whose file it was, could not open it any more.
+#[cfg(unix)]
+#[test]
+fn a_rewrite_keeps_owner_group_and_mode() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+    let path = path("rewrite-owner");
+    let (_, _) = written(&path, &records());
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("our file");
+    if chown(&path, Some(4001), Some(4003)).is_err() {
+        cede_tests::tell("skipped: giving files away takes root");
+        return;
+    }
+    LogFile::open(&path).expect("a log").file.rewrite(&[]).expect("room on the disk");
+    let metadata = fs::metadata(&path).expect("the file");
+    assert_eq!((metadata.uid(), metadata.gid(), metadata.mode() & 0o777), (4001, 4003, 0o640));
+}
+
 /// A rewrite that cannot be done leaves the file as it was, and the log goes on.
 #[test]
 fn a_rewrite_that_fails_changes_nothing() {

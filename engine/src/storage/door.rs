@@ -5,7 +5,7 @@
 
 use super::StorageError;
 use std::fmt;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -95,12 +95,11 @@ impl Door for OnDisk {
         beside.push(".rewrite");
         // Whoever holds this file's lock is the only one to make it; what may lie there is left from a rewrite that was
         // stopped.
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&beside)?;
+        let file = private().read(true).open(&beside)?;
         let made = Self { file, path: self.path.clone(), beside: Some(PathBuf::from(beside)) };
         // The lock goes with the file, so nobody finds the new one unlocked.
         made.file.lock()?;
-        // A history may be more private than files usually are.
-        made.file.set_permissions(std::fs::metadata(&self.path)?.permissions())?;
+        keep_access(&made.file, &std::fs::metadata(&self.path)?)?;
         Ok(Box::new(made))
     }
 
@@ -116,6 +115,33 @@ impl Door for OnDisk {
             drop(std::fs::remove_file(beside));
         }
     }
+}
+
+/// How to make a file that takes another one's place, or to replace one that was left: whoever opens it before it is as private
+/// as that one could read it later.
+pub(super) fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// Gives a file that is to take another one's place its mode, and its group and owner as far as the system lets us. The bits
+/// for a group are not for another one.
+#[cfg(unix)]
+pub(super) fn keep_access(made: &File, former: &Metadata) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+    // The group by itself: who may not give a file away may still give it to a group that they are in.
+    let others = if fchown(made, None, Some(former.gid())).is_ok() { 0o7777 } else { 0o7707 };
+    // Refused to all but root, and no reason not to write: the group, or everybody, can still do what they could.
+    drop(fchown(made, Some(former.uid()), None));
+    made.set_permissions(std::fs::Permissions::from_mode(former.mode() & others))
+}
+
+#[cfg(not(unix))]
+pub(super) fn keep_access(made: &File, former: &Metadata) -> io::Result<()> {
+    made.set_permissions(former.permissions())
 }
 
 /// Waits until the name of a file is on the disk.

@@ -3,7 +3,7 @@
 //! Knows names and the order in which files come to lie there: `NAME.json`, `NAME.meta.json`, and then `NAME.done`. Each
 //! is there as a whole or not at all, whenever the process or the machine stops. Does not know what is in them.
 
-use super::door::sync_directory;
+use super::door::{keep_access, private, sync_directory};
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, OpenOptions};
@@ -11,14 +11,20 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Puts these bytes in the place of a file, or makes one: a reader or a power cut sees the file before or after. One
-/// process at a time writes a file of this name.
+/// process at a time writes a file of this name. Whoever could open it still can, and nobody else.
 ///
 /// # Errors
 /// What the file system says. Should only the directory fail to reach the disk, a power cut may bring either file back.
 pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let beside = beside(path);
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&beside)?;
+    let former = fs::metadata(path).ok();
+    let mut file = match former {
+        Some(_) => private().open(&beside)?,
+        None => OpenOptions::new().write(true).create(true).truncate(true).open(&beside)?,
+    };
     file.write_all(bytes)?;
+    // Not before: what a stopped process leaves may be written to by the next one, also where the file may not.
+    former.map_or(Ok(()), |former| keep_access(&file, &former))?;
     file.sync_all()?;
     fs::rename(&beside, path)?;
     sync_directory(path)
@@ -144,5 +150,28 @@ impl std::error::Error for FinishError {
             Self::Io { cause, .. } => Some(cause),
             Self::Name { .. } | Self::Waits { .. } => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Catches a replacement that is for everybody.
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_is_replaced_stays_as_private_as_it_was() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = std::env::temp_dir().join(format!("cede-replace-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("merged.json");
+        replace_file(&path, b"before").unwrap();
+        for mode in [0o600, 0o640, 0o666] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            replace_file(&path, b"after").unwrap();
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode);
+        }
+        assert_eq!(fs::read(&path).unwrap(), b"after");
+        fs::remove_dir_all(&folder).unwrap();
     }
 }
