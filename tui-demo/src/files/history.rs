@@ -19,6 +19,8 @@ use std::time::Duration;
 use cede::storage::{Kind, LogFile, Outline, Record, StorageError, TornTail};
 use cede::{Buffer, Document, Frontier, ImportError, Saved, SavedError, Summary};
 
+#[cfg(unix)]
+use crate::files::attributes;
 use crate::files::resume::{Resume, ResumeError};
 
 /// About how large one record becomes: far below what the log takes, far above what its head
@@ -226,10 +228,12 @@ impl Drop for History {
 /// be done, opening says why.
 #[cfg(unix)]
 fn make_as_private(path: &Path) {
-    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-    if let Ok(text) = fs::metadata(path.with_extension("")) {
-        let mode = text.permissions().mode() & 0o666;
-        let _ = fs::OpenOptions::new().write(true).create_new(true).mode(mode | 0o600).open(path);
+    use std::os::unix::fs::OpenOptionsExt;
+    let text = path.with_extension("");
+    if fs::metadata(&text).is_ok_and(|metadata| metadata.is_file()) {
+        let made = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        // What of this is refused leaves it more private.
+        let _ = made.and_then(|made| attributes::admit_readers_of(&fs::File::open(&text)?, &made));
     }
 }
 

@@ -10,6 +10,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+mod attributes;
 pub mod difference;
 pub mod folder;
 pub mod history;

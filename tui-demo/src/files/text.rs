@@ -7,8 +7,10 @@
 use std::error::Error;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+
+use crate::files::attributes;
 
 /// The largest text that is opened, in bytes. Positions are kept in 31 bits by the engine, one
 /// event a character, and deletions need room as well.
@@ -136,25 +138,36 @@ pub fn read(path: &Path) -> Result<Option<Snapshot>, TextError> {
 }
 
 /// Writes a text file atomically: a temporary file beside it, fsync, rename, fsync of the folder.
-/// A symbolic link stays one (its target is replaced), and permissions and owner are kept as
-/// far as the system lets us; a hard link to the former content keeps the former content.
-/// Returns the stamp of the file written.
+/// A symbolic link stays one (its target is replaced); a hard link to the former content keeps the
+/// former content. Returns the stamp of the file written.
+///
+/// Owner, group, mode and extended attributes are kept. Where the system does not let us give them
+/// to another file (whose file it is, only root may say), the file is written in place, as Vim does
+/// when left to choose (`backupcopy=auto`): who saves somebody else's text must neither take it
+/// from them nor let in others. Then a power cut may leave half of either content, and the history
+/// beside it has both.
 ///
 /// # Errors
 /// [`TextError::Io`], also when the file itself may not be written although its folder may; [`TextError::NotAFile`];
-/// [`TextError::Changed`]. The file is then as it was; should only the folder fail to reach the disk, a power cut may bring
-/// either content back.
+/// [`TextError::Changed`]. The file is then as it was, unless it was written in place; should only the folder fail to reach
+/// the disk, a power cut may bring either content back.
 pub fn write(path: &Path, text: &str, form: Form) -> Result<Stamp, TextError> {
     let io = |error| TextError::io(path, Doing::Write, error);
     let target = follow_links(path);
+    let bytes = form.encode(text);
     let former = Former::open(path, &target)?;
     let mut beside = Beside::make(&target, former.is_some()).map_err(io)?;
-    if let Some(former) = &former {
-        beside.keep_permissions(&former.metadata).map_err(io)?;
+    match former {
+        Some(former) if attributes::carry_over(&former.file, &beside.file).is_err() => {
+            drop(beside);
+            former.overwrite(path, &target, &bytes)
+        }
+        former => {
+            let stamp = beside.fill(&bytes).map_err(io)?;
+            replace(path, &target, former.map(|former| former.stamp), beside)?;
+            Ok(stamp)
+        }
     }
-    let stamp = beside.fill(&form.encode(text)).map_err(io)?;
-    replace(path, &target, former.map(|former| former.stamp), beside)?;
-    Ok(stamp)
 }
 
 /// Puts a file in the place of the one that had this stamp.
@@ -171,7 +184,7 @@ fn check_unchanged(path: &Path, target: &Path, former: Option<Stamp>) -> Result<
 
 /// The file that is to be written, as it is before.
 struct Former {
-    metadata: fs::Metadata,
+    file: File,
     stamp: Stamp,
 }
 
@@ -185,9 +198,31 @@ impl Former {
         let io = |error| TextError::io(path, Doing::Write, error);
         // A rename asks the folder alone; whoever made the file read-only meant the file.
         let file = OpenOptions::new().write(true).open(target).map_err(io)?;
-        let metadata = file.metadata().map_err(io)?;
-        let stamp = Stamp::from_metadata(&metadata);
-        Ok(Some(Self { metadata, stamp }))
+        let stamp = Stamp::from_metadata(&file.metadata().map_err(io)?);
+        Ok(Some(Self { file, stamp }))
+    }
+
+    /// Writes it in place. Should that fail, for want of room perhaps, what it held is put back: half of it would look like
+    /// the work of another program.
+    fn overwrite(mut self, path: &Path, target: &Path, bytes: &[u8]) -> Result<Stamp, TextError> {
+        check_unchanged(path, target, Some(self.stamp))?;
+        let before = fs::read(target);
+        let written = self.put(bytes).inspect_err(|_| {
+            // Best effort, in room that it had before.
+            let _ = before.and_then(|before| self.put(&before));
+        });
+        written.map_err(|error| TextError::io(path, Doing::Write, error))
+    }
+
+    /// Not emptied first: what is stopped half-way has lost as little as can be.
+    fn put(&mut self, bytes: &[u8]) -> io::Result<Stamp> {
+        self.file.rewind()?;
+        self.file.write_all(bytes)?;
+        self.file.set_len(bytes.len() as u64)?;
+        // Before it is waited for, which takes long enough for somebody else to write.
+        let stamp = Stamp::from_metadata(&self.file.metadata()?);
+        self.file.sync_all()?;
+        Ok(stamp)
     }
 }
 
@@ -209,11 +244,6 @@ impl Beside {
             std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         }
         Ok(Self { file: options.open(&name)?, name, placed: false })
-    }
-
-    fn keep_permissions(&self, former: &fs::Metadata) -> io::Result<()> {
-        keep_owner(&self.name, former);
-        self.file.set_permissions(former.permissions())
     }
 
     /// The stamp is that of our content: a rename changes none of it, and what somebody writes later has another one.
@@ -238,17 +268,6 @@ impl Drop for Beside {
         }
     }
 }
-
-/// Only root may give files away; everybody else writes files of their own anyway, or of a group
-/// that they are in. So a refusal is no reason not to save.
-#[cfg(unix)]
-fn keep_owner(temporary: &Path, former: &fs::Metadata) {
-    use std::os::unix::fs::{MetadataExt, chown};
-    let _ = chown(temporary, Some(former.uid()), Some(former.gid()));
-}
-
-#[cfg(not(unix))]
-fn keep_owner(_: &Path, _: &fs::Metadata) {}
 
 /// Where a chain of symbolic links ends, whether or not a file stands there yet. The same path when
 /// it is no link.
