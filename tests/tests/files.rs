@@ -309,6 +309,8 @@ fn bad_input_is_named_and_changes_nothing() {
     fs::write(desk.path("plain.json"), "{\"a\": ").expect("written");
     fs::write(desk.path("deep.json"), format!("{}{}", "[".repeat(129), "]".repeat(129))).expect("written");
     fs::write(desk.path("fine.json"), "[]").expect("written");
+    fs::write(desk.path("zeros.img"), vec![0; 3 << 20]).expect("written");
+    fs::write(desk.path("letter"), "C").expect("written");
     let before = desk.files();
     let cases = [
         ("merge d.cede j.cede -o out.cede", "d.cede is a dictionary and j.cede a JSON document"),
@@ -327,6 +329,9 @@ fn bad_input_is_named_and_changes_nothing() {
         ("cat --at 7 d.cede", "event 7 was asked for, and the history has 1"),
         ("cat --at ffff/7 j.cede", "is not known here"),
         ("finish t.cede . --name t", "t.cede is a text"),
+        ("compact zeros.img", "zeros.img: not a history of Cede"),
+        ("merge d.cede -o zeros.img", "zeros.img: not a history of Cede"),
+        ("dict letter set k 1", "letter: not a history of Cede"),
         ("finish d.cede . --name a/b", "\"a/b\" is no name"),
         ("merge-folder . --expect ../a --timeout 0", "\"../a\" is no name"),
         ("git-merge fine.json fine.json plain.json", "plain.json: EOF while parsing a value at line 1 column 6"),

@@ -38,6 +38,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 7] = b"CEDElog";
+/// So much of the header makes a file ours. One letter of it may be all that somebody has written into a file.
+const NAME: &[u8] = b"CEDE";
 /// The first version had no [`Kind::Saved`], the second no seals.
 const VERSIONS: std::ops::RangeInclusive<u8> = 1..=3;
 const FIRST_SEALED: u8 = 3;
@@ -344,12 +346,7 @@ struct Contents {
 
 fn read(bytes: &[u8], path: &Path) -> Result<Contents, StorageError> {
     let torn = |offset: usize| TornTail { offset: offset as u64, dropped: (bytes.len() - offset) as u64 };
-    let unwritten = bytes.iter().all(|&byte| byte == 0);
-    if bytes.len() < START as usize || unwritten {
-        // A file that was just being made; blocks that never got to the disk read as zeros.
-        if !unwritten && !MAGIC.starts_with(bytes) {
-            return Err(StorageError::Foreign { path: path.to_owned() });
-        }
+    if is_being_made(bytes) {
         let torn = (!bytes.is_empty()).then(|| torn(0));
         return Ok(Contents { version: *VERSIONS.end(), records: Vec::new(), len: 0, sure: 0, unsealed: false, torn });
     }
@@ -374,6 +371,15 @@ fn read(bytes: &[u8], path: &Path) -> Result<Contents, StorageError> {
         unsealed = true;
     }
     Ok(Contents { version, records, len: at as u64, sure, unsealed, torn: None })
+}
+
+/// Whether this is a file that was just being made, with nothing in it that could be anybody's: the header, which is synced
+/// before anything comes behind it, is not there, or half of it, or reads as zeros because it did not get to the disk. Any
+/// other file without a header is not ours, however short.
+fn is_being_made(bytes: &[u8]) -> bool {
+    let is_header_begun = bytes.starts_with(NAME) && bytes.len() < START as usize && MAGIC.starts_with(bytes);
+    let is_unwritten = bytes.len() <= START as usize && bytes.iter().all(|&byte| byte == 0);
+    is_header_begun || is_unwritten
 }
 
 /// Whether these bytes, which stand at this offset, begin with a seal.
