@@ -55,8 +55,10 @@ impl Finished {
     /// # Errors
     /// [`FinishError::Name`].
     pub fn of(folder: &Path, name: &str) -> Result<Self, FinishError> {
-        // `a.meta.json` is the history of `a`, and `merged.json` what all of them become.
-        let is_taken = name.ends_with(".meta") || name == "merged";
+        // `a.meta.json` is the history of `a`, and `merged.json` what all of them become: also where a file system takes
+        // upper case for lower.
+        let lower = name.to_lowercase();
+        let is_taken = lower.ends_with(".meta") || lower == "merged";
         let is_name = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0', ',']);
         if is_taken || !is_name {
             return Err(FinishError::Name { name: name.to_owned() });
@@ -135,7 +137,7 @@ impl fmt::Display for FinishError {
                 write!(
                     f,
                     "{name:?} is no name: it is not empty, begins with no dot, has no slash or comma, does not end in \
-                     .meta and is not merged"
+                     .meta and is not merged, in whatever case"
                 )
             }
             Self::Waits { mark } => write!(f, "{}: work of this name waits to be merged", mark.display()),
@@ -156,6 +158,15 @@ impl std::error::Error for FinishError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Catches a comparison by case: `Merged.json` and `merged.json` are one file on many file systems.
+    #[test]
+    fn a_name_that_is_taken_is_taken_in_whatever_case() {
+        for name in ["merged", "Merged", "MERGED", "a.meta", "a.Meta", ".META"] {
+            assert!(matches!(Finished::of(Path::new("out"), name), Err(FinishError::Name { .. })), "{name}");
+        }
+        assert!(Finished::of(Path::new("out"), "Merged2").is_ok());
+    }
 
     /// Catches a replacement that is for everybody.
     #[cfg(unix)]

@@ -111,6 +111,11 @@ pub enum ToolError {
         /// Which kind it would have to be.
         wanted: DocumentKind,
     },
+    /// A text, where values are to be left in a folder.
+    NoValues {
+        /// Where.
+        path: PathBuf,
+    },
     /// A file is no JSON.
     NotJson {
         /// Where.
@@ -225,6 +230,9 @@ impl fmt::Display for ToolError {
                 kinds[1]
             ),
             Self::Kind { path, kind, wanted } => write!(f, "{} is a {kind}, and not a {wanted}", path.display()),
+            Self::NoValues { path } => {
+                write!(f, "{} is a text; a folder takes dictionaries and JSON documents", path.display())
+            }
             Self::NotJson { path, what } => write!(f, "{}: {what}", path.display()),
             Self::Json { path, source } => write!(f, "{}: {source}", path.display()),
             Self::Conflicts { name, conflicts } => {
@@ -275,6 +283,7 @@ impl std::error::Error for ToolError {
             | Self::NotWhole { .. }
             | Self::Kinds { .. }
             | Self::Kind { .. }
+            | Self::NoValues { .. }
             | Self::NotJson { .. }
             | Self::Conflicts { .. }
             | Self::NoKey { .. }

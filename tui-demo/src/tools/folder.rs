@@ -7,8 +7,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use cede::MetaJson;
 use cede::storage::{FinishError, finish};
-use cede::{DocumentKind, MetaJson};
 
 use super::ToolError;
 use crate::files::folder::{FileSystem, Folder, FolderError};
@@ -35,11 +35,7 @@ pub struct Gathering {
 pub(super) fn leave(file: &Path, folder: &Path, name: Option<&str>, notices: &mut impl Write) -> Result<(), ToolError> {
     let document = super::read_any(file, notices)?;
     let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let values = document.to_value().ok_or_else(|| ToolError::Kind {
-        path: file.to_owned(),
-        kind: document.kind(),
-        wanted: DocumentKind::Dict,
-    })?;
+    let values = document.to_value().ok_or_else(|| ToolError::NoValues { path: file.to_owned() })?;
     let meta = MetaJson::from(document).to_text();
     let meta = meta.map_err(|error| ToolError::Meta { path: file.to_owned(), source: Box::new(error) })?;
     // The first to finish makes the folder.
