@@ -306,6 +306,33 @@ fn a_file_has_one_writer_and_any_readers() {
     assert_eq!(LogFile::open(&path).expect("nobody writes").records, [record(Kind::Events, b"all")]);
 }
 
+/// What was called durable stood in a file that nobody finds, and a rewrite destroyed the file that had taken its place.
+#[test]
+fn a_file_that_was_moved_away_is_not_written_to_and_what_took_its_place_is_left_alone() {
+    let path = path("displaced");
+    let elsewhere = path.with_extension("elsewhere");
+    for is_replaced in [false, true] {
+        let _ = fs::remove_file(&path);
+        let mut opened = LogFile::open(&path).expect("a new file");
+        opened.file.append(Kind::Events, b"one").expect("room on the disk");
+        opened.file.sync().expect("it is where it was");
+        fs::rename(&path, &elsewhere).expect("a name");
+        if is_replaced {
+            fs::write(&path, b"somebody else's").expect("a file");
+        }
+        opened.file.append(Kind::Events, b"two").expect("nobody knows yet");
+        assert!(matches!(opened.file.sync(), Err(StorageError::Displaced { .. })));
+        assert!(matches!(opened.file.append(Kind::Events, b"three"), Err(StorageError::Broken { .. })));
+        let rewritten = opened.file.rewrite(&[record(Kind::Events, b"all")]);
+        assert!(matches!(rewritten, Err(StorageError::Displaced { .. })), "{rewritten:?}");
+        assert_eq!(fs::read(&path).ok(), is_replaced.then(|| b"somebody else's".to_vec()));
+        let beside = fs::read_dir(path.parent().expect("a folder")).expect("a folder").count();
+        assert_eq!(beside, 1 + usize::from(is_replaced), "what was to take the place is left behind");
+        drop(opened);
+        assert_eq!(LogFile::read(&elsewhere).expect("a log").0.len(), 2, "and what was written is there");
+    }
+}
+
 #[test]
 fn a_rewrite_takes_the_place_of_everything_and_appending_goes_on() {
     let path = path("rewrite");

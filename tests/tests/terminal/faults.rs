@@ -1,7 +1,7 @@
 //! What happens when programs are ended in the middle of their work.
 
 use cede_tests::terminal::desk::{quit, save, type_together, wait_until_equal};
-use cede_tests::terminal::{Key, shows};
+use cede_tests::terminal::{Ended, Key, shows};
 
 use crate::desk;
 use crate::peer::Peer;
@@ -82,6 +82,45 @@ fn what_a_server_has_acknowledged_outlasts_it() {
     for round in 0..5 {
         editor.wait_for_text(&format!("round {round}"));
     }
+}
+
+/// Git and programs that copy files between machines move a history away while it is open, and put others in its place. What
+/// was typed from then on went to a file without a name.
+#[test]
+fn a_history_that_is_moved_away_or_replaced_under_an_editor_loses_nothing() {
+    let desk = desk();
+    let [history, aside] = ["notes.md.cede", "aside"].map(|name| desk.path(name));
+    let mut editor = desk.edit("Ada", &["notes.md"]);
+    editor.type_text("stays");
+    desk.wait_for_history("notes.md.cede", "stays");
+    std::fs::rename(&history, &aside).expect("a file");
+    editor.type_text(" on");
+    editor.wait_for_text("the history had been moved away; it is written anew");
+    desk.wait_for_history("notes.md.cede", "stays on");
+
+    // The one of before comes back, in which somebody has gone on.
+    let mut other = desk.edit("Ben", &["other.md"]);
+    other.type_text("Ben's ");
+    desk.wait_for_history("other.md.cede", "Ben's");
+    save(&mut other);
+    quit(other);
+    std::fs::rename(desk.path("other.md.cede"), &history).expect("a file");
+    editor.type_text(" and on");
+    editor.wait_for_text("both are in it now");
+    for word in ["Ben's", "stays on and on"] {
+        editor.wait_for_text(word);
+        desk.wait_for_history("notes.md.cede", word);
+    }
+
+    // And what is typed right before the end is kept wherever it has to be.
+    save(&mut editor);
+    std::fs::remove_file(&history).expect("the history");
+    editor.type_text("!");
+    editor.press(Key::Ctrl('q'));
+    editor.wait_for_text("the history keeps it");
+    editor.type_text("q");
+    assert_eq!(editor.wait_for_end(), Ended::Code(0));
+    desk.wait_for_history("notes.md.cede", "on and on!");
 }
 
 #[test]

@@ -5,14 +5,16 @@
 //! from. Writing and syncing happen on a thread of their own, because a sync takes from
 //! milliseconds to a second and typing must not wait for it; the order of what is handed over
 //! is kept. When writing fails, the events stay in memory and the next attempt replaces the
-//! whole file, which also heals a half-written end.
+//! whole file, which also heals a half-written end. What somebody else has put in its place
+//! meanwhile is never replaced ([`History::is_displaced`]).
 
 use std::error::Error;
 use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -43,13 +45,15 @@ pub struct Loaded {
     pub torn: Option<TornTail>,
     /// A record beside the events was not understood; what it said is missing.
     pub resume_error: Option<ResumeError>,
-    /// How many records the file had.
+    /// Such records, of a later version perhaps: they stay in the file.
+    pub unknown: Vec<Record>,
+    /// How many records the file had besides.
     pub records: usize,
 }
 
 impl Loaded {
     pub(crate) fn from_records(records: &[Record], torn: Option<TornTail>) -> Result<Self, SavedError> {
-        let mut loaded = Self { torn, records: records.len(), ..Self::default() };
+        let mut loaded = Self { torn, ..Self::default() };
         for record in records {
             match record.kind {
                 Kind::Events => loaded.import(&record.payload)?,
@@ -66,11 +70,15 @@ impl Loaded {
                         loaded.saved = saved;
                         loaded.undo.push(undo);
                     }
-                    Err(error) => loaded.resume_error = Some(error),
+                    Err(error) => {
+                        loaded.resume_error = Some(error);
+                        loaded.unknown.push(record.clone());
+                    }
                 },
             }
         }
         loaded.undo.retain(|piece| !piece.is_empty());
+        loaded.records = records.len() - loaded.unknown.len();
         Ok(loaded)
     }
 
@@ -116,6 +124,7 @@ pub struct History {
     writer: Option<JoinHandle<()>>,
     /// Events handed to the writer, on disk or on their way.
     written: Summary,
+    displaced: Arc<AtomicBool>,
 }
 
 /// What the writer has to say when it was not asked.
@@ -155,13 +164,22 @@ impl History {
         let empty = opened.records.is_empty() && opened.torn.is_none();
         drop(opened.records);
         let (jobs, inbox) = mpsc::channel();
-        let writer = Writer { file: opened.file, path: path.into(), report, sound: true, empty };
+        let displaced = Arc::<AtomicBool>::default();
+        let writer = Writer {
+            file: opened.file,
+            path: path.into(),
+            report,
+            sound: true,
+            empty,
+            unknown: loaded.unknown.clone(),
+            displaced: displaced.clone(),
+        };
         let writer = std::thread::Builder::new()
             .name("history".into())
             .spawn(move || writer.run(&inbox))
             .map_err(|source| HistoryError::NoThread { source })?;
         let written = loaded.document.summary();
-        let history = Self { jobs, writer: Some(writer), written };
+        let history = Self { jobs, writer: Some(writer), written, displaced };
         Ok((history, loaded))
     }
 
@@ -204,6 +222,13 @@ impl History {
             let _ = answer.send(kept);
         });
         answered.recv_timeout(BARRIER_PATIENCE).unwrap_or(false)
+    }
+
+    /// Whether somebody has moved the file away or put another one in its place, as git does and programs that copy files
+    /// between machines. Nothing more is written then: whoever wants to go on opens what is there now.
+    #[must_use]
+    pub fn is_displaced(&self) -> bool {
+        self.displaced.load(Ordering::Relaxed)
     }
 
     fn hand_over(&self, job: Job) {
@@ -249,6 +274,9 @@ struct Writer<F> {
     /// Invariant: false from a failure until a whole rewrite; nothing is appended meanwhile,
     /// because the end of the file may be half a record.
     sound: bool,
+    /// Records that only another version understands: they go along when the file is written anew.
+    unknown: Vec<Record>,
+    displaced: Arc<AtomicBool>,
 }
 
 impl<F: FnMut(Report)> Writer<F> {
@@ -259,7 +287,7 @@ impl<F: FnMut(Report)> Writer<F> {
             for job in std::iter::once(first).chain(inbox.try_iter()) {
                 match job {
                     Job::Append(records) => records.iter().for_each(|record| self.append(record)),
-                    Job::Rewrite(whole) => self.rewrite(&rewritten(&whole.0, &whole.1)),
+                    Job::Rewrite(whole) => self.rewrite(&whole.0, &whole.1),
                     Job::Barrier(done) => waiting.push(done),
                 }
             }
@@ -275,7 +303,8 @@ impl<F: FnMut(Report)> Writer<F> {
     /// like it: the user may have moved it and put another in its place.
     fn leave_nothing_empty(&self) {
         let same = |metadata: fs::Metadata| metadata.is_file() && metadata.len() == self.file.size();
-        if self.empty && fs::symlink_metadata(&self.path).is_ok_and(same) {
+        let is_ours = !self.displaced.load(Ordering::Relaxed);
+        if self.empty && is_ours && fs::symlink_metadata(&self.path).is_ok_and(same) {
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -288,9 +317,12 @@ impl<F: FnMut(Report)> Writer<F> {
         }
     }
 
-    fn rewrite(&mut self, records: &[Record]) {
+    fn rewrite(&mut self, document: &Document, resume: &Resume) {
         (self.sound, self.empty) = (true, false);
-        let result = self.file.rewrite(records);
+        let [events, resume] = rewritten(document, resume);
+        // What the file says last counts, so ours comes behind.
+        let records: Vec<Record> = [events].into_iter().chain(self.unknown.iter().cloned()).chain([resume]).collect();
+        let result = self.file.rewrite(&records);
         self.note(result);
     }
 
@@ -308,6 +340,9 @@ impl<F: FnMut(Report)> Writer<F> {
     fn note(&mut self, result: Result<(), StorageError>) {
         if let Err(error) = result {
             self.sound = false;
+            if matches!(error, StorageError::Displaced { .. }) {
+                self.displaced.store(true, Ordering::Relaxed);
+            }
             let reason = error.to_string();
             (self.report)(Report::Failed { reason });
         }
@@ -473,6 +508,25 @@ mod tests {
         let loaded = read(&path).expect("read");
         assert_eq!(loaded.records, 2);
         assert_eq!(loaded.document.to_string(), session.text().to_string());
+    }
+
+    /// An editor that is older than the last one to write here lost how to undo what that one had done.
+    #[test]
+    fn what_only_a_later_version_understands_outlasts_a_rewrite() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.cede");
+        let later = Record { kind: Kind::Undo, payload: b"cede-resume 999\nwhatever".to_vec() };
+        let mut file = LogFile::open(&path).expect("a new file").file;
+        file.append(later.kind, &later.payload).expect("room on the disk");
+        drop(file);
+        let (mut history, loaded) = open(&path);
+        assert!(loaded.resume_error.is_some() && loaded.records == 0);
+        let mut session = Session::new(ME);
+        session.insert(Chars(0), "text").expect("typed");
+        history.rewrite(session.document(), Resume::default());
+        drop(history);
+        let (records, _) = LogFile::read(&path).expect("a log");
+        assert!(records.len() == 3 && records.contains(&later), "{records:?}");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use cede::DocumentKind;
+use cede::{Document, DocumentKind};
 use cede_net::client::Target;
 use cede_net::rights::Rights;
 use cede_net::room::RoomName;
@@ -59,8 +59,8 @@ pub struct Host {
 /// What the server wants of the editor.
 #[derive(Debug)]
 pub enum Asked {
-    /// The whole document, in the engine's encoding.
-    Whole(oneshot::Sender<Vec<u8>>),
+    /// The whole document.
+    Whole(oneshot::Sender<Document>),
     /// To take in these events of guests and say when they are on disk, or that they are not.
     Keep(Vec<Vec<u8>>, oneshot::Sender<bool>),
 }
@@ -191,8 +191,11 @@ impl Store for Lent {
         if *room != self.room {
             return Err(StoreError::Absent { room: room.clone() });
         }
+        // Packed here, because a long one takes its time and the editor has keys to hear.
         let whole = self.ask(Asked::Whole);
-        whole.map(|whole| vec![whole]).map_err(|closing| StoreError::Read { room: room.clone(), cause: closing.into() })
+        whole
+            .map(|whole| vec![whole.encode()])
+            .map_err(|closing| StoreError::Read { room: room.clone(), cause: closing.into() })
     }
 
     fn append(&mut self, batch: &[(RoomName, Vec<u8>)]) -> Result<(), StoreError> {
@@ -213,7 +216,7 @@ impl Store for Lent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cede::{AgentId, Chars, Document, Session};
+    use cede::{AgentId, Chars, Session};
     use cede_net::client::{Client, Link};
     use cede_net::presence::{Color, Identity};
 
@@ -263,7 +266,7 @@ mod tests {
         while !typed || guest.link.unacknowledged(&guest.session) > 0 {
             tokio::select! {
                 asked = host.asked() => match asked.expect("a running server") {
-                    Asked::Whole(answer) => answer.send(document.encode()).expect("asked for"),
+                    Asked::Whole(answer) => answer.send(document.clone()).expect("asked for"),
                     Asked::Keep(_, answer) if refusals > 0 => {
                         refusals -= 1;
                         answer.send(false).expect("asked for");

@@ -90,6 +90,8 @@ pub enum ShellError {
     Runtime(io::Error),
     /// Something was not done to a dictionary.
     Dictionary(dictionary::Failure),
+    /// What was typed last is in no file, for this reason.
+    Unkept(String),
 }
 
 impl ShellError {
@@ -107,6 +109,7 @@ impl fmt::Display for ShellError {
             Self::Terminal(error) => write!(f, "the terminal fails: {error}"),
             Self::Text(error) => error.fmt(f),
             Self::History(error) => error.fmt(f),
+            Self::Unkept(reason) => write!(f, "what was typed last could not be kept: {reason}"),
             Self::NamedHistory(path) => write!(
                 f,
                 "{} is a history; open the text that it belongs to, or try cede cat, cede replay",
@@ -140,7 +143,11 @@ impl fmt::Display for ShellError {
 impl std::error::Error for ShellError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::NoTerminal | Self::NamedHistory(_) | Self::NoFolder(_) | Self::TextWithoutHistory(_) => None,
+            Self::NoTerminal
+            | Self::NamedHistory(_)
+            | Self::NoFolder(_)
+            | Self::TextWithoutHistory(_)
+            | Self::Unkept(_) => None,
             Self::Terminal(error) | Self::Signals(error) | Self::Runtime(error) | Self::Replica(error) => Some(error),
             Self::SetAside { source, .. } | Self::Bind { source, .. } => Some(source),
             Self::Text(error) => Some(error),

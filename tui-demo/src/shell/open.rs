@@ -277,6 +277,13 @@ fn ask_about_damage(
         return Ok(Way::Leave);
     }
     let path = history_path(file);
+    // Somebody may have answered the same question in another terminal meanwhile.
+    match open_history(&path, reports) {
+        Err(error) if error.is_damage() => {}
+        Err(HistoryError::Locked) => return ask_about_lock(file, snapshot),
+        Err(error) => return Err(ShellError::History(error)),
+        Ok((history, loaded)) => return Ok(Way::Open(Box::new(kept(file, snapshot, loaded, Some(history))))),
+    }
     let aside = history::set_aside(&path).map_err(|source| ShellError::SetAside { path: path.clone(), source })?;
     let (history, loaded) = open_history(&path, reports).map_err(ShellError::History)?;
     let mut kept = kept(file, snapshot, loaded, Some(history));

@@ -62,8 +62,8 @@ pub async fn edit(edit: Edit) -> Result<Ended, ShellError> {
     };
     let mut shell = Shell::start(ready, reporter, reports)?;
     let ended = shell.run().await;
-    shell.close().await;
-    ended
+    let kept = shell.close().await;
+    ended.and_then(|ended| kept.map(|()| ended))
 }
 
 struct Shell {
@@ -197,7 +197,7 @@ impl Shell {
             Arrival::Incoming(None) => self.client = None,
             Arrival::Asked(Some(asked)) => self.answer(asked),
             Arrival::Asked(None) => self.lose_host().await,
-            Arrival::Report(report) => self.tell(Event::History(report)).await,
+            Arrival::Report(report) => self.hear_history(report).await,
             Arrival::Look => {
                 if let Some(seen) = self.watch.as_mut().and_then(Watch::look) {
                     self.see(seen).await;
@@ -267,11 +267,7 @@ impl Shell {
                 }
                 // The one speaks of the other, so they go together.
                 Effect::Record | Effect::KeepResume => self.keep_resume(),
-                Effect::RewriteHistory => {
-                    if let Some(history) = &mut self.history {
-                        history.rewrite(self.app.session().document(), self.app.whole_resume());
-                    }
-                }
+                Effect::RewriteHistory => self.rewrite_history(),
                 Effect::Copy(text) => self.copy(&text),
                 Effect::Quit => self.leaving = true,
                 Effect::Save => self.save(),
@@ -286,6 +282,44 @@ impl Shell {
             let resume = self.app.next_resume();
             history.record(self.app.session().document(), resume.as_ref());
         }
+    }
+
+    async fn hear_history(&mut self, report: Report) {
+        let is_displaced = self.history.as_ref().is_some_and(History::is_displaced);
+        if is_displaced && matches!(report, Report::Failed { .. }) && self.find_history_again().is_ok() {
+            return;
+        }
+        self.tell(Event::History(report)).await;
+    }
+
+    /// Writes all of the history, wherever it is to be now.
+    fn rewrite_history(&mut self) {
+        if self.history.as_ref().is_some_and(History::is_displaced) {
+            // The editor has been told already that nothing is written, and asks for this again.
+            let _ = self.find_history_again();
+        } else if let Some(history) = &mut self.history {
+            history.rewrite(self.app.session().document(), self.app.whole_resume());
+        }
+    }
+
+    /// Takes in what somebody has put in the place of the history, or begins a new one where there is none any more, and
+    /// goes on writing there. Where that cannot be done, because another editor has it or it is no history, it is as it was.
+    fn find_history_again(&mut self) -> Result<(), String> {
+        let Home::Named { path, .. } = self.app.home() else { return Err("it has no name".into()) };
+        let path = history_path(path);
+        let (mut history, loaded) = open::open_history(&path, &self.reporter).map_err(|error| error.to_string())?;
+        if !loaded.document.is_new() {
+            let theirs = self.app.admit(vec![loaded.document.encode()], Instant::now());
+            self.apply(theirs.map_err(|error| error.to_string())?);
+        }
+        history.rewrite(self.app.session().document(), self.app.whole_resume());
+        self.history = Some(history);
+        self.stale = true;
+        self.app.warn(match loaded.document.is_new() {
+            true => "the history had been moved away; it is written anew",
+            false => "another history had been put in the place of this one; both are in it now",
+        });
+        Ok(())
     }
 
     fn copy(&mut self, text: &str) {
@@ -325,7 +359,7 @@ impl Shell {
             return;
         };
         self.keep_resume();
-        let kept = self.history.as_ref().is_none_or(History::sync);
+        let kept = self.syncs_history();
         let written = text::write(&save.path, &save.text, save.form);
         let result = written.map(|stamp| {
             if let Some(watch) = &mut self.watch {
@@ -386,7 +420,7 @@ impl Shell {
             Asked::Whole(answer) => {
                 self.keep_resume();
                 // A server that has given up asking needs no answer; so below.
-                let _ = answer.send(self.app.session().document().encode());
+                let _ = answer.send(self.app.session().document().clone());
             }
             Asked::Keep(pieces, answer) => match self.app.admit(pieces, Instant::now()) {
                 Ok(effects) => {
@@ -418,9 +452,34 @@ impl Shell {
         }
     }
 
-    /// Writes what is to be written, gives the terminal back, says goodbye.
-    async fn close(mut self) {
+    /// Sees to it that what was handed over to the history is on disk, and where it is not, tries once more to write it
+    /// whole; that may be where one learns that the file has been moved. Says whether it is.
+    fn syncs_history(&mut self) -> bool {
+        (0..2).any(|_| {
+            let kept = self.history.as_ref().is_none_or(History::sync);
+            if !kept {
+                self.rewrite_history();
+            }
+            kept
+        }) || self.history.as_ref().is_none_or(History::sync)
+    }
+
+    /// Keeps what has been typed, or says why it cannot be.
+    fn keep_all(&mut self) -> Result<(), ShellError> {
         self.keep_resume();
+        if self.syncs_history() {
+            return Ok(());
+        }
+        let reason = std::iter::from_fn(|| self.reports.try_recv().ok()).filter_map(|report| match report {
+            Report::Failed { reason } => Some(reason),
+            Report::Kept { .. } => None,
+        });
+        Err(ShellError::Unkept(reason.last().unwrap_or_else(|| "the disk does not answer".into())))
+    }
+
+    /// Writes what is to be written, gives the terminal back, says goodbye.
+    async fn close(mut self) -> Result<(), ShellError> {
+        let kept = self.keep_all();
         // Waits for the disk.
         drop(self.history.take());
         drop(self.posted.take());
@@ -435,6 +494,7 @@ impl Shell {
         };
         // Whoever does not answer is left to find out.
         let _ = timeout(FAREWELL, goodbye).await;
+        kept
     }
 }
 
