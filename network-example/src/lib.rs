@@ -110,6 +110,7 @@
 #![forbid(unsafe_code)]
 
 pub mod client;
+mod directory;
 pub mod folder;
 mod http;
 pub mod mailbox;

@@ -9,11 +9,12 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::fmt::{self, Write as _};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::str::FromStr;
 
+use crate::directory;
 use crate::rights::{Rights, RightsError};
 use crate::room::{RoomName, RoomNameError};
 use crate::token::{Token, TokenError, TokenHash};
@@ -122,41 +123,47 @@ fn grant(line: &str) -> Result<Grant, Fault> {
 /// # Errors
 /// [`TokensError`].
 pub fn read(path: &Path) -> Result<Vec<Grant>, TokensError> {
-    let mut text = String::new();
-    File::open(path)?.take(MAX_BYTES + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > MAX_BYTES {
-        return Err(TokensError::TooLong);
-    }
-    parse(&text)
+    parse(&text(&File::open(path)?)?)
 }
 
-/// Adds a grant to a file, which is made, readable by its owner alone, if there is none.
+fn text(file: &File) -> Result<String, TokensError> {
+    let mut text = String::new();
+    file.take(MAX_BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_BYTES { Err(TokensError::TooLong) } else { Ok(text) }
+}
+
+/// Adds a grant to a file, which is made, readable by its owner alone, if there is none. Waits for whoever else is changing
+/// the file. It is on the disk when this returns.
 ///
 /// # Errors
 /// [`TokensError`]; a file that is not understood is not written to.
 pub fn add(path: &Path, grant: &Grant) -> Result<(), TokensError> {
-    match read(path) {
-        Ok(_) => {}
-        Err(TokensError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    // One write at the end of the file: two who add at once lose nothing of each other's.
     let mut options = OpenOptions::new();
-    options.create(true).append(true);
+    options.read(true).append(true).create(true);
     private(&mut options);
-    let mut file = options.open(path)?;
-    file.write_all(format!("{grant}\n").as_bytes())?;
-    Ok(file.sync_all()?)
+    let mut file = lock(path, &options)?;
+    let former = text(&file)?;
+    parse(&former)?;
+    // Whoever wrote it by hand may have left out the end of the last line.
+    let start = if former.is_empty() || former.ends_with('\n') { "" } else { "\n" };
+    // One write at the end of the file: the server never reads half a line.
+    file.write_all(format!("{start}{grant}\n").as_bytes())?;
+    file.sync_all()?;
+    Ok(directory::sync_name(&fs::canonicalize(path)?)?)
 }
 
-/// Takes the grant with this id out of a file; the lines around it stay as they are.
+/// Takes the grant with this id out of a file; the lines around it stay as they are, and so do owner, group and mode of the
+/// file. Waits for whoever else is changing the file. It is on the disk when this returns.
 ///
 /// # Errors
-/// [`TokensError::Absent`] when there is none, otherwise as [`read`].
+/// [`TokensError::Absent`] when there is none; [`TokensError::Owner`] when the file could only be replaced by one that its
+/// server might not read any more, and then it is as it was; otherwise as [`read`].
 pub fn revoke(path: &Path, id: &str) -> Result<(), TokensError> {
-    read(path)?;
+    let file = lock(path, OpenOptions::new().read(true).write(true))?;
+    let former = text(&file)?;
+    parse(&former)?;
     let (mut kept, mut found) = (String::new(), false);
-    for line in fs::read_to_string(path)?.lines() {
+    for line in former.lines() {
         if line.split_whitespace().next() == Some(id) {
             found = true;
         } else {
@@ -167,20 +174,81 @@ pub fn revoke(path: &Path, id: &str) -> Result<(), TokensError> {
     if !found {
         return Err(TokensError::Absent { id: id.to_owned() });
     }
-    replace(path, &kept)
+    // Later the file is replaced under the name that it really has, not in the place of a link to it.
+    replace(&fs::canonicalize(path)?, &file.metadata()?, &kept)
+}
+
+/// Opens the file and locks it. It is the file itself that is locked: one beside it would belong to whoever came first, and
+/// keep others out who may change this one.
+fn lock(path: &Path, options: &OpenOptions) -> io::Result<File> {
+    loop {
+        let file = options.open(path)?;
+        file.lock()?;
+        // Whoever had the lock may have put another file in the place of this one.
+        if is_at(&file, path)? {
+            return Ok(file);
+        }
+    }
+}
+
+/// Whether this is still the file of this name.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let held = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(found) => Ok((found.dev(), found.ino()) == (held.dev(), held.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Elsewhere there is no telling, and of two who revoke at once one may lose their change.
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> io::Result<bool> {
+    Ok(true)
 }
 
 /// Whenever this is cut short the file is the former one or the latter, never part of it.
-fn replace(path: &Path, text: &str) -> Result<(), TokensError> {
+fn replace(path: &Path, former: &Metadata, text: &str) -> Result<(), TokensError> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(format!(".{}", std::process::id()));
+    let beside = Path::new(&beside);
+    let replaced = fill(beside, former, text).and_then(|()| Ok(fs::rename(beside, path)?));
+    if replaced.is_err() {
+        // Of no use to anybody; one that stays does no harm.
+        let _ = fs::remove_file(beside);
+    }
+    replaced?;
+    Ok(directory::sync_name(path)?)
+}
+
+fn fill(path: &Path, former: &Metadata, text: &str) -> Result<(), TokensError> {
     let mut options = OpenOptions::new();
     options.create(true).write(true).truncate(true);
     private(&mut options);
-    let mut file = options.open(&beside)?;
+    let mut file = options.open(path)?;
+    keep_owner(&file, former).map_err(TokensError::Owner)?;
+    file.set_permissions(former.permissions())?;
     file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    Ok(fs::rename(&beside, path)?)
+    Ok(file.sync_all()?)
+}
+
+/// The file is private and its server runs as somebody: as the file of whoever replaces it, the server could not read it.
+#[cfg(unix)]
+fn keep_owner(file: &File, former: &Metadata) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, fchown};
+    let made = file.metadata()?;
+    // Not every file system lets anybody ask for what is so already.
+    if (made.uid(), made.gid()) == (former.uid(), former.gid()) {
+        return Ok(());
+    }
+    fchown(file, Some(former.uid()), Some(former.gid()))
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_: &File, _: &Metadata) -> io::Result<()> {
+    Ok(())
 }
 
 fn private(options: &mut OpenOptions) {
@@ -204,6 +272,8 @@ pub enum TokensError {
     },
     /// More than 2 MiB.
     TooLong,
+    /// Who replaces the file may not give it to its owner and group; the system's reason. Nothing has changed.
+    Owner(io::Error),
     /// No line begins with this id.
     Absent {
         /// As it was asked for.
@@ -236,6 +306,9 @@ impl fmt::Display for TokensError {
             Self::Io(error) => error.fmt(f),
             Self::Line { number, fault } => write!(f, "line {number}: {fault}"),
             Self::TooLong => write!(f, "more than {MAX_BYTES} bytes; this is no file of tokens"),
+            Self::Owner(error) => {
+                write!(f, "only its owner or root can change it and leave it readable for its server: {error}")
+            }
             Self::Absent { id } => write!(f, "no token has the id {id}"),
         }
     }
@@ -255,7 +328,7 @@ impl fmt::Display for Fault {
 impl std::error::Error for TokensError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Io(error) => Some(error),
+            Self::Io(error) | Self::Owner(error) => Some(error),
             _ => None,
         }
     }
@@ -293,6 +366,84 @@ mod tests {
             use std::os::unix::fs::PermissionsExt;
             assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o077, 0, "its owner's alone");
         }
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// Without the lock one takes away what another is about to put in its place, or puts in its place what others have revoked
+    /// since it was read.
+    #[test]
+    fn of_many_who_change_the_file_at_once_nobody_loses_a_change() {
+        let folder = folder("at-once");
+        let file = &folder.join("tokens");
+        let grant = |_: usize| Grant::new(Scope::All, Rights::Read, "").unwrap().0;
+        for _ in 0..10 {
+            let _ = fs::remove_file(file);
+            let (revoked, added): (Vec<Grant>, Vec<Grant>) = ((0..6).map(grant).collect(), (0..6).map(grant).collect());
+            revoked.iter().for_each(|grant| add(file, grant).unwrap());
+            std::thread::scope(|scope| {
+                for (old, new) in revoked.iter().zip(&added) {
+                    scope.spawn(|| revoke(file, &old.id).unwrap());
+                    scope.spawn(|| add(file, new).unwrap());
+                }
+            });
+            let ids = |grants: Vec<Grant>| {
+                grants.into_iter().map(|grant| grant.id).collect::<std::collections::BTreeSet<_>>()
+            };
+            assert_eq!(ids(read(file).unwrap()), ids(added));
+        }
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// A file of whoever revokes, with mode 0600, cannot be read by a server that runs as somebody else, which then goes on
+    /// with the tokens that it has read before. Run as root this gives the file to somebody else first.
+    #[cfg(unix)]
+    #[test]
+    fn whoever_revokes_the_file_stays_its_owners_and_as_readable_as_it_was() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+        let folder = folder("owner");
+        let (file, link) = (folder.join("tokens"), folder.join("link"));
+        let (ben, _) = Grant::new(Scope::All, Rights::Write, "Ben").unwrap();
+        add(&file, &ben).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+        // Nobody but root may; then it is the mode alone that is looked at.
+        let _ = chown(&file, Some(4711), Some(4712));
+        symlink("tokens", &link).unwrap();
+        let whose = |path: &Path| {
+            let found = fs::metadata(path).unwrap();
+            (found.uid(), found.gid(), found.mode() & 0o7777)
+        };
+        let before = whose(&file);
+        revoke(&link, &ben.id).unwrap();
+        assert_eq!(read(&file).unwrap(), []);
+        assert_eq!(whose(&file), before);
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// Without a sync of the directory after the rename, a power cut brings a revoked token back.
+    #[cfg(unix)]
+    #[test]
+    fn what_was_changed_is_on_the_disk() {
+        let folder = folder("disk");
+        let file = folder.join("tokens");
+        let on_disk = || directory::tests::on_disk(&fs::canonicalize(&folder).unwrap());
+        let (ben, _) = Grant::new(Scope::All, Rights::Write, "Ben").unwrap();
+        add(&file, &ben).unwrap();
+        assert_eq!(on_disk(), [("tokens".to_owned(), fs::read(&file).unwrap())].into());
+        revoke(&file, &ben.id).unwrap();
+        assert_eq!(on_disk(), [("tokens".to_owned(), Vec::new())].into());
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// A line without an end, as editors leave it, would otherwise take the next grant in as part of its note.
+    #[test]
+    fn a_grant_is_added_behind_a_line_without_an_end() {
+        let folder = folder("end");
+        let file = folder.join("tokens");
+        let [ann, ben] = ["Ann", "Ben"].map(|note| Grant::new(Scope::All, Rights::Write, note).unwrap().0);
+        fs::write(&file, ann.to_string()).unwrap();
+        add(&file, &ben).unwrap();
+        assert_eq!(read(&file).unwrap(), [ann, ben]);
         fs::remove_dir_all(folder).unwrap();
     }
 
