@@ -36,10 +36,11 @@ async fn serve() -> Result<(), String> {
         println!("{USAGE}");
         return Ok(());
     };
-    let store = RedbStore::open(&options.store).map_err(|error| format!("{}: {error}", options.store.display()))?;
     let cannot_listen = |error| format!("cannot listen on {}: {error}", options.listen);
     let listener = server::listen(options.listen).map_err(cannot_listen)?;
     let address = listener.local_addr().map_err(cannot_listen)?;
+    // After the port: one that is started twice touches nothing.
+    let store = RedbStore::open(&options.store).map_err(|error| format!("{}: {error}", options.store.display()))?;
     println!("serving ws://{address}/ROOM");
     server::run(listener, options.config, store, server::asked_to_stop()).await.map_err(|error| error.to_string())
 }

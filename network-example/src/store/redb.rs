@@ -4,11 +4,12 @@
 //! whenever the machine stops. A load costs one range scan, an append one look at the room's last key per piece.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use redb::{Database, Durability, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError};
+use redb::{Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError};
 
 use super::{Cause, Store, StoreError};
+use crate::directory;
 use crate::room::RoomName;
 
 /// The key is (room, number); numbers rise from 0 without gaps until a room is rewritten.
@@ -23,14 +24,16 @@ pub struct RedbStore {
 }
 
 impl RedbStore {
-    /// Opens the file, or creates it.
+    /// Opens the file, or creates it. Of several that do so at once one gets it.
     ///
     /// # Errors
     /// [`StoreError::Open`]: no database, in use by another process, or damaged beyond redb's own repair.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         begin(path).map_err(|error| StoreError::Open(error.into()))?;
-        match Database::open(path) {
+        // What has no name or no bytes yet is made here, under the lock that all have to have.
+        match Database::create(path) {
             Ok(database) => Ok(Self { database }),
+            Err(DatabaseError::DatabaseAlreadyOpen) => Err(StoreError::Open("another process has it open".into())),
             Err(error) => Err(StoreError::Open(error.into())),
         }
     }
@@ -84,23 +87,32 @@ impl RedbStore {
 /// Makes an empty database where there is none. It gets its name when it is whole and on the disk: one that was being made
 /// when the power went could not be opened.
 fn begin(path: &Path) -> Result<(), redb::Error> {
-    if std::fs::metadata(path).is_ok_and(|file| file.len() > 0) {
+    if std::fs::exists(path)? {
         return Ok(());
     }
+    let beside = make_beside(path)?;
+    let named = take_name(&beside, path);
+    // One that stays is empty, or the store itself under a second name.
+    let _ = std::fs::remove_file(&beside);
+    Ok(named?)
+}
+
+/// Nobody else knows its name, so that of two who begin at once neither takes the other's for their own.
+fn make_beside(path: &Path) -> Result<PathBuf, redb::Error> {
     let mut beside = path.to_owned().into_os_string();
-    beside.push(".new");
-    match std::fs::remove_file(&beside) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
-    }
+    beside.push(format!(".{:016x}.new", getrandom::u64().map_err(std::io::Error::other)?));
     drop(Database::create(&beside)?);
     std::fs::File::open(&beside)?.sync_all()?;
-    std::fs::rename(&beside, path)?;
-    if cfg!(unix) {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        std::fs::File::open(folder)?.sync_all()?;
+    Ok(beside.into())
+}
+
+/// Never in the place of another: somebody may have begun meanwhile, and have acknowledged what is in there.
+fn take_name(beside: &Path, path: &Path) -> std::io::Result<()> {
+    match std::fs::hard_link(beside, path) {
+        Ok(()) => directory::sync_name(path),
+        // The name is taken, or the file system has no links: there the store is made in its place when it is opened.
+        Err(_) => Ok(()),
     }
-    Ok(())
 }
 
 fn keys(room: &RoomName) -> std::ops::RangeInclusive<(&str, u64)> {
@@ -252,6 +264,79 @@ mod tests {
             Some(seed) => seed..seed + 1,
             None => 0..number("IMAGES").unwrap_or(count),
         }
+    }
+
+    /// A folder that is gone when the test is.
+    struct Place(PathBuf);
+
+    impl Place {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("cede-net-redb-{name}-{}", std::process::id()));
+            std::fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+
+        fn names(&self) -> Vec<std::ffi::OsString> {
+            std::fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().file_name()).collect()
+        }
+    }
+
+    impl Drop for Place {
+        fn drop(&mut self) {
+            // The system clears its own folder in time if this fails.
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    /// One that has found no store comes to name its own when another has stored something. With a rename the empty one takes
+    /// the place of the other, and what was acknowledged is gone.
+    #[test]
+    fn a_store_that_is_begun_late_never_takes_the_place_of_one_that_is_used() {
+        let place = Place::new("late");
+        let path = place.0.join("rooms.redb");
+        let late = make_beside(&path).unwrap();
+        let mut store = RedbStore::open(&path).unwrap();
+        store.append(&[(room(0), b"acknowledged".to_vec())]).unwrap();
+        take_name(&late, &path).unwrap();
+        assert_eq!(
+            RedbStore::open(&path).unwrap_err().to_string(),
+            "the store cannot be opened: another process has it open"
+        );
+        drop(store);
+        assert_eq!(RedbStore::open(&path).unwrap().load(&room(0)).unwrap(), [b"acknowledged"]);
+    }
+
+    /// Whoever is told that the store is theirs finds again what they have stored. With a rename several are told so in one of a
+    /// few rounds.
+    #[test]
+    fn of_several_that_begin_at_once_one_gets_the_store_and_keeps_it() {
+        for _ in 0..20 {
+            let place = Place::new("at-once");
+            let path = &place.0.join("rooms.redb");
+            let open = |number: usize| {
+                let mut store = RedbStore::open(path).ok()?;
+                store.append(&[(room(number), b"acknowledged".to_vec())]).unwrap();
+                Some(store)
+            };
+            let stores: Vec<_> = std::thread::scope(|scope| {
+                let started: Vec<_> = (0..ROOMS).map(|number| scope.spawn(move || open(number))).collect();
+                started.into_iter().map(|thread| thread.join().unwrap()).collect()
+            });
+            let got: Vec<usize> = (0..ROOMS).filter(|&number| stores[number].is_some()).collect();
+            assert_eq!(got.len(), 1, "{got:?} have it");
+            drop(stores);
+            assert_eq!(RedbStore::open(path).unwrap().load(&room(got[0])).unwrap(), [b"acknowledged"]);
+            assert_eq!(place.names(), ["rooms.redb"], "nothing is left beside it");
+        }
+    }
+
+    #[test]
+    fn a_file_without_bytes_becomes_a_store() {
+        let place = Place::new("empty");
+        let path = place.0.join("rooms.redb");
+        std::fs::write(&path, b"").unwrap();
+        RedbStore::open(&path).unwrap().append(&[(room(0), vec![1])]).unwrap();
+        assert_eq!(RedbStore::open(&path).unwrap().load(&room(0)).unwrap(), [[1]]);
     }
 
     #[test]

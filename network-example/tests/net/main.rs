@@ -45,5 +45,6 @@ mod kill;
 mod load;
 mod rights;
 mod soak;
+mod starts;
 mod tls;
 mod together;

@@ -27,6 +27,14 @@ impl Program {
         Self { child, target }
     }
 
+    /// What it says when it cannot start.
+    pub(crate) fn fails(file: &Path, listen: &str) -> String {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_cede-server"));
+        let output = program.args(["--listen", listen, "--store"]).arg(file).output().unwrap();
+        assert!(!output.status.success(), "it starts");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
     /// The same server, another room.
     pub(crate) fn room(&self, name: &str) -> Target {
         Target::new(self.target.host(), self.target.port(), name.parse().unwrap())

@@ -81,7 +81,12 @@ pub enum ShellError {
     /// The certificate of a server.
     Tls(TlsError),
     /// The store of a server.
-    Store(StoreError),
+    Store {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: StoreError,
+    },
     /// A server ended otherwise than told.
     Server(ServerError),
     /// Signals cannot be listened to.
@@ -131,7 +136,7 @@ impl fmt::Display for ShellError {
             Self::Random(error) => write!(f, "the system gives no randomness: {error}"),
             Self::Tokens { path, source } => write!(f, "{}: {source}", path.display()),
             Self::Tls(error) => error.fmt(f),
-            Self::Store(error) => error.fmt(f),
+            Self::Store { path, source } => write!(f, "{}: {source}", path.display()),
             Self::Server(error) => error.fmt(f),
             Self::Signals(error) => write!(f, "cannot listen to signals: {error}"),
             Self::Runtime(error) => write!(f, "cannot start: {error}"),
@@ -156,7 +161,7 @@ impl std::error::Error for ShellError {
             Self::Random(error) => Some(error),
             Self::Tokens { source, .. } => Some(source),
             Self::Tls(error) => Some(error),
-            Self::Store(error) => Some(error),
+            Self::Store { source, .. } => Some(source),
             Self::Server(error) => Some(error),
             Self::Dictionary(failure) => Some(failure),
         }

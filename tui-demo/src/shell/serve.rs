@@ -24,10 +24,12 @@ pub async fn serve(serve: Serve) -> Result<(), ShellError> {
     let certificate = certificate.map(|(certificate, key)| Certificate::read(certificate, key));
     let certificate = certificate.transpose().map_err(ShellError::Tls)?;
     let (access, followed) = access(serve.tokens)?;
-    let store = RedbStore::open(&serve.store).map_err(ShellError::Store)?;
     let bind = |source| ShellError::Bind { address: serve.bind, source };
     let listener = server::listen(serve.bind).map_err(bind)?;
     let address = listener.local_addr().map_err(bind)?;
+    // After the port: one that is started twice touches nothing.
+    let store = RedbStore::open(&serve.store);
+    let store = store.map_err(|source| ShellError::Store { path: serve.store.clone(), source })?;
     let mut signals = Signals::listen().map_err(ShellError::Signals)?;
     let scheme = if certificate.is_some() { "wss" } else { "ws" };
     let token = if followed.is_some() { "#TOKEN" } else { "" };
