@@ -17,6 +17,7 @@ use tokio_tungstenite::tungstenite::Bytes;
 use super::Config;
 use super::access::{Access, Denied};
 use super::dictionary::{Answer, Question};
+use super::held::Held;
 use super::kept::Kept;
 use super::metrics::Metrics;
 use super::room::{Damage, Joining, Limits, Room};
@@ -34,7 +35,7 @@ const COMMANDS: usize = 64;
 const GO: usize = 64;
 /// A history of fewer bytes is read in well under a millisecond.
 const SHORT: u64 = 16 * 1024;
-/// A room that is loaded from more pieces than this is stored in one again.
+/// A room that is read from more pieces than this is stored in one again.
 const MANY_PIECES: usize = 64;
 
 /// All rooms in memory.
@@ -206,32 +207,30 @@ async fn keep(hub: Arc<Hub>, name: RoomName, mut commands: mpsc::Receiver<Comman
 async fn load(hub: &Hub, name: &RoomName) -> Result<Room, Turned> {
     let Config { max_members, idle_timeout, max_events, max_room_bytes, .. } = *hub.config;
     let limits = Limits { members: max_members, patience: idle_timeout, events: max_events, bytes: max_room_bytes };
-    let (document, bytes, count) = read(hub, name).await?;
-    let room = Room::new(document, bytes, limits, hub.metrics.clone()).only(hub.config.only);
-    tracing::debug!(room = name.fingerprint(), pieces = count, bytes, "loaded");
-    if count > MANY_PIECES
-        && let Some(whole) = room.whole()
-    {
-        hub.writer.replace(name.clone(), whole).await;
+    let (document, held, count) = read(hub, name).await?;
+    let mut room = Room::new(document, held, limits, hub.metrics.clone()).only(hub.config.only);
+    tracing::debug!(room = name.fingerprint(), pieces = count, bytes = held.bytes(), "loaded");
+    if count > MANY_PIECES {
+        room.rewrite();
     }
     Ok(room)
 }
 
-/// What the store has of a room: the document, its bytes and pieces.
-async fn read(hub: &Hub, name: &RoomName) -> Result<(Kept, u64, usize), Turned> {
+/// What the store has of a room: the document, how much that is, and in how many pieces.
+async fn read(hub: &Hub, name: &RoomName) -> Result<(Kept, Held, usize), Turned> {
     let damaged = |reason: String| (Refusal::Damaged, format!("room {name} cannot be loaded: {reason}"));
     let pieces = hub.writer.load(name.clone()).await?;
-    let (count, bytes) = (pieces.len(), pieces.iter().map(|piece| piece.len() as u64).sum::<u64>());
+    let (count, held) = (pieces.len(), Held::of(&pieces));
     let read = move || Room::read(if planted("synced") { &[] } else { &pieces });
     // A long history takes its milliseconds, and other rooms share this thread; a short one is not worth another's stack.
-    let read = match bytes {
+    let read = match held.bytes() {
         0..SHORT => Ok(read()),
         _ => spawn_blocking(read).await,
     };
     let read = read.map_err(|_| damaged("its loading broke off".to_owned()))?;
     let document =
         read.map_err(|Damage { piece, pieces, error }| damaged(format!("piece {piece} of {pieces}: {error}")));
-    Ok((document?, bytes, count))
+    Ok((document?, held, count))
 }
 
 /// Says no to everybody at the door, and makes the next one try the loading again.
@@ -435,8 +434,12 @@ impl Keeper {
     /// Reads the document again. A room that cannot be read any more ends for those who are in.
     async fn wake(&mut self) -> Result<(), Turned> {
         match read(&self.hub, &self.name).await {
-            Ok((document, ..)) => {
-                self.room.wake(document);
+            Ok((document, held, count)) => {
+                self.room.wake(document, held);
+                // Where somebody is always in, a room is loaded once and woken for ever.
+                if count > MANY_PIECES {
+                    self.room.rewrite();
+                }
                 Ok(())
             }
             Err(turned) => {
@@ -491,6 +494,10 @@ impl Keeper {
     }
 
     async fn store(&mut self, take: impl Fn(&mut Room, Instant) -> Vec<(u64, Vec<u8>)>) {
+        // First: it holds what has been handed over before, and not what comes behind it.
+        if let Some(whole) = self.room.take_rewritten() {
+            self.hub.writer.replace(self.name.clone(), whole).await;
+        }
         for (number, piece) in take(&mut self.room, Instant::now()) {
             self.hub.writer.append(&self.name, piece, number, &self.reply).await;
         }

@@ -17,6 +17,7 @@ mod api;
 mod body;
 mod connection;
 mod dictionary;
+mod held;
 mod hub;
 mod kept;
 pub(crate) mod metrics;
@@ -238,7 +239,7 @@ pub struct Config {
     pub only: Option<DocumentKind>,
     /// Events of one document. Default: 16 million.
     pub max_events: u64,
-    /// Bytes of one document as they are stored. Default: 64 MiB.
+    /// Bytes of one document as they are stored in one piece. Default: 64 MiB.
     pub max_room_bytes: u64,
     /// How fast one connection may send bytes. Who is faster is read more slowly. Default: 4 MiB a second, 16 at once.
     pub byte_rate: Rate,

@@ -44,6 +44,7 @@ use serde_json::Value;
 use tokio_tungstenite::tungstenite::{self, Bytes, Utf8Bytes};
 
 use super::access::{Credential, Denied, Invitation};
+use super::held::Held;
 use super::kept::{Kept, Unfit};
 use super::metrics::Metrics;
 use super::outbox::Outbox;
@@ -87,8 +88,9 @@ pub(crate) struct Room {
     scribe: Option<AgentId>,
     limits: Limits,
     metrics: Arc<Metrics>,
-    /// About what the store holds of it.
-    stored_bytes: u64,
+    held: Held,
+    /// Everything in one piece, for the store to put in the place of what it has.
+    rewritten: Option<Vec<u8>>,
     /// What hosts have asked for and nobody has done yet.
     orders: Vec<Order>,
     last_peer: u64,
@@ -117,7 +119,7 @@ pub(crate) struct Limits {
     pub(crate) patience: Duration,
     /// How many events a document may have.
     pub(crate) events: u64,
-    /// How many bytes of them may be stored.
+    /// How many bytes of them may be stored, put together.
     pub(crate) bytes: u64,
 }
 
@@ -215,8 +217,8 @@ impl Room {
         Ok(document)
     }
 
-    /// The room with this document, of which the store holds so many bytes.
-    pub(crate) fn new(document: Kept, stored_bytes: u64, limits: Limits, metrics: Arc<Metrics>) -> Self {
+    /// The room with this document, of which the store holds so much.
+    pub(crate) fn new(document: Kept, held: Held, limits: Limits, metrics: Arc<Metrics>) -> Self {
         Self {
             document,
             only: None,
@@ -226,7 +228,8 @@ impl Room {
             scribe: None,
             limits,
             metrics,
-            stored_bytes,
+            held,
+            rewritten: None,
             orders: Vec::new(),
             last_peer: 0,
             pieces: Pieces::default(),
@@ -267,11 +270,12 @@ impl Room {
         self.rests
     }
 
-    /// The document, read again.
-    pub(crate) fn wake(&mut self, document: Kept) {
+    /// The document, read again, and how much the store holds of it.
+    pub(crate) fn wake(&mut self, document: Kept, held: Held) {
         self.meta = None;
         self.whole = Whole::default();
         self.document = document;
+        self.held = held;
         self.rests = false;
     }
 
@@ -280,9 +284,26 @@ impl Room {
         &self.document
     }
 
+    /// Puts everything into one piece, unless events still wait for their parents, which it would not hold. O(n).
+    pub(crate) fn rewrite(&mut self) {
+        if let Some(whole) = self.whole() {
+            self.held = Held::in_one(whole.len());
+            self.rewritten = Some(whole);
+        }
+    }
+
+    /// What is to be put in the place of everything that has been handed out to be stored, before any more is: it holds all of
+    /// that. A room where people type for days without a pause is rewritten here, now and then.
+    pub(crate) fn take_rewritten(&mut self) -> Option<Vec<u8>> {
+        if self.held.is_much() {
+            self.rewrite();
+        }
+        self.rewritten.take()
+    }
+
     /// Everything in one piece; `None` when there is nothing, or when events still wait for their parents, which one
     /// piece would not hold.
-    pub(crate) fn whole(&self) -> Option<Vec<u8>> {
+    fn whole(&self) -> Option<Vec<u8>> {
         if self.document.waiting() > 0 { None } else { self.document.encode_since(&Summary::new()) }
     }
 
@@ -553,8 +574,7 @@ impl Room {
 
     #[cfg(test)]
     pub(crate) fn load(pieces: &[Vec<u8>], limits: Limits) -> Result<Self, Damage> {
-        let bytes = pieces.iter().map(|piece| piece.len() as u64).sum();
-        Ok(Self::new(Self::read(pieces)?, bytes, limits, Arc::default()))
+        Ok(Self::new(Self::read(pieces)?, Held::of(pieces), limits, Arc::default()))
     }
 
     #[cfg(test)]
@@ -602,7 +622,7 @@ impl Room {
         let Some(member) = self.members.get_mut(&id) else {
             return;
         };
-        let kept = if theirs.is_empty() { self.whole.frames(&self.document, self.stored_bytes) } else { None };
+        let kept = if theirs.is_empty() { self.whole.frames(&self.document, self.held.bytes()) } else { None };
         let Some(frames) = kept else {
             return self.send_rest(now, id, Box::new(Rest { theirs, from: 0 }));
         };
@@ -714,10 +734,14 @@ impl Room {
         Some(Unfit::Kind { holds, brought })
     }
 
-    /// Why nothing more is taken in, if so.
-    fn full(&self) -> Option<String> {
+    /// Why nothing more is taken in, if so. That is final for whoever hears it, so what the store holds is put into one piece
+    /// and counted again before.
+    fn full(&mut self) -> Option<String> {
         let Limits { events, bytes, .. } = self.limits;
-        let is_full = self.document.event_count() >= events || self.stored_bytes >= bytes;
+        if self.held.bytes() >= bytes && self.held.may_shrink() {
+            self.rewrite();
+        }
+        let is_full = self.document.event_count() >= events || self.held.bytes() >= bytes;
         is_full.then(|| format!("the document has reached its greatest size, {events} events or {bytes} bytes"))
     }
 
@@ -766,7 +790,7 @@ impl Room {
     fn pass_on(&mut self, now: Instant, from: PeerId, before: Frontier, events: Vec<u8>, frame: tungstenite::Message) {
         self.meta = None;
         self.whole.extend(&frame);
-        self.stored_bytes += events.len() as u64;
+        self.held.add(events.len());
         self.pieces.push(now, before, events);
         for member in self.members.values_mut() {
             member.peer.agreement = Agreement::Behind;
@@ -1126,8 +1150,72 @@ mod tests {
             room.tick(now);
         }
         assert!(room.rest() && room.document.is_new() && !room.is_empty());
-        room.wake(Room::read(&pieces).unwrap());
+        room.wake(Room::read(&pieces).unwrap(), Held::of(&pieces));
         assert_eq!(room.text(), "asleep");
+    }
+
+    /// What a store has after each key, of which there are so many, and the most that it had: `(pieces, bytes)`.
+    fn type_keys(room: &mut Room, ann: &mut Session, keys: usize) -> (Vec<Vec<u8>>, usize) {
+        let now = Instant::now();
+        let member = join(room, now);
+        let (mut stored, mut most): (Vec<Vec<u8>>, usize) = (Vec::new(), 0);
+        let mut bytes = 0;
+        for _ in 0..keys {
+            ann.insert(ann.text().len::<Chars>(), "x").unwrap();
+            let data = Message::Data(ann.take_outgoing().unwrap());
+            room.receive_frame(now, member, Bytes::from(data.encode()));
+            if let Some(whole) = room.take_rewritten() {
+                bytes = whole.len();
+                stored = vec![whole];
+            }
+            let fresh = room.take_pieces().into_iter().map(|(_, piece)| piece);
+            fresh.for_each(|piece| {
+                bytes += piece.len();
+                stored.push(piece);
+            });
+            most = most.max(bytes);
+        }
+        (stored, most)
+    }
+
+    /// Without counting again, the frames of a thousand keys fill this room for good.
+    #[test]
+    fn a_room_is_full_when_its_document_is_and_not_when_its_frames_are() {
+        let (mut ann, limits) = (Session::new(AgentId::new(9)), Limits { bytes: 40_000, ..LIMITS });
+        let mut room = Room::load(&[], limits).unwrap();
+        let (stored, most) = type_keys(&mut room, &mut ann, 5_000);
+        assert!(!room.is_empty(), "refused at {} keys", room.document.event_count());
+        assert!(most <= 41_000, "{most} bytes are stored");
+        assert_eq!(Room::load(&stored, limits).unwrap().text(), ann.text().to_string());
+    }
+
+    /// Where nobody ever pauses, nothing else than this writes a room anew.
+    #[test]
+    fn a_room_that_never_rests_is_written_anew_when_much_has_come() {
+        let mut ann = Session::new(AgentId::new(9));
+        let mut room = Room::load(&[], LIMITS).unwrap();
+        let (stored, most) = type_keys(&mut room, &mut ann, 60_000);
+        assert!(most < 1_100_000, "{most} bytes are stored");
+        assert_eq!(Room::load(&stored, LIMITS).unwrap().text(), ann.text().to_string());
+    }
+
+    #[test]
+    fn a_room_that_is_full_is_not_written_anew_for_each_key() {
+        let (mut ann, limits) = (Session::new(AgentId::new(9)), Limits { bytes: 20_000, ..LIMITS });
+        let (mut room, now, mut rewritten) = (Room::load(&[], limits).unwrap(), Instant::now(), 0);
+        let mut random = crate::simulation::Random::from_seed(1);
+        for _ in 0..4_000 {
+            if room.is_empty() {
+                join(&mut room, now);
+            }
+            let noise: String = (0..9).map(|_| char::from(b' ' + random.below(95) as u8)).collect();
+            ann.insert(ann.text().len::<Chars>(), &noise).unwrap();
+            let data = Message::Data(ann.take_outgoing().unwrap());
+            room.receive_frame(now, PeerId(room.last_peer), Bytes::from(data.encode()));
+            rewritten += usize::from(room.take_rewritten().is_some());
+        }
+        assert!(room.is_empty(), "36,000 letters that hardly compress are in 20,000 bytes");
+        assert!((1..20).contains(&rewritten), "written {rewritten} times");
     }
 
     #[test]

@@ -29,8 +29,8 @@ pub trait Store: Send + 'static {
     /// [`StoreError::Write`]. The server does not retry: what a failed sync has left behind is unknown.
     fn append(&mut self, batch: &[(RoomName, Vec<u8>)]) -> Result<(), StoreError>;
 
-    /// Puts one piece in the place of all pieces of a room; called after loading one that has come in many pieces.
-    /// Both mean the same, so a store may do nothing, which is the default.
+    /// Puts one piece in the place of all pieces of a room; called after reading one that has come in many pieces, and when a
+    /// room that is edited has become much larger than it has to be. Both mean the same, so a store may do nothing, which is the default.
     ///
     /// # Errors
     /// [`StoreError::Write`], with the pieces as they were.

@@ -248,3 +248,32 @@ async fn a_room_that_nobody_edits_lets_go_of_its_text_and_wakes_for_the_next_key
     assert_eq!(late.text(), "key ".repeat(3));
     server.stop().await.unwrap();
 }
+
+/// Pieces gather while somebody is always in, and only a room that is loaded had them put together: this one is never loaded
+/// again.
+#[tokio::test]
+async fn a_room_that_wakes_from_many_pieces_is_stored_in_one_again() {
+    let config = cede_net::server::Config { linger: std::time::Duration::from_millis(50), ..Default::default() };
+    let (mut store, room): (_, RoomName) = (MemoryStore::default(), "notes".parse().unwrap());
+    let server = Server::start_with(store.clone(), config, "127.0.0.1:0").await;
+    let mut ada = Person::new("Ada", server.target("notes"));
+    ada.types("first ");
+    until("it to be stored", [&mut ada], |[ada]| ada.is_settled()).await;
+    // Longer than the room waits before it rests; nothing that could be waited for tells of it.
+    tokio::time::sleep(std::time::Duration::from_millis(600)).await;
+    let mut other = cede::Session::new(cede::AgentId::new(77));
+    let mut piece = |_| {
+        other.insert(other.text().len::<Chars>(), "x").unwrap();
+        (room.clone(), other.take_outgoing().unwrap())
+    };
+    let pieces: Vec<_> = (0..100).map(&mut piece).collect();
+    store.append(&pieces).unwrap();
+    ada.types("last");
+    until("it to be stored", [&mut ada], |[ada]| ada.text().ends_with("last") && ada.is_settled()).await;
+    let count = store.load(&room).unwrap().len();
+    assert!(count < 10, "{count} pieces");
+    let mut ben = Person::new("Ben", server.target("notes"));
+    until("Ben to be in", [&mut ben], |[ben]| *ben.link.state() == State::Online).await;
+    assert!(ben.text().contains("first last") && ben.text().contains(&"x".repeat(100)), "{}", ben.text());
+    server.stop().await.unwrap();
+}
