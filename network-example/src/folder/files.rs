@@ -19,6 +19,7 @@ use std::time::SystemTime;
 use cede::sync::Message;
 use sha2::{Digest, Sha256};
 
+use crate::directory;
 use crate::wire::ClientControl;
 
 const MAGIC: &[u8] = b"CEDEfold\x01";
@@ -26,8 +27,8 @@ const SEAL: usize = 16;
 const CONTROL: u8 = 0;
 const SYNC: u8 = 1;
 
-/// The largest file that is read: 64 MiB, as the largest document of a server.
-const MAX_FILE: u64 = 64 * 1024 * 1024;
+/// The largest file that is read, and so the largest that is written: 64 MiB, as the largest document of a server.
+pub(super) const MAX_FILE: u64 = 64 * 1024 * 1024;
 
 /// Whoever writes files in a folder: 128 random bits for every copy of a document.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -154,26 +155,26 @@ impl Content {
         if rest.is_empty() { Ok(content) } else { Err(Damage::Torn) }
     }
 
-    pub(super) fn read(path: &Path) -> Result<Self, Damage> {
+    pub(super) fn read(path: &Path, max_bytes: u64) -> Result<Self, Damage> {
         let mut bytes = Vec::new();
-        File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > MAX_FILE {
-            return Err(Damage::TooLarge);
+        File::open(path)?.take(max_bytes + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > max_bytes {
+            return Err(Damage::TooLarge { max_bytes });
         }
         Self::decode(&bytes)
     }
+}
 
-    /// Puts the file in its place, whole, and returns when it is on disk.
-    pub(super) fn write(&self, folder: &Path, name: FileName) -> io::Result<()> {
-        let aside = folder.join(format!("{}.tmp", name.owner()));
-        let mut file = File::create(&aside)?;
-        file.write_all(&self.encode())?;
-        file.sync_all()?;
-        drop(file);
-        fs::rename(&aside, folder.join(name.to_string()))?;
-        // Where folders cannot be opened as files, renaming is all there is.
-        if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
-    }
+/// Puts a file in its place, whole, and returns when it is on disk.
+pub(super) fn put(folder: &Path, name: FileName, bytes: &[u8]) -> io::Result<()> {
+    let aside = folder.join(format!("{}.tmp", name.owner()));
+    let mut file = File::create(&aside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    drop(file);
+    let path = folder.join(name.to_string());
+    fs::rename(&aside, &path)?;
+    directory::sync_name(&path)
 }
 
 /// Why a file is passed over.
@@ -184,7 +185,7 @@ pub(super) enum Damage {
     /// It is whole and something else.
     Foreign,
     /// It is larger than any that is read.
-    TooLarge,
+    TooLarge { max_bytes: u64 },
     /// A message in it is none, or one that the engine refuses.
     Message(String),
     /// The system's reason.
@@ -202,7 +203,7 @@ impl fmt::Display for Damage {
         match self {
             Self::Torn => f.write_str("it is not whole"),
             Self::Foreign => f.write_str("it is no file of Cede"),
-            Self::TooLarge => write!(f, "it has more than {MAX_FILE} bytes"),
+            Self::TooLarge { max_bytes } => write!(f, "it has more than {max_bytes} bytes"),
             Self::Message(reason) | Self::Io(reason) => f.write_str(reason),
         }
     }

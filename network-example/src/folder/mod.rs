@@ -13,7 +13,8 @@
 //! No file is ever written by two, so that no program that copies folders has anything to decide. Each is put in its place
 //! whole, and known to be whole when it is read. Files that are missing, old, twice there or torn do no harm: events are taken
 //! in once, in whatever order; who holds events that have been missing in the folder for a while writes them there again. A
-//! damaged file is named and passed over until it changes. Whoever has many files puts one in their place.
+//! damaged file is named and passed over until it changes. Whoever has many files puts one in their place, or as few as are not
+//! too large to be read.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -29,11 +30,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use cede::sync::{Action, Exchange, Message};
-use cede::{Document, DocumentKind, EventSpan, Sender, Summary};
+use cede::sync::{Action, Exchange, Message, Replica};
+use cede::{Clock, Document, DocumentKind, EventSpan, Sender, Summary};
 
 pub use self::files::ReplicaId;
-use self::files::{Content, Damage, FileName, Stamp};
+use self::files::{Content, Damage, FileName, MAX_FILE, Stamp};
 use crate::client::{Client, Frame, Incoming};
 use crate::presence::{Agreement, Identity, Peer, PeerId, Presence, VersionMark, bound};
 use crate::rights::Rights;
@@ -50,7 +51,7 @@ pub fn join(path: PathBuf, id: ReplicaId) -> Client {
     Client::carried(|events, commands| task::run(path, id, events, commands))
 }
 
-/// So many files of one's own become one.
+/// One's own files are put together when that makes so many fewer.
 const MANY_FILES: usize = 16;
 
 /// Events that have been missing in the folder this long are written again by whoever holds them. Whoever puts one file in the
@@ -71,6 +72,8 @@ const ME: PeerId = PeerId(1);
 pub struct Folder {
     path: PathBuf,
     id: ReplicaId,
+    /// What is larger nobody reads.
+    max_file: u64,
     exchange: Exchange,
     /// What the files hold.
     kept: Document,
@@ -119,6 +122,7 @@ impl Folder {
         Self {
             path: path.into(),
             id,
+            max_file: MAX_FILE,
             exchange: Exchange::new(CHUNK),
             kept: Document::new(),
             files: BTreeMap::new(),
@@ -185,6 +189,28 @@ impl Folder {
     /// # Errors
     /// The system's reason. What was not written the session still has; a new [`Folder`] begins anew.
     pub fn store(&mut self) -> io::Result<Vec<Incoming>> {
+        let has_sent = !self.unwritten.is_empty();
+        while !self.unwritten.is_empty() {
+            let part = self.take_part();
+            self.store_part(part)?;
+        }
+        self.write_meta()?;
+        let ack = Incoming::Control(ServerControl::Ack { frames: self.frames });
+        Ok(if has_sent { vec![ack] } else { Vec::new() })
+    }
+
+    /// Of what the session has sent, as much as fits into a file beside what says what is in it.
+    fn take_part(&mut self) -> Vec<Vec<u8>> {
+        let mut bytes = 0;
+        let fits = |events: &&Vec<u8>| {
+            bytes += events.len() as u64;
+            bytes <= self.max_file / 2
+        };
+        let count = self.unwritten.iter().take_while(fits).count().max(1);
+        self.unwritten.drain(..count.min(self.unwritten.len())).collect()
+    }
+
+    fn store_part(&mut self, part: Vec<Vec<u8>>) -> io::Result<()> {
         let before = self.kept.summary();
         // What the session sends may set free what has waited, which is in other files, and which the session lacks.
         let mut apart = match self.kept.waiting() {
@@ -192,7 +218,7 @@ impl Folder {
             _ => Some(Document::decode(&self.kept.encode()).map_err(io::Error::other)?),
         };
         let mut data = Vec::new();
-        for events in std::mem::take(&mut self.unwritten) {
+        for events in part {
             // The session holds these events, so they keep the rules.
             for kept in [&mut self.kept].into_iter().chain(&mut apart) {
                 kept.absorb(&events).map_err(io::Error::other)?;
@@ -200,15 +226,12 @@ impl Folder {
             data.push(Message::Data(events));
         }
         let fresh = apart.as_ref().unwrap_or(&self.kept).lacking_in(&before).spans;
-        let has_sent = !data.is_empty();
         self.exchange.holds(fresh.iter().copied());
-        if !fresh.is_empty() {
-            self.write_data(&fresh, data)?;
-            self.compact(MANY_FILES)?;
+        if fresh.is_empty() {
+            return Ok(());
         }
-        self.write_meta()?;
-        let ack = Incoming::Control(ServerControl::Ack { frames: self.frames });
-        Ok(if has_sent { vec![ack] } else { Vec::new() })
+        self.write_data(&fresh, data)?;
+        self.compact(MANY_FILES)
     }
 
     /// Reads what has changed in the folder, and tells the session.
@@ -286,7 +309,7 @@ impl Folder {
     }
 
     fn read(&mut self, name: FileName) -> Result<Reading, Damage> {
-        let content = Content::read(&self.path.join(name.to_string()))?;
+        let content = Content::read(&self.path_of(name), self.max_file)?;
         match name {
             FileName::Meta(id) if id == self.id => Ok(Reading::Whole(Summary::new())),
             FileName::Meta(id) => self.read_meta(id, content),
@@ -405,50 +428,102 @@ impl Folder {
         }
         self.lacking = None;
         let lost = self.kept.lacking_in(&self.held(|_| true)).spans;
-        self.write_spans(&lost)
+        self.write_spans(&lost).map(drop)
     }
 
-    /// Puts one file in the place of one's own when there are more than so many.
-    fn compact(&mut self, most: usize) -> io::Result<()> {
-        let is_mine = |name: FileName| matches!(name, FileName::Data(id, _) if id == self.id);
-        let mine: Vec<FileName> = self.files.keys().copied().filter(|name| is_mine(*name)).collect();
-        let holds = self.held(is_mine);
-        if mine.len() <= most || !self.kept.summary().covers(&holds) {
+    /// Puts as few files as can be read in the place of one's own, if that makes at least so many fewer.
+    fn compact(&mut self, fewer: usize) -> io::Result<()> {
+        let groups = self.groups();
+        if groups.iter().map(|group| group.len() - 1).sum::<usize>() < fewer {
             return Ok(());
         }
-        self.write_spans(&holds.spans().collect::<Vec<_>>())?;
-        for name in mine {
-            // One that is damaged may hold what nobody else does, should it be mended.
-            let is_whole = self.files.get(&name).is_some_and(|seen| matches!(seen.state, Reading::Whole(_)));
-            // One that stays does no harm.
-            if is_whole && fs::remove_file(self.path.join(name.to_string())).is_ok() {
-                self.files.remove(&name);
+        for group in groups.iter().filter(|group| group.len() > 1) {
+            let holds = self.held(|name| group.contains(&name));
+            let written = self.write_spans(&holds.spans().collect::<Vec<_>>())?;
+            // Nobody may have these events any more if one of them cannot be read.
+            if written.iter().all(|name| Content::read(&self.path_of(*name), self.max_file).is_ok()) {
+                group.iter().for_each(|name| self.remove(*name));
             }
         }
         Ok(())
     }
 
-    /// Writes these events, which are kept, into a file.
-    fn write_spans(&mut self, spans: &[EventSpan]) -> io::Result<()> {
+    /// One's own files, those together that fit into one. One that is damaged is left alone: it may hold what nobody else does,
+    /// should it be mended. What is in the others is kept.
+    fn groups(&self) -> Vec<Vec<FileName>> {
+        let is_mine = |name: FileName| matches!(name, FileName::Data(id, _) if id == self.id);
+        let mine = self.files.iter().filter(|(name, seen)| is_mine(**name) && matches!(seen.state, Reading::Whole(_)));
+        let (mut groups, mut group, mut bytes) = (Vec::new(), Vec::new(), 0);
+        for (name, seen) in mine {
+            if bytes + seen.stamp.bytes > self.max_file && !group.is_empty() {
+                groups.push(std::mem::take(&mut group));
+                bytes = 0;
+            }
+            group.push(*name);
+            bytes += seen.stamp.bytes;
+        }
+        groups.extend(Some(group).filter(|group| !group.is_empty()));
+        groups
+    }
+
+    /// One that stays does no harm.
+    fn remove(&mut self, name: FileName) {
+        if fs::remove_file(self.path_of(name)).is_ok() {
+            self.files.remove(&name);
+        }
+    }
+
+    /// Writes these events, which are kept, into a file, or as many as it takes.
+    fn write_spans(&mut self, spans: &[EventSpan]) -> io::Result<Vec<FileName>> {
         // In pieces, parents first: those are made for somebody who holds everything else.
-        let mut wanted = Summary::new();
-        spans.iter().for_each(|span| wanted.insert(*span));
-        let mut others = Summary::new();
-        self.kept.lacking_in(&wanted).spans.into_iter().for_each(|span| others.insert(span));
-        let chunks = self.kept.chunks_since(&others, CHUNK);
+        let chunks = self.kept.chunks_since(&self.all_but(spans), CHUNK);
         self.write_data(spans, chunks.into_iter().map(Message::Data).collect())
     }
 
-    fn write_data(&mut self, spans: &[EventSpan], data: Vec<Message>) -> io::Result<()> {
+    /// What is kept but for these events.
+    fn all_but(&self, spans: &[EventSpan]) -> Summary {
+        let (mut wanted, mut others) = (Summary::new(), Summary::new());
+        spans.iter().for_each(|span| wanted.insert(*span));
+        self.kept.lacking_in(&wanted).spans.into_iter().for_each(|span| others.insert(span));
+        others
+    }
+
+    /// Writes these events, which are kept and are what the data holds. Nobody would read a file that is too large, so that
+    /// becomes several.
+    fn write_data(&mut self, spans: &[EventSpan], data: Vec<Message>) -> io::Result<Vec<FileName>> {
         let mut holds = Summary::new();
         spans.iter().for_each(|span| holds.insert(*span));
         let messages = [vec![Message::Meta(holds.clone())], data, vec![Message::Done]].concat();
+        let bytes = Content { hello: None, messages }.encode();
+        if bytes.len() as u64 > self.max_file
+            && let Some([first, second]) = self.halves(spans)
+        {
+            return Ok([self.write_spans(&first)?, self.write_spans(&second)?].concat());
+        }
         let name = FileName::Data(self.id, self.next_number());
-        self.write(name, Content { hello: None, messages })?;
-        let stamp = stamp_of(&self.path.join(name.to_string()))?;
-        self.files.insert(name, Seen { stamp, state: Reading::Whole(holds) });
-        self.is_restless = true;
-        Ok(())
+        self.put(name, &bytes, holds)?;
+        Ok(vec![name])
+    }
+
+    /// These events in two halves, parents first; `None` when there is one alone. O(groups).
+    fn halves(&self, spans: &[EventSpan]) -> Option<[Vec<EventSpan>; 2]> {
+        let (others, all) = (self.all_but(spans), self.kept.come_since(0));
+        let ordered: Vec<EventSpan> =
+            all.into_iter().flat_map(|span| others.missing(span).collect::<Vec<_>>()).collect();
+        let count = |span: &EventSpan| span.end.0 - span.start.0;
+        let mut left = ordered.iter().map(|span| u64::from(count(span))).sum::<u64>() / 2;
+        if left == 0 {
+            return None;
+        }
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        for span in ordered {
+            let taken = count(&span).min(u32::try_from(left).unwrap_or(u32::MAX));
+            left -= u64::from(taken);
+            let cut = Clock(span.start.0 + taken);
+            first.extend(Some(EventSpan { end: cut, ..span }).filter(|span| count(span) > 0));
+            second.extend(Some(EventSpan { start: cut, ..span }).filter(|span| count(span) > 0));
+        }
+        Some([first, second])
     }
 
     /// Numbers ascend, and none comes again when files get lost and one begins anew: a copy of the old one may still be on
@@ -470,16 +545,22 @@ impl Folder {
             return Ok(());
         }
         let messages = vec![Message::Meta(self.kept.meta()), Message::Done];
-        self.write(name, Content { hello: Some(hello.clone()), messages })?;
-        let stamp = stamp_of(&self.path.join(name.to_string()))?;
-        self.files.insert(name, Seen { stamp, state: Reading::Whole(Summary::new()) });
+        self.put(name, &Content { hello: Some(hello.clone()), messages }.encode(), Summary::new())?;
         self.told = Some(all);
+        Ok(())
+    }
+
+    /// Writes a file of one's own, which holds these events if it is DATA.
+    fn put(&mut self, name: FileName, bytes: &[u8], holds: Summary) -> io::Result<()> {
+        files::put(&self.path, name, bytes)?;
+        let stamp = stamp_of(&self.path_of(name))?;
+        self.files.insert(name, Seen { stamp, state: Reading::Whole(holds) });
         self.is_restless = true;
         Ok(())
     }
 
-    fn write(&self, name: FileName, content: Content) -> io::Result<()> {
-        content.write(&self.path, name)
+    fn path_of(&self, name: FileName) -> PathBuf {
+        self.path.join(name.to_string())
     }
 }
 

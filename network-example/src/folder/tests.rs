@@ -34,17 +34,24 @@ struct Person {
     session: Session,
     link: Link,
     folder: Folder,
+    /// The largest file that their program reads.
+    max_file: u64,
     connections: u64,
     notices: Vec<String>,
 }
 
 impl Person {
     fn open(agent: u128, id: u128, path: &Path, session: Session, now: Instant) -> Self {
+        Self::with_max_file(MAX_FILE, agent, id, path, session, now)
+    }
+
+    fn with_max_file(max_file: u64, agent: u128, id: u128, path: &Path, session: Session, now: Instant) -> Self {
         let identity = Identity { name: format!("person {agent}"), color: Color(1, 2, 3) };
         let mut person = Self {
             session,
             link: Link::new(identity),
             folder: Folder::new(path, ReplicaId(id)),
+            max_file,
             connections: 0,
             notices: Vec::new(),
         };
@@ -54,7 +61,7 @@ impl Person {
 
     /// Begins anew with the same session, as after a failure.
     fn connect(&mut self, path: &Path, id: ReplicaId, now: Instant) {
-        self.folder = Folder::new(path, id);
+        self.folder = Folder { max_file: self.max_file, ..Folder::new(path, id) };
         self.connections += 1;
         let heard = self.folder.connect(self.connections, now).unwrap();
         self.hear(heard);
@@ -327,6 +334,68 @@ fn many_files_of_ones_own_become_one_and_others_are_not_touched() {
     assert_eq!(files_of(ReplicaId(2), &place.0), bens);
 }
 
+/// Small enough for a test, and for what it writes to be many times as much.
+const SMALL: u64 = 20_000;
+
+/// Letters that hardly compress.
+fn noise(random: &mut Random, letters: usize) -> String {
+    (0..letters).map(|_| char::from(b' ' + random.below(95) as u8)).collect()
+}
+
+/// All files of somebody can be read, and whoever comes now has this text.
+fn assert_readable(place: &Place, owner: u128, text: &str, now: Instant) {
+    for file in files_of(ReplicaId(owner), &place.0) {
+        let bytes = fs::metadata(&file).unwrap().len();
+        assert!(bytes <= SMALL, "{} has {bytes} bytes", file.display());
+    }
+    let late = Person::with_max_file(SMALL, 99, 99, &place.0, session(99), now);
+    assert_eq!(late.notices, [""; 0]);
+    assert!(late.text() == text, "{} of {} letters", late.text().len(), text.len());
+}
+
+/// One file in the place of all would be larger than any that is read: by others, and by its owner after a restart.
+#[test]
+fn a_folder_that_holds_more_than_a_file_may_have_is_put_together_into_several() {
+    let (place, now, mut random) = (Place::new("large"), Instant::now(), Random::from_seed(1));
+    let mut ada = Person::with_max_file(SMALL, 1, 1, &place.0, session(1), now);
+    for _ in 0..60 {
+        write(&mut ada, &noise(&mut random, 2_000));
+        ada.look(now);
+        let count = files_of(ReplicaId(1), &place.0).len();
+        assert!(count <= 9 + MANY_FILES + 1, "{count} files");
+    }
+    let text = ada.text();
+    drop(ada);
+    assert_readable(&place, 1, &text, now);
+    let again = Person::with_max_file(SMALL, 2, 1, &place.0, session(2), now);
+    assert!(again.text() == text, "{} of {} letters", again.text().len(), text.len());
+    let files = files_of(ReplicaId(1), &place.0);
+    assert!(files.len() <= 10, "{} files", files.len());
+    drop(again);
+    drop(Person::with_max_file(SMALL, 3, 1, &place.0, session(3), now));
+    assert_eq!(files_of(ReplicaId(1), &place.0), files, "what is put together already stays as it is");
+}
+
+/// Whoever brings much at once would write it into one file that nobody reads.
+#[test]
+fn what_is_brought_at_once_is_written_into_files_that_can_be_read() {
+    let (place, now, mut random) = (Place::new("much"), Instant::now(), Random::from_seed(2));
+    let mut before = session(1);
+    before.insert(Chars(0), &noise(&mut random, 150_000)).unwrap();
+    let mut ada = Person::with_max_file(SMALL, 1, 1, &place.0, before, now);
+    ada.look(now);
+    assert_eq!(ada.link.unacknowledged(&ada.session), 0);
+    let text = ada.text();
+    assert_readable(&place, 1, &text, now);
+
+    let mut ben = Person::with_max_file(SMALL, 2, 2, &place.0, session(2), now);
+    drop(ada);
+    files_of(ReplicaId(1), &place.0).into_iter().for_each(|file| fs::remove_file(file).unwrap());
+    ben.look(now);
+    ben.look(now + GRACE);
+    assert_readable(&place, 2, &text, now);
+}
+
 #[test]
 fn what_else_lies_in_the_folder_is_left_alone() {
     let (place, now) = (Place::new("else"), Instant::now());
@@ -336,7 +405,8 @@ fn what_else_lies_in_the_folder_is_left_alone() {
     let mut dict = cede::Dict::new(AgentId::new(7));
     dict.set("a", &serde_json::json!(1), 0).unwrap();
     let messages = vec![Message::Meta(dict.summary()), Message::Data(dict.encode()), Message::Done];
-    Content { hello: None, messages }.write(&place.0, FileName::Data(other, 1)).unwrap();
+    let bytes = Content { hello: None, messages }.encode();
+    files::put(&place.0, FileName::Data(other, 1), &bytes).unwrap();
     let ada = Person::open(1, 1, &place.0, session(1), now);
     assert_eq!(
         ada.notices,
