@@ -8,6 +8,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use crate::directory;
+
 /// What a worker does with files.
 pub trait Disk {
     /// Keeps every other process from being this worker, for as long as this one runs. `false` when another one is.
@@ -24,7 +26,7 @@ pub trait Disk {
     fn remove(&mut self, path: &Path) -> io::Result<()>;
     /// How many bytes a file has; 0 when there is none.
     fn len(&self, path: &Path) -> io::Result<u64>;
-    /// Cuts a file, or makes it, so that it has this many bytes.
+    /// Cuts a file, or makes it, so that it has this many bytes; on disk when this returns, and so is its name.
     fn cut(&mut self, path: &Path, len: u64) -> io::Result<()>;
     /// Writes behind this many bytes of a file; on disk when this returns.
     fn write_at(&mut self, path: &Path, at: u64, bytes: &[u8]) -> io::Result<()>;
@@ -66,7 +68,7 @@ impl Disk for LocalDisk {
 
     fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)?;
-        sync_folder_of(to)
+        directory::sync_name(to)
     }
 
     fn remove(&mut self, path: &Path) -> io::Result<()> {
@@ -82,7 +84,9 @@ impl Disk for LocalDisk {
         if file.metadata()?.len() != len {
             file.set_len(len)?;
         }
-        file.sync_all()
+        file.sync_all()?;
+        // The state, which may lie in another folder, will say how long a file of this name is.
+        directory::sync_name(path)
     }
 
     fn write_at(&mut self, path: &Path, at: u64, bytes: &[u8]) -> io::Result<()> {
@@ -101,11 +105,19 @@ fn absent_is_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// Where a folder can be opened as a file; elsewhere a name is as safe as the system makes it.
-fn sync_folder_of(path: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(folder)?.sync_all()?;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Without it a power cut takes the output away, and a state in another folder says that it has so many bytes: there is no
+    /// going on from there.
+    #[cfg(unix)]
+    #[test]
+    fn an_output_that_is_made_has_its_name_on_the_disk() {
+        let folder = std::env::temp_dir().join(format!("cede-net-mailbox-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        LocalDisk::default().cut(&folder.join("merged"), 0).unwrap();
+        assert_eq!(directory::tests::on_disk(&folder), [("merged".to_owned(), Vec::new())].into());
+        fs::remove_dir_all(folder).unwrap();
     }
-    Ok(())
 }
