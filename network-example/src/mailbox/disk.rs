@@ -14,8 +14,8 @@ use crate::directory;
 pub trait Disk {
     /// Keeps every other process from being this worker, for as long as this one runs. `false` when another one is.
     fn claim(&mut self, path: &Path) -> io::Result<bool>;
-    /// The bytes of a file; `None` when there is none of this name.
-    fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>>;
+    /// The bytes of a file; [`NotFound`](io::ErrorKind::NotFound) with the system's own words when there is none of this name.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
     /// Whether a file of this name is there.
     fn exists(&self, path: &Path) -> io::Result<bool>;
     /// A file with these bytes and no others, on disk when this returns.
@@ -52,8 +52,8 @@ impl Disk for LocalDisk {
         }
     }
 
-    fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
-        absent_is_none(fs::read(path))
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        fs::read(path)
     }
 
     fn exists(&self, path: &Path) -> io::Result<bool> {
@@ -97,7 +97,7 @@ impl Disk for LocalDisk {
     }
 }
 
-fn absent_is_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+pub(super) fn absent_is_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

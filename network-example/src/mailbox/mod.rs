@@ -119,6 +119,7 @@ pub use error::{Fault, MailboxError};
 pub use message::{Extent, Kind, Life, MOST_VALUES, Message};
 pub use saved::Damage;
 
+use disk::absent_is_none;
 use protocol::State;
 
 /// Where the files of a worker are.
@@ -226,12 +227,11 @@ impl<D: Disk> Worker<D> {
         if !disk.claim(&lock).map_err(at(&lock))? {
             return Err(MailboxError::Busy { path: lock });
         }
-        let missing = || io::Error::from(io::ErrorKind::NotFound);
-        let bytes = disk.read(&setup.input).and_then(|bytes| bytes.ok_or_else(missing)).map_err(at(&setup.input))?;
+        let bytes = disk.read(&setup.input).map_err(at(&setup.input))?;
         let values = values::parse(&setup.input, &bytes)?;
         let input = saved::sha256(&bytes);
         let (mut saved, mut damage) = (None, None);
-        if let Some(bytes) = disk.read(&setup.state).map_err(at(&setup.state))? {
+        if let Some(bytes) = absent_is_none(disk.read(&setup.state)).map_err(at(&setup.state))? {
             match saved::decode(&bytes) {
                 Ok(state) if state.role != setup.role() => {
                     return Err(MailboxError::OtherRole { path: setup.state, role: state.role });
@@ -308,7 +308,7 @@ impl<D: Disk> Worker<D> {
     /// The message in our inbox.
     fn message(&self) -> Result<Option<Message>, MailboxError> {
         let path = &self.setup.inbox;
-        let Some(bytes) = self.disk.read(path).map_err(at(path))? else { return Ok(None) };
+        let Some(bytes) = absent_is_none(self.disk.read(path)).map_err(at(path))? else { return Ok(None) };
         let message = Message::decode(&bytes).map_err(|fault| MailboxError::Message { path: path.clone(), fault })?;
         Ok(Some(message))
     }
@@ -322,7 +322,7 @@ impl<D: Disk> Worker<D> {
     fn deliver_again(&mut self) -> Result<bool, MailboxError> {
         let Some(last) = self.state.outbox.as_ref().filter(|_| !self.state.delivered) else { return Ok(false) };
         let path = &self.setup.partner;
-        match self.disk.read(path).map_err(at(path))? {
+        match absent_is_none(self.disk.read(path)).map_err(at(path))? {
             None => {
                 self.leave()?;
                 Ok(true)

@@ -33,6 +33,7 @@ pub async fn run(order: RemoteDict) -> Result<(), ShellError> {
     let mut remote = Remote {
         dict: Dict::new(fresh_agent()?),
         link: DictLink::new(identity),
+        address: target.to_string(),
         client: Client::spawn_trusting(target, trust),
     };
     let done = match order.deed {
@@ -47,6 +48,8 @@ struct Remote {
     dict: Dict,
     link: DictLink,
     client: Client,
+    /// Without the token, for people.
+    address: String,
 }
 
 impl Remote {
@@ -97,7 +100,7 @@ impl Remote {
             for change in self.next().await?.ok_or(Failure::Ended)? {
                 match change {
                     DictChange::Offline { reason, .. } | DictChange::Refused { reason } => {
-                        return Err(Failure::Offline(said.unwrap_or(reason)));
+                        return Err(self.offline(said.unwrap_or(reason)));
                     }
                     // Said before a connection ends, and more to the point than that it ended.
                     DictChange::Notice(text) => said = Some(text),
@@ -106,6 +109,10 @@ impl Remote {
             }
         }
         Ok(())
+    }
+
+    fn offline(&self, reason: String) -> Failure {
+        Failure::Offline { address: self.address.clone(), reason }
     }
 
     /// What the next message changes; `None` when nothing more comes.
@@ -149,7 +156,7 @@ impl Remote {
                     DictChange::Offline { reason, retry_in } => {
                         note(&format!("offline, retry in {} s: {reason}", retry_in.as_secs_f32().ceil()));
                     }
-                    DictChange::Refused { reason } => return Err(ShellError::Dictionary(Failure::Offline(reason))),
+                    DictChange::Refused { reason } => return Err(ShellError::Dictionary(self.offline(reason))),
                     DictChange::Notice(text) => note(&text),
                     DictChange::Entries(_) | DictChange::Durable => {}
                 }
@@ -225,7 +232,12 @@ pub enum Failure {
     /// One may only read there.
     ReadOnly,
     /// There is no connection.
-    Offline(String),
+    Offline {
+        /// Where to.
+        address: String,
+        /// Why.
+        reason: String,
+    },
     /// The connection broke before the server had said that it keeps what was done.
     Unacknowledged(String),
     /// The client has ended by itself.
@@ -247,7 +259,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Absent(key) => write!(f, "nothing stands under {key:?}"),
             Self::ReadOnly => f.write_str("you may only read there"),
-            Self::Offline(reason) => f.write_str(reason),
+            Self::Offline { address, reason } => write!(f, "{address}: {reason}"),
             Self::Unacknowledged(reason) => {
                 write!(f, "the server has not said that it keeps this, and may have it or not: {reason}")
             }
@@ -274,6 +286,16 @@ mod tests {
         assert!(safe.contains("ü😀"), "{safe}");
         let rest: String = safe.chars().filter(|c| !c.is_ascii_graphic() && !"ü😀 ".contains(*c)).collect();
         assert_eq!(rest, "");
+    }
+
+    /// "Connection refused" alone says nothing of a port that was mistyped, and the token is not for a screen.
+    #[tokio::test]
+    async fn who_cannot_be_reached_is_named_without_the_token() {
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let url = format!("ws://{closed}/x#0123456789abcdef");
+        let failed = run(RemoteDict { url, ca: None, deed: DictDeed::List }).await.unwrap_err().to_string();
+        assert!(failed.starts_with(&format!("ws://{closed}/x: ")), "{failed}");
+        assert!(!failed.contains("0123456789abcdef"), "{failed}");
     }
 
     #[test]

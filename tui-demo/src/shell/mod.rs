@@ -42,6 +42,8 @@ pub enum ShellError {
     History(HistoryError),
     /// A history was named where a text was expected.
     NamedHistory(PathBuf),
+    /// Nothing stands behind `folder:`.
+    NamelessFolder,
     /// The folder of the text file does not exist; none is made, for it may be a slip of the keys.
     NoFolder(PathBuf),
     /// A damaged history could not be moved out of the way.
@@ -103,7 +105,7 @@ impl ShellError {
     /// Is it what was typed that is wrong?
     #[must_use]
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Target { .. } | Self::NamedHistory(_) | Self::TextWithoutHistory(_))
+        matches!(self, Self::Target { .. } | Self::NamelessFolder | Self::NamedHistory(_) | Self::TextWithoutHistory(_))
     }
 }
 
@@ -120,6 +122,7 @@ impl fmt::Display for ShellError {
                 "{} is a history; open the text that it belongs to, or try cede cat, cede replay",
                 path.display()
             ),
+            Self::NamelessFolder => f.write_str("cannot join folder: it names no folder; expected folder:DIR"),
             Self::NoFolder(path) => write!(f, "there is no folder {}", path.display()),
             Self::SetAside { path, source } => {
                 write!(f, "cannot move {} out of the way: {source}", path.display())
@@ -150,6 +153,7 @@ impl std::error::Error for ShellError {
         match self {
             Self::NoTerminal
             | Self::NamedHistory(_)
+            | Self::NamelessFolder
             | Self::NoFolder(_)
             | Self::TextWithoutHistory(_)
             | Self::Unkept(_) => None,

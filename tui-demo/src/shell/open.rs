@@ -380,6 +380,7 @@ impl Meeting {
     /// `ws://…`, `wss://…` or `folder:DIR`.
     fn parse(url: &str) -> Result<Self, ShellError> {
         match url.strip_prefix(folder::SCHEME) {
+            Some("") => Err(ShellError::NamelessFolder),
             Some(folder) if !Path::new(folder).is_dir() => Err(ShellError::NoFolder(folder.into())),
             Some(folder) => Ok(Self::Folder(folder.into())),
             None => target(url).map(Self::Room),
@@ -458,4 +459,17 @@ pub(super) fn fresh_agent() -> Result<AgentId, ShellError> {
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes).map_err(ShellError::Random)?;
     Ok(AgentId::new(u128::from_be_bytes(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// "there is no folder " with nothing behind it leaves people to guess what they have forgotten.
+    #[test]
+    fn a_folder_that_is_not_there_is_named_and_so_is_that_none_was() {
+        let refused = |url: &str| Meeting::parse(url).err().map(|error| error.to_string());
+        assert_eq!(refused("folder:").as_deref(), Some("cannot join folder: it names no folder; expected folder:DIR"));
+        assert_eq!(refused("folder:/no/such").as_deref(), Some("there is no folder /no/such"));
+    }
 }

@@ -66,9 +66,9 @@ impl Disk for Table {
         Ok(true)
     }
 
-    fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.whole()?;
-        Ok(self.files.borrow().get(path).cloned())
+        Ok(self.files.borrow().get(path).cloned().ok_or(io::ErrorKind::NotFound)?)
     }
 
     fn exists(&self, path: &Path) -> io::Result<bool> {

@@ -503,6 +503,20 @@ fn files_that_belong_elsewhere_are_refused() {
     assert!(matches!(error, MailboxError::ShortOutput { .. }), "{error}");
 }
 
+/// "entity not found" is what the standard library says of an error that the system never made.
+#[test]
+fn a_missing_input_is_named_in_the_words_of_the_system() {
+    let folder = std::env::temp_dir().join(format!("cede-net-mailbox-input-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = |name: &str| folder.join(name);
+    let (input, inbox, partner, state) = (file("nope"), file("a.inbox"), file("b.inbox"), file("a.state"));
+    let reason = std::fs::read(&input).unwrap_err();
+    let setup = super::Setup { input: input.clone(), inbox, partner, state, output: None };
+    let error = Worker::open(setup, super::LocalDisk::default()).unwrap_err();
+    assert_eq!(error.to_string(), format!("{}: {reason}", input.display()));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
 /// A worker that has finished is started again and leaves nothing behind; one that begins anew when the other has finished
 /// waits for it, and is served when that one is started again.
 #[test]
