@@ -63,7 +63,7 @@ impl Writer {
     fn with_rest(store: impl Store, rest: Duration) -> std::io::Result<(Self, WriterThread)> {
         let (jobs, queue) = mpsc::channel(JOBS);
         let (batch, waiting, rested) = (Vec::new(), Vec::new(), Instant::now());
-        let work = Work { store, failure: None, batch, waiting, bytes: 0, rest, rested };
+        let work = Work { store, failure: None, batch, waiting, bytes: 0, said: None, rest, rested };
         // A clock of its own: the store outlasts whatever runs the connections. It runs only while the thread waits, for the
         // store may block as it likes.
         let clock = Builder::new_current_thread().enable_time().build()?;
@@ -122,6 +122,8 @@ struct Work<S> {
     /// Who waits for the batch, and for which number.
     waiting: Vec<(u64, watch::Sender<Stored>)>,
     bytes: usize,
+    /// What hosts have said, if it is not in the store yet: each time is all of it, so the last is enough.
+    said: Option<Vec<u8>>,
     rest: Duration,
     /// When the store has rested from its last commit.
     rested: Instant,
@@ -137,20 +139,30 @@ impl<S: Store> Work<S> {
         self.failure
     }
 
-    /// Takes in what comes until the batch is worth a commit.
+    /// Takes in what comes until the batch is worth a commit, and no longer than until the store has rested.
     fn gather(&mut self, clock: &Runtime, queue: &mut mpsc::Receiver<Job>) {
-        while !self.batch.is_empty() && self.bytes < WORTH && self.failure.is_none() {
+        while self.has_something() && self.bytes < WORTH && self.failure.is_none() && Instant::now() < self.rested {
             match clock.block_on(async { timeout_at(self.rested, queue.recv()).await }) {
                 Ok(Some(job)) => self.take(job),
                 // Nobody is there to send any more, or it is time.
                 Ok(None) | Err(_) => break,
             }
         }
-        while self.bytes < BATCH_BYTES
-            && let Ok(job) = queue.try_recv()
-        {
-            self.take(job);
+        // Counted, because a queue that is filled as fast as it is emptied would keep everybody's acks waiting.
+        for _ in 0..JOBS {
+            if self.bytes >= BATCH_BYTES {
+                break;
+            }
+            match queue.try_recv() {
+                Ok(job) => self.take(job),
+                Err(_) => break,
+            }
         }
+    }
+
+    /// Whether there is anything to commit.
+    fn has_something(&self) -> bool {
+        !self.batch.is_empty() || self.said.is_some()
     }
 
     fn take(&mut self, job: Job) {
@@ -176,13 +188,7 @@ impl<S: Store> Work<S> {
                     self.failure = Some(error.to_string().into());
                 }
             }
-            Job::KeepSaid(said) => {
-                if self.failure.is_none()
-                    && let Err(error) = self.store.keep_said(&said)
-                {
-                    self.failure = Some(error.to_string().into());
-                }
-            }
+            Job::KeepSaid(said) => self.said = Some(said),
             Job::Delete { room, reply } => {
                 self.commit();
                 // A room that stays because it cannot be deleted has lost nothing, so the store is as good as before.
@@ -198,13 +204,13 @@ impl<S: Store> Work<S> {
     /// Makes the batch durable, or fails for good: what a failed sync left behind is unknown, so nothing after it
     /// may be called durable.
     fn commit(&mut self) {
+        let had_something = self.has_something();
         if self.failure.is_none()
-            && !self.batch.is_empty()
-            && let Err(error) = self.store.append(&self.batch)
+            && let Err(error) = self.write()
         {
             self.failure = Some(error.to_string().into());
         }
-        if !self.batch.is_empty() {
+        if had_something {
             self.rested = Instant::now() + self.rest;
         }
         self.batch.clear();
@@ -218,6 +224,14 @@ impl<S: Store> Work<S> {
             reply.send_replace(stored);
         }
     }
+
+    /// What hosts have said is kept before what was typed since.
+    fn write(&mut self) -> Result<(), StoreError> {
+        if let Some(said) = self.said.take() {
+            self.store.keep_said(&said)?;
+        }
+        if self.batch.is_empty() { Ok(()) } else { self.store.append(&self.batch) }
+    }
 }
 
 #[cfg(test)]
@@ -230,6 +244,10 @@ mod tests {
     struct Gate {
         open: Arc<(Mutex<bool>, Condvar)>,
         batches: Arc<Mutex<Vec<usize>>>,
+        /// What was kept of what hosts have said, each time.
+        said: Arc<Mutex<Vec<Vec<u8>>>>,
+        /// How long it takes to keep that.
+        slowness: Duration,
         fails: bool,
     }
 
@@ -250,6 +268,12 @@ mod tests {
             drop(self.open.1.wait_while(closed, |open| !*open).unwrap());
             self.batches.lock().unwrap().push(batch.len());
             if self.fails { Err(StoreError::Write("disk full".into())) } else { Ok(()) }
+        }
+
+        fn keep_said(&mut self, said: &[u8]) -> Result<(), StoreError> {
+            thread::sleep(self.slowness);
+            self.said.lock().unwrap().push(said.to_vec());
+            Ok(())
         }
     }
 
@@ -299,6 +323,33 @@ mod tests {
         drop(writer);
         assert!(thread.join().unwrap().is_none());
         assert_eq!(*gate.batches.lock().unwrap(), [1, 4, 1]);
+    }
+
+    /// Catches a commit for each order of a host, and a batch that is closed only when nothing comes any more: who says more
+    /// than the store can keep up with would end everybody's acks.
+    #[tokio::test]
+    async fn a_host_who_says_a_thousand_things_keeps_nobody_elses_acks_away() {
+        let gate = Gate { slowness: Duration::from_millis(20), ..Gate::default() };
+        gate.open();
+        let (writer, thread) = Writer::start(gate.clone()).unwrap();
+        let talker = writer.clone();
+        let talking = tokio::spawn(async move {
+            for number in 0..1000_u32 {
+                talker.keep_said(number.to_be_bytes().to_vec()).await;
+            }
+        });
+        let (reply, mut stored) = watch::channel(Stored::Durable(0));
+        for number in 1..=3 {
+            writer.append(&"r".parse().unwrap(), vec![0], number, &reply).await;
+            let acked = tokio::time::timeout(Duration::from_secs(5), until(&mut stored, number)).await;
+            acked.expect("an ack while a host talks");
+        }
+        talking.await.unwrap();
+        drop(writer);
+        assert!(thread.join().unwrap().is_none());
+        let said = gate.said.lock().unwrap();
+        assert_eq!(said.last().unwrap()[..], 999_u32.to_be_bytes(), "the last that was said is kept");
+        assert!(said.len() < 100, "{} commits for what hosts have said", said.len());
     }
 
     #[tokio::test]
