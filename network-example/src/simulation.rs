@@ -239,7 +239,15 @@ impl World {
 
 /// Somebody who may write comes, with no token.
 fn joining(identity: Identity, agent: AgentId, outbox: Outbox) -> Joining {
-    Joining { identity, agent, outbox, credential: Credential::Anonymous, rights: Rights::Write, pass: None }
+    Joining {
+        identity,
+        agent,
+        outbox,
+        credential: Credential::Anonymous,
+        rights: Rights::Write,
+        pass: None,
+        held: None,
+    }
 }
 
 /// A letter at the caret, mostly; sometimes a caret elsewhere, a deletion, or word of where the caret is.

@@ -29,7 +29,7 @@ use super::api;
 use super::body::Body;
 use super::hub::{Command, Turned};
 use super::outbox::{Pickup, farewell, outbox};
-use super::room::Joining;
+use super::room::{Joined, Joining};
 use super::service::Service;
 use super::throttle::Throttle;
 use crate::http::{Rejection, answer_bytes, bearer, head_bytes, is_upgrade, parse_head};
@@ -329,12 +329,11 @@ async fn visit(
 ) -> End {
     let config = &service.config;
     let (outbox, pickup) = outbox(config.max_queue);
+    // Before the room looks up what they may do: of what changes after that they hear.
     let changes = service.access.changes();
     let Hello { identity, agent, credential, rights } = hello;
-    let pass = service.access.pass_for(credential, name, rights);
-    let credential = pass.as_ref().map_or(credential, |pass| Credential::of(Some(pass)));
-    let joining = Joining { identity, agent, outbox, credential, rights, pass };
-    let (id, room) = match Box::pin(service.hub.join(name, joining)).await {
+    let joining = Joining { identity, agent, outbox, credential, rights, pass: None, held: None };
+    let (Joined { id, credential }, room) = match Box::pin(service.hub.join(name, joining)).await {
         Ok(joined) => joined,
         Err(turned) => return End::Refused(turned),
     };

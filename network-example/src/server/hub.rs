@@ -15,12 +15,12 @@ use tokio::time::sleep_until;
 use tokio_tungstenite::tungstenite::Bytes;
 
 use super::Config;
-use super::access::{Access, Denied};
+use super::access::{Access, Admitted, Denied};
 use super::dictionary::{Answer, Question};
 use super::held::Held;
 use super::kept::Kept;
 use super::metrics::Metrics;
-use super::room::{Damage, Joining, Limits, Room};
+use super::room::{Damage, Joined, Joining, Limits, Room};
 use super::throttle::Throttle;
 use super::writer::{Stored, Writer};
 use crate::planted::planted;
@@ -53,7 +53,7 @@ pub(crate) type Turned = (Refusal, String);
 
 /// What a connection tells its room. Queues keep room for some of them, so what is large is boxed.
 pub(crate) enum Command {
-    Join(Box<Joining>, oneshot::Sender<Result<PeerId, Turned>>),
+    Join(Box<Joining>, oneshot::Sender<Result<Joined, Turned>>),
     Control(PeerId, Box<ClientControl>),
     Frame(PeerId, Bytes),
     Drained(PeerId),
@@ -88,7 +88,7 @@ impl Hub {
         self: &Arc<Self>,
         name: &RoomName,
         joining: Joining,
-    ) -> Result<(PeerId, mpsc::Sender<Command>), Turned> {
+    ) -> Result<(Joined, mpsc::Sender<Command>), Turned> {
         self.ask(name, |reply| Command::Join(Box::new(joining.clone()), reply)).await
     }
 
@@ -451,16 +451,18 @@ impl Keeper {
     }
 
     async fn carry_out_orders(&mut self, now: Instant) {
-        let orders = self.room.take_orders();
-        let has_said = !orders.is_empty();
-        for order in orders {
+        let mut has_said = false;
+        for order in self.room.take_orders() {
             let renewed = self.hub.access.restrict(order.credential, &self.name, order.to);
-            let rights = match order.to {
-                Some(_) => self.hub.access.rights(order.credential, &self.name),
-                None => Err(Denied::Removed),
-            };
-            self.room.allow(now, order.member, rights);
-            renewed.into_iter().for_each(|invitation| self.room.invite(now, invitation));
+            has_said |= renewed.is_some();
+            // Nobody has a pass of their own who came without one being made; that they leave is all that can be done.
+            if order.to.is_none() {
+                self.room.allow(now, order.member, Err(Denied::Removed));
+            }
+            for member in self.room.members_by(order.credential) {
+                self.room.allow(now, member, self.hub.access.rights(order.credential, &self.name));
+            }
+            renewed.into_iter().flatten().for_each(|invitation| self.room.invite(now, invitation));
         }
         if has_said {
             self.hub.writer.keep_said(self.hub.access.said()).await;
@@ -484,13 +486,25 @@ impl Keeper {
         if is_gone { Err(Gone) } else { Ok(()) }
     }
 
-    fn admit(&mut self, now: Instant, joining: Joining, reply: oneshot::Sender<Result<PeerId, Turned>>) {
-        let joined = self.room.join(now, joining);
-        let id = joined.as_ref().ok().copied();
+    fn admit(&mut self, now: Instant, joining: Joining, reply: oneshot::Sender<Result<Joined, Turned>>) {
+        let joined = self.let_in(now, joining);
+        let id = joined.as_ref().ok().map(|joined| joined.id);
         if let (Err(_), Some(id)) = (reply.send(joined), id) {
             // The connection ended while it waited, so nobody else will say that this member has left.
             self.room.leave(now, id);
         }
+    }
+
+    /// What somebody may do is looked up here, where it is changed too: what a host says meets everybody who is in, and whoever
+    /// comes later meets what was said. A pass is made for those alone who have a place.
+    fn let_in(&mut self, now: Instant, mut joining: Joining) -> Result<Joined, Turned> {
+        let turned = |denied: Denied| (denied.code(), denied.reason().to_owned());
+        joining.rights = self.hub.access.rights(joining.credential, &self.name).map_err(turned)?;
+        self.room.make_place(now, &joining)?;
+        let admitted = self.hub.access.admit(joining.credential, &self.name).map_err(turned)?;
+        let Admitted { credential, rights, pass, held } = admitted;
+        let id = self.room.join(now, Joining { credential, rights, pass, held, ..joining })?;
+        Ok(Joined { id, credential })
     }
 
     async fn store(&mut self, take: impl Fn(&mut Room, Instant) -> Vec<(u64, Vec<u8>)>) {
@@ -501,5 +515,55 @@ impl Keeper {
         for (number, piece) in take(&mut self.room, Instant::now()) {
             self.hub.writer.append(&self.name, piece, number, &self.reply).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::presence::{Color, Identity};
+    use crate::server::access::Credential;
+    use crate::server::outbox::{Pickup, outbox};
+    use crate::store::MemoryStore;
+    use crate::token::Token;
+    use crate::tokens::Grant;
+    use cede::AgentId;
+
+    fn hub(access: Access, config: Config) -> Arc<Hub> {
+        let (writer, _) = Writer::start(MemoryStore::default()).unwrap();
+        Arc::new(Hub::new(Arc::new(config), access, Arc::default(), writer))
+    }
+
+    fn joining(agent: u128, token: &Token) -> (Joining, Pickup) {
+        let (outbox, pickup) = outbox(1 << 20);
+        let (identity, agent) = (Identity { name: "Ann".into(), color: Color(1, 2, 3) }, AgentId::new(agent));
+        let credential = Credential::of(Some(token));
+        (Joining { identity, agent, outbox, credential, rights: Rights::Write, pass: None, held: None }, pickup)
+    }
+
+    /// Catches a change of rights between hello and the room, which nobody would hear of.
+    #[tokio::test]
+    async fn who_has_lost_their_rights_since_hello_is_not_let_in() {
+        let (grant, token) = Grant::new("notes".parse().unwrap(), Rights::Write, "").unwrap();
+        let access = Access::tokens(vec![grant]);
+        let hub = hub(access.clone(), Config::default());
+        let (joining, _pickup) = joining(1, &token);
+        access.replace(Vec::new());
+        let turned = hub.join(&"notes".parse().unwrap(), joining).await.map(|(joined, _)| joined.id);
+        assert_eq!(turned.unwrap_err().0, Refusal::Unauthorized);
+    }
+
+    /// Catches passes that are made for whoever knocks: 4,096 of them pushed out everybody's.
+    #[tokio::test]
+    async fn a_join_that_fails_makes_no_pass() {
+        let name = "notes".parse().unwrap();
+        let (access, _) = Access::hosted(&name, true).unwrap();
+        let hub = hub(access.clone(), Config { max_members: 1, ..Config::default() });
+        let line = access.invitations()[0].token.clone();
+        let [(first, _first), (second, _second)] = [1, 2].map(|agent| joining(agent, &line));
+        hub.join(&name, first).await.unwrap();
+        assert_eq!(access.passes(), 1);
+        assert_eq!(hub.join(&name, second).await.map(|(joined, _)| joined.id).unwrap_err().0, Refusal::Full);
+        assert_eq!(access.passes(), 1);
     }
 }

@@ -101,7 +101,6 @@ impl Kept {
         Ok(written.unwrap_or_else(|| unreachable!("{id} has just been made")))
     }
 
-    #[cfg(test)]
     pub(crate) fn is_new(&self) -> bool {
         self.0.as_ref().is_none_or(AnyDocument::is_new)
     }

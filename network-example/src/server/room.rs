@@ -20,11 +20,11 @@
 //!
 //! # Whose events
 //!
-//! An agent is bound to the connection that said hello with it. From its first DONE on, when everything that it had
-//! offline is here, new events of that agent are taken from that connection alone; DATA of anybody else that brings some
-//! is refused. Until then, and while nobody is connected with an agent, whoever may write may bring its events: that is
-//! how what was exchanged by files, or through a server that lost its memory, comes together again. An honest client
-//! never meets the refusal, for others' events reach it by this server.
+//! An agent is bound to the connection that said hello with it. From its first DONE on, when
+//! everything that it had offline is here, new events of that agent are taken from that connection alone; DATA of anybody
+//! else that brings some is refused. Until then, and while nobody is connected with an agent, whoever may write may bring
+//! its events: that is how what was exchanged by files, or through a server that lost its memory, comes together again. An
+//! honest client never meets the refusal, for others' events reach it by this server.
 //!
 //! ```text
 //!              META: everything fits                a push fails
@@ -43,7 +43,7 @@ use cede::{AgentId, DocumentKind, Frontier, Sender, Summary};
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::{self, Bytes, Utf8Bytes};
 
-use super::access::{Credential, Denied, Invitation};
+use super::access::{Credential, Denied, Held as HeldPass, Invitation};
 use super::held::Held;
 use super::kept::{Kept, Unfit};
 use super::metrics::Metrics;
@@ -130,8 +130,19 @@ pub(crate) struct Joining {
     pub(crate) agent: AgentId,
     pub(crate) outbox: Outbox,
     pub(crate) credential: Credential,
+    /// As of their hello; the room looks again.
     pub(crate) rights: Rights,
+    /// What they are given to come back by.
     pub(crate) pass: Option<Token>,
+    pub(crate) held: Option<HeldPass>,
+}
+
+/// Somebody is in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Joined {
+    pub(crate) id: PeerId,
+    /// Who they are from here on.
+    pub(crate) credential: Credential,
 }
 
 /// A host wants somebody to do no more than this, or nothing at all.
@@ -145,6 +156,8 @@ pub(crate) struct Order {
 struct Member {
     peer: Peer,
     credential: Credential,
+    /// Of the pass that they are in by.
+    _held: Option<HeldPass>,
     outbox: Outbox,
     flow: Flow,
     /// DATA frames that were not taken, for want of rights. None is taken after the first, so that no ack speaks of one.
@@ -309,11 +322,8 @@ impl Room {
 
     /// Somebody comes. Their number, or why not.
     pub(crate) fn join(&mut self, now: Instant, joining: Joining) -> Result<PeerId, (Refusal, String)> {
-        let Joining { identity, agent, outbox, credential, rights, pass } = joining;
-        self.make_way(now, agent, credential)?;
-        if self.members.len() >= self.limits.members {
-            return Err((Refusal::Full, format!("the room has {} members already", self.members.len())));
-        }
+        self.make_place(now, &joining)?;
+        let Joining { identity, agent, outbox, credential, rights, pass, held } = joining;
         self.last_peer += 1;
         let id = PeerId(self.last_peer);
         let Identity { name, color } = identity;
@@ -323,6 +333,7 @@ impl Room {
         let member = Member {
             peer,
             credential,
+            _held: held,
             outbox,
             flow: Flow::Greeted,
             refused: 0,
@@ -346,13 +357,22 @@ impl Room {
         Ok(id)
     }
 
+    /// Sees to it that somebody can come in, or says why not.
+    pub(crate) fn make_place(&mut self, now: Instant, joining: &Joining) -> Result<(), (Refusal, String)> {
+        self.make_way(now, joining)?;
+        if self.members.len() >= self.limits.members {
+            return Err((Refusal::Full, format!("the room has {} members already", self.members.len())));
+        }
+        Ok(())
+    }
+
     /// An agent edits on one connection. Who comes back before the server has noticed that they were gone takes their own
     /// place; nobody takes anybody else's.
-    fn make_way(&mut self, now: Instant, agent: AgentId, credential: Credential) -> Result<(), (Refusal, String)> {
-        let Some(former) = self.members.values().find(|member| member.peer.agent == agent) else {
+    fn make_way(&mut self, now: Instant, joining: &Joining) -> Result<(), (Refusal, String)> {
+        let Some(former) = self.members.values().find(|member| member.peer.agent == joining.agent) else {
             return Ok(());
         };
-        if former.credential != credential {
+        if former.credential != joining.credential {
             return Err((Refusal::Taken, "your agent edits on another connection".to_owned()));
         }
         self.dismiss(now, former.peer.id, Refusal::Taken, "your agent edits on another connection now");
@@ -409,6 +429,12 @@ impl Room {
         for host in self.members.values_mut().filter(|member| member.peer.rights == Rights::Host) {
             host.send(now, frame.clone());
         }
+    }
+
+    /// Those who are in by this.
+    pub(crate) fn members_by(&self, credential: Credential) -> Vec<PeerId> {
+        let by_it = self.members.values().filter(|member| member.credential == credential);
+        by_it.map(|member| member.peer.id).collect()
     }
 
     /// What hosts have asked for since the last time.
@@ -918,7 +944,7 @@ mod tests {
         let (outbox, pickup) = outbox(1 << 20);
         let identity = Identity { name: "Ann".into(), color: Color(1, 2, 3) };
         let (agent, credential) = (AgentId::new(agent), Credential::Anonymous);
-        (Joining { identity, agent, outbox, credential, rights, pass: None }, pickup)
+        (Joining { identity, agent, outbox, credential, rights, pass: None, held: None }, pickup)
     }
 
     fn join(room: &mut Room, now: Instant) -> PeerId {
