@@ -20,7 +20,7 @@
 //!
 //! # Whose events
 //!
-//! An agent is bound to the connection that said hello with it. From its first DONE on, when
+//! An agent is bound to the connection that said hello with it, if that may write. From its first DONE on, when
 //! everything that it had offline is here, new events of that agent are taken from that connection alone; DATA of anybody
 //! else that brings some is refused. Until then, and while nobody is connected with an agent, whoever may write may bring
 //! its events: that is how what was exchanged by files, or through a server that lost its memory, comes together again. An
@@ -160,6 +160,8 @@ struct Member {
     _held: Option<HeldPass>,
     outbox: Outbox,
     flow: Flow,
+    /// They have said DONE.
+    is_done: bool,
     /// DATA frames that were not taken, for want of rights. None is taken after the first, so that no ack speaks of one.
     refused: u32,
     /// DATA frames received from it.
@@ -336,6 +338,7 @@ impl Room {
             _held: held,
             outbox,
             flow: Flow::Greeted,
+            is_done: false,
             refused: 0,
             frames: 0,
             rest: None,
@@ -367,12 +370,14 @@ impl Room {
     }
 
     /// An agent edits on one connection. Who comes back before the server has noticed that they were gone takes their own
-    /// place; nobody takes anybody else's.
+    /// place; nobody takes anybody else's, but that who may write is not kept out by who may not: everybody sees under
+    /// which agent others write.
     fn make_way(&mut self, now: Instant, joining: &Joining) -> Result<(), (Refusal, String)> {
         let Some(former) = self.members.values().find(|member| member.peer.agent == joining.agent) else {
             return Ok(());
         };
-        if former.credential != joining.credential {
+        let gives_way = former.peer.rights < Rights::Write && joining.rights >= Rights::Write;
+        if former.credential != joining.credential && !gives_way {
             return Err((Refusal::Taken, "your agent edits on another connection".to_owned()));
         }
         self.dismiss(now, former.peer.id, Refusal::Taken, "your agent edits on another connection now");
@@ -406,6 +411,7 @@ impl Room {
             }
             Ok(rights) if rights != member.peer.rights => {
                 member.peer.rights = rights;
+                let agent = member.peer.agent;
                 let has_lost_frames = member.refused > 0;
                 let frame = text_frame(&ServerControl::Rights { id, rights });
                 for member in self.members.values_mut() {
@@ -413,6 +419,10 @@ impl Room {
                         member.roster_stale = true;
                     }
                 }
+                if rights < Rights::Write && self.owners.get(&agent) == Some(&id) {
+                    self.owners.remove(&agent);
+                }
+                self.own(id);
                 if rights >= Rights::Write && has_lost_frames {
                     // What was not taken is found by the next META alone.
                     self.dismiss(now, id, Refusal::Changed, "you may write again; what you typed is taken next time");
@@ -498,11 +508,21 @@ impl Room {
             // What the member lacks was sent with the answer to its META, so this needs no answer. What its agent did
             // before is here now, and what it does from here on comes by this connection.
             Ok(Message::Done) => {
-                if let Some(member) = self.members.get(&id) {
-                    self.owners.entry(member.peer.agent).or_insert(id);
-                }
+                self.members.get_mut(&id).into_iter().for_each(|member| member.is_done = true);
+                self.own(id);
             }
             Err(error) => self.dismiss(now, id, Refusal::Malformed, &error.to_string()),
+        }
+    }
+
+    /// From here on a member's agent is theirs, if they have said DONE. Whoever may not write has no events to protect, and
+    /// would keep out somebody who has.
+    fn own(&mut self, id: PeerId) {
+        if let Some(member) = self.members.get(&id)
+            && member.is_done
+            && member.peer.rights >= Rights::Write
+        {
+            self.owners.entry(member.peer.agent).or_insert(id);
         }
     }
 
@@ -1016,6 +1036,39 @@ mod tests {
         let heir = room.join(now, heir).unwrap();
         send(&mut room, now, heir, forger.document(), &forged);
         assert_eq!(room.text(), "mine, says the forger", "while nobody edits as the agent, history may be brought");
+    }
+
+    /// Catches a reader who says hello with a writer's agent and so locks the writer out, at the door and by owning it.
+    #[test]
+    fn a_reader_keeps_no_writer_out_by_taking_their_agent() {
+        let mut ann = Session::new(AgentId::new(1));
+        ann.insert(Chars(0), "typed").unwrap();
+        let all: Vec<EventSpan> = ann.document().summary().spans().collect();
+        let (mut room, now) = (Room::load(&[], LIMITS).unwrap(), Instant::now());
+        let (mut reader, mut pickup) = joining(1, Rights::Read);
+        reader.credential = Credential::of(Some(&Token::random().unwrap()));
+        let thief = room.join(now, reader.clone()).unwrap();
+        room.receive_frame(now, thief, Bytes::from(Message::Done.encode()));
+        let other = room.join(now, joining(2, Rights::Write).0).unwrap();
+        send(&mut room, now, other, ann.document(), &all);
+        assert_eq!(room.text(), "typed", "a reader owns no agent");
+
+        let owner = room.join(now, joining(1, Rights::Write).0).expect("the writer comes in");
+        assert!(!room.members.contains_key(&thief) && room.members.contains_key(&owner));
+        assert!(sent(&mut pickup).iter().any(|json| json.contains("\"taken\"")));
+        assert_eq!(room.join(now, reader).unwrap_err().0, Refusal::Taken, "and stays in");
+    }
+
+    /// Catches an owner that stays one without the right to write, and one that is none with it.
+    #[test]
+    fn an_agent_is_owned_as_long_as_its_holder_may_write() {
+        let (mut room, now) = (Room::load(&[], LIMITS).unwrap(), Instant::now());
+        let member = room.join(now, joining(1, Rights::Write).0).unwrap();
+        room.receive_frame(now, member, Bytes::from(Message::Done.encode()));
+        for (rights, owners) in [(Rights::Write, 1), (Rights::Read, 0), (Rights::Write, 1)] {
+            room.allow(now, member, Ok(rights));
+            assert_eq!(room.owners.len(), owners, "{rights}");
+        }
     }
 
     #[test]
