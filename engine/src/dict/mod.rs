@@ -431,6 +431,12 @@ impl Dict {
         self.holding.waiting()
     }
 
+    /// Forgets what a sender has waiting for its parents. Whoever shows one out calls this, for nobody is asked again whether
+    /// what has waited is admitted ([`absorb_from`](Self::absorb_from)) when it is let in.
+    pub fn forget(&mut self, sender: Sender) {
+        self.holding.forget(sender);
+    }
+
     /// Whether bytes claim to be an update of a dictionary.
     pub fn is_update(bytes: &[u8]) -> bool {
         bytes.starts_with(<Operations as crate::log::Contents>::MAGIC)

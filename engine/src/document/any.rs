@@ -129,6 +129,11 @@ impl AnyDocument {
         whichever!(self, document => document.absorb_from(sender, bytes, admits))
     }
 
+    /// Forgets what a sender has waiting for its parents; see [`Document::forget`].
+    pub fn forget(&mut self, sender: Sender) {
+        whichever!(self, document => document.forget(sender));
+    }
+
     /// Whether there is no event at all.
     pub fn is_new(&self) -> bool {
         whichever!(self, document => document.is_new())

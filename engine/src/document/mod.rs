@@ -490,6 +490,12 @@ impl Document {
     pub fn waiting(&self) -> usize {
         self.waiting.event_count()
     }
+
+    /// Forgets what a sender has waiting for its parents. Whoever shows one out calls this, for nobody is asked again whether
+    /// what has waited is admitted ([`absorb_from`](Self::absorb_from)) when it is let in.
+    pub fn forget(&mut self, sender: Sender) {
+        self.waiting.forget(sender);
+    }
 }
 
 /// What a session does to its document.

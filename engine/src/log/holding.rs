@@ -85,6 +85,10 @@ impl<V: Values> Holding<V> {
         self.waiting.event_count()
     }
 
+    pub(crate) fn forget(&mut self, sender: Sender) {
+        self.waiting.forget(sender);
+    }
+
     /// Takes an update in. On an error nothing has changed.
     pub(crate) fn import(
         &mut self,

@@ -131,6 +131,14 @@ impl<C: Contents> Pending<C> {
         keys.into_iter().filter_map(|key| self.take(key)).collect()
     }
 
+    /// Drops what a sender has waiting.
+    pub(crate) fn forget(&mut self, sender: Sender) {
+        let share = self.senders.get(&sender).map(|share| share.missing.clone());
+        for (arrival, missing) in share.into_iter().flatten() {
+            self.take((missing, arrival));
+        }
+    }
+
     fn take(&mut self, key: (EventId, Arrival)) -> Option<Waiting<C>> {
         let waiting = self.pieces.remove(&key)?;
         let memory = waiting.memory();
@@ -244,5 +252,19 @@ mod tests {
         let all = EventSpan { agent: AgentId::new(1), start: Clock(0), end: Clock(1) };
         let senders: Vec<Sender> = pending.release(all).iter().map(|waiting| waiting.sender).collect();
         assert_eq!(senders, [Sender(1), Sender(2)]);
+    }
+
+    #[test]
+    fn what_a_sender_has_waiting_is_forgotten_and_nothing_else() {
+        let contents = Numbered(1);
+        let mut pending = Pending::default();
+        for (sender, clock) in [(1, 3), (2, 3), (1, 5), (2, 7)] {
+            pending.add(id(1, 0), &piece(clock), &contents, Sender(sender));
+        }
+        pending.forget(Sender(1));
+        pending.forget(Sender(9));
+        assert_eq!((pending.event_count(), pending.senders.len(), pending.spans.len()), (2, 1, 2));
+        let all = EventSpan { agent: AgentId::new(1), start: Clock(0), end: Clock(1) };
+        assert!(pending.release(all).iter().all(|waiting| waiting.sender == Sender(2)));
     }
 }

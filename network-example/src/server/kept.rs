@@ -109,6 +109,12 @@ impl Kept {
         self.0.as_ref().map_or(0, AnyDocument::waiting)
     }
 
+    /// Forgets what somebody has waiting.
+    pub(crate) fn forget(&mut self, sender: Sender) {
+        self.0.iter_mut().for_each(|document| document.forget(sender));
+        self.0.take_if(|document| document.is_new() && document.waiting() == 0);
+    }
+
     pub(crate) fn event_count(&self) -> u64 {
         self.0.as_ref().map_or(0, Replica::event_count)
     }

@@ -24,7 +24,8 @@
 //! everything that it had offline is here, new events of that agent are taken from that connection alone; DATA of anybody
 //! else that brings some is refused. Until then, and while nobody is connected with an agent, whoever may write may bring
 //! its events: that is how what was exchanged by files, or through a server that lost its memory, comes together again. An
-//! honest client never meets the refusal, for others' events reach it by this server.
+//! honest client never meets the refusal, for others' events reach it by this server. Nobody is asked again whose events are
+//! that have waited for their parents, so they are forgotten with whoever sent them.
 //!
 //! ```text
 //!              META: everything fits                a push fails
@@ -390,6 +391,8 @@ impl Room {
             if self.owners.get(&member.peer.agent) == Some(&id) {
                 self.owners.remove(&member.peer.agent);
             }
+            // Nobody would be asked whose it is when it is let in.
+            self.document.forget(Sender(id.0));
             self.tell(now, &ServerControl::Left { id }, id);
         }
     }
@@ -997,6 +1000,8 @@ mod tests {
 
         let honest = join(&mut room, now);
         send(&mut room, now, honest, ben.document(), &[first]);
+        assert_eq!(room.text().len(), "first beside ".len(), "what the other sent is forgotten");
+        send(&mut room, now, honest, ben.document(), &[then]);
         pieces.extend(room.take_pieces().into_iter().map(|(_, piece)| piece));
         let stored = Room::load(&pieces, LIMITS).unwrap();
         assert_eq!(stored.text(), ben.text().to_string());
@@ -1036,6 +1041,32 @@ mod tests {
         let heir = room.join(now, heir).unwrap();
         send(&mut room, now, heir, forger.document(), &forged);
         assert_eq!(room.text(), "mine, says the forger", "while nobody edits as the agent, history may be brought");
+    }
+
+    /// Catches events that are forged before their owner is in and wait for one that comes later: nobody asked any more
+    /// whose they are.
+    #[test]
+    fn what_a_dismissed_forger_left_waiting_is_not_let_in_later() {
+        let [mut ann, mut forger] = [1, 2].map(|agent| Session::new(AgentId::new(agent)));
+        ann.insert(Chars(0), "mine ").unwrap();
+        let mut forged = Session::new(AgentId::new(1));
+        forger.insert(Chars(0), "later ").unwrap();
+        forged.merge::<Chars>(&forger.document().encode()).unwrap();
+        forged.insert(Chars(0), "says the forger ").unwrap();
+        let of = |session: &Session, agent: u128| -> Vec<EventSpan> {
+            session.document().summary().spans().filter(|span| span.agent == AgentId::new(agent)).collect()
+        };
+        let (mut room, now) = (Room::load(&[], LIMITS).unwrap(), Instant::now());
+        let first = room.join(now, joining(3, Rights::Write).0).unwrap();
+        send(&mut room, now, first, forged.document(), &of(&forged, 1));
+        assert!(room.is_empty(), "dismissed, for the parents are missing");
+        let own = room.join(now, joining(1, Rights::Write).0).unwrap();
+        room.receive_frame(now, own, Bytes::from(Message::Done.encode()));
+        let second = room.join(now, joining(2, Rights::Write).0).unwrap();
+        send(&mut room, now, second, forger.document(), &of(&forger, 2));
+        assert_eq!(room.text(), "later ", "and nothing in Ann's name");
+        send(&mut room, now, own, ann.document(), &of(&ann, 1));
+        assert_eq!(room.text().len(), "later mine ".len());
     }
 
     /// Catches a reader who says hello with a writer's agent and so locks the writer out, at the door and by owning it.
