@@ -6,7 +6,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -195,7 +195,8 @@ async fn keep(hub: Arc<Hub>, name: RoomName, mut commands: mpsc::Receiver<Comman
         Ok(room) => {
             let (reply, stored) = watch::channel(Stored::Durable(0));
             let (promised, asked) = (VecDeque::new(), None);
-            Keeper { hub, name, commands, room, reply, stored, used: Instant::now(), promised, asked }.run().await;
+            let (used, has_served) = (Instant::now(), false);
+            Keeper { hub, name, commands, room, reply, stored, used, has_served, promised, asked }.run().await;
         }
         Err(turned) => {
             tracing::error!(room = name.fingerprint(), code = turned.0.label(), "cannot be loaded");
@@ -266,6 +267,8 @@ struct Keeper {
     stored: watch::Receiver<Stored>,
     /// When somebody last came, left, or needed the document.
     used: Instant,
+    /// Whether anybody has asked anything yet: whoever made the room is still at its door before.
+    has_served: bool,
     /// Who waits for which piece to be durable.
     promised: VecDeque<(u64, oneshot::Sender<Result<Answer, Turned>>)>,
     /// How fast the dictionary is written by HTTP; boxed, for few rooms are.
@@ -280,7 +283,9 @@ struct Gone;
 impl Keeper {
     async fn run(mut self) {
         loop {
-            let leaves = self.used + self.hub.config.linger;
+            // A room that was only looked for takes up nobody's place.
+            let is_vacant = self.has_served && self.room.is_vacant();
+            let leaves = self.used + if is_vacant { Duration::ZERO } else { self.hub.config.linger };
             let is_idle = self.room.is_empty() && self.room.is_settled();
             let may_rest = !self.room.rests() && self.room.is_settled();
             let deadline = if is_idle { Some(leaves) } else { self.room.deadline().or(may_rest.then_some(leaves)) };
@@ -333,6 +338,7 @@ impl Keeper {
 
     /// Does what a connection asks, and what has gathered meanwhile.
     async fn obey(&mut self, first: Command) -> Result<(), Gone> {
+        self.has_served = true;
         self.obey_one(first).await?;
         for _ in 1..GO {
             match self.commands.try_recv() {
@@ -565,5 +571,21 @@ mod tests {
         assert_eq!(access.passes(), 1);
         assert_eq!(hub.join(&name, second).await.map(|(joined, _)| joined.id).unwrap_err().0, Refusal::Full);
         assert_eq!(access.passes(), 1);
+    }
+
+    /// Catches rooms that a reader makes by asking for names that nobody has written to, and that fill all places.
+    #[tokio::test]
+    async fn a_room_that_was_only_looked_for_leaves_at_once() {
+        let hub = hub(Access::open(), Config::default());
+        for number in 0..3 {
+            let name = format!("r{number}").parse().unwrap();
+            hub.export(&name).await.unwrap();
+        }
+        let left = async {
+            while hub.rooms().as_ref().is_some_and(|rooms| !rooms.is_empty()) {
+                tokio::task::yield_now().await
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), left).await.expect("the rooms to leave");
     }
 }

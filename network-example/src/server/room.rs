@@ -611,6 +611,11 @@ impl Room {
         self.pieces.take(|since| document.encode_beyond(since))
     }
 
+    /// Nobody is in, and nobody has written anything.
+    pub(crate) fn is_vacant(&self) -> bool {
+        self.is_empty() && !self.rests && self.document.is_new() && self.document.waiting() == 0
+    }
+
     /// Nobody is in.
     pub(crate) fn is_empty(&self) -> bool {
         self.members.is_empty()
