@@ -568,9 +568,10 @@ impl Room {
                     member.flow = Flow::Greeted;
                 }
             }
-            // What was dropped may have been the version; it is cheap to tell it again.
-            Flow::Live => self.disturb(now),
-            Flow::Greeted => {}
+            // What was dropped may have been the version; it is cheap to tell it again, but while the room rests: then there
+            // is no document to tell it of.
+            Flow::Live if !self.rests => self.disturb(now),
+            Flow::Live | Flow::Greeted => {}
         }
     }
 
@@ -1265,6 +1266,10 @@ mod tests {
             room.tick(now);
         }
         assert!(room.rest() && room.document.is_new() && !room.is_empty());
+        // A reader that was slow is told nothing of the empty document that stands in for the one at rest.
+        room.members.get_mut(&member).unwrap().flow = Flow::Live;
+        room.drained(now, member);
+        assert_eq!(room.deadline(), None);
         room.wake(Room::read(&pieces).unwrap(), Held::of(&pieces));
         assert_eq!(room.text(), "asleep");
     }
