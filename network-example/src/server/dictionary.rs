@@ -99,7 +99,12 @@ pub(crate) async fn respond(
     let key = decoded(key)?;
     let question = match *method {
         Method::GET => Question::Get(key),
-        Method::PUT => Question::Set(key, json(&body.read(headers, service.config.max_message).await?)?),
+        Method::PUT => {
+            let value = json(&body.read(headers, service.config.max_message).await?)?;
+            // They may have been taken back while the body was on its way.
+            room(name.as_str(), headers, needed, service)?;
+            Question::Set(key, value)
+        }
         _ => Question::Remove(key),
     };
     match service.hub.ask_dict(&name, question).await.map_err(turned)? {

@@ -336,13 +336,32 @@ async fn what_is_no_request_about_a_dictionary_changes_nothing() {
     assert_eq!(ask(&server, "GET", "/rooms/colors/dict", None, "").await, (200, "{}\n".into()));
     // What curl does with more than a kilobyte: it asks first.
     let head = format!("PUT {color} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
-    let answer = asked_first(&server, &head, "123").await;
+    let answer = asked_first(&server, &head, || {}, "123").await;
     assert!(answer.starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"), "{answer}");
     server.stop().await.unwrap();
 }
 
-/// Sends a head, waits for the word to go on, then sends the body.
-async fn asked_first(server: &Server, head: &str, body: &str) -> String {
+/// Catches rights that are looked up before the body alone, which may take its time.
+#[tokio::test]
+async fn a_token_that_is_revoked_while_a_body_comes_writes_nothing() {
+    let (grant, token) = Grant::new("colors".parse().unwrap(), Rights::Write, "").unwrap();
+    let access = Access::tokens(vec![grant.clone()]);
+    let server = Server::start_for(access.clone()).await;
+    let token = token.as_str();
+    let head = format!(
+        "PUT /rooms/colors/dict/color HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
+         Content-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+    );
+    let answer = asked_first(&server, &head, || access.replace(Vec::new()), "\"red\"").await;
+    assert!(answer.starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 401 "), "{answer}");
+    access.replace(vec![grant]);
+    let held = format!("GET /rooms/colors/dict HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n");
+    assert_eq!(answered(&request(server.address, &held).await), (200, "{}\n".into()));
+    server.stop().await.unwrap();
+}
+
+/// Sends a head, waits for the word to go on, lets something happen, then sends the body.
+async fn asked_first(server: &Server, head: &str, meanwhile: impl FnOnce(), body: &str) -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut stream = tokio::net::TcpStream::connect(server.address).await.unwrap();
     stream.write_all(head.as_bytes()).await.unwrap();
@@ -350,6 +369,7 @@ async fn asked_first(server: &Server, head: &str, body: &str) -> String {
     while !answer.ends_with(b"\r\n\r\n") {
         answer.push(soon("the word to go on", stream.read_u8()).await.unwrap());
     }
+    meanwhile();
     stream.write_all(body.as_bytes()).await.unwrap();
     soon("the answer", stream.read_to_end(&mut answer)).await.unwrap();
     String::from_utf8(answer).unwrap()
