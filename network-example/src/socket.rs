@@ -61,6 +61,11 @@ impl Socket {
         self.stream.get_mut().allow_all();
     }
 
+    /// How many bytes have been read since this was asked last, whatever they were.
+    pub(crate) fn take_passed(&mut self) -> usize {
+        self.stream.get_mut().take_passed()
+    }
+
     /// Whether [`Socket::feed`] may be called.
     pub(crate) fn takes_more(&self) -> bool {
         self.unflushed < GATHER

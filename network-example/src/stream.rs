@@ -14,6 +14,8 @@ pub(crate) struct Stream {
     carrier: Carrier,
     /// How many more bytes may be read; `None` when it does not matter any more.
     allowance: Option<usize>,
+    /// Bytes that have been read since somebody asked for their number.
+    passed: usize,
 }
 
 #[derive(Debug)]
@@ -25,11 +27,11 @@ enum Carrier {
 
 impl Stream {
     pub(crate) fn plain(stream: TcpStream) -> Self {
-        Self { carrier: Carrier::Plain(stream), allowance: None }
+        Self { carrier: Carrier::Plain(stream), allowance: None, passed: 0 }
     }
 
     pub(crate) fn secure(stream: impl Into<TlsStream<TcpStream>>) -> Self {
-        Self { carrier: Carrier::Secure(Box::new(stream.into())), allowance: None }
+        Self { carrier: Carrier::Secure(Box::new(stream.into())), allowance: None, passed: 0 }
     }
 
     /// From here on so many bytes may be read; then reading fails with [`io::ErrorKind::FileTooLarge`]. A stranger who
@@ -41,6 +43,11 @@ impl Stream {
     /// From here on it does not matter.
     pub(crate) fn allow_all(&mut self) {
         self.allowance = None;
+    }
+
+    /// How many bytes have been read without an allowance since this was asked last.
+    pub(crate) fn take_passed(&mut self) -> usize {
+        std::mem::take(&mut self.passed)
     }
 
     fn poll_carrier(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
@@ -58,7 +65,10 @@ impl AsyncRead for Stream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let Some(allowance) = self.allowance else {
-            return self.poll_carrier(context, buffer);
+            let before = buffer.filled().len();
+            let polled = self.poll_carrier(context, buffer);
+            self.passed += buffer.filled().len() - before;
+            return polled;
         };
         if allowance == 0 {
             return Poll::Ready(Err(io::ErrorKind::FileTooLarge.into()));

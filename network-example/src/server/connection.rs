@@ -406,6 +406,8 @@ enum Event {
     Read(Result<Message, Error>),
     /// Something was dropped of a queue that is empty now.
     Drained,
+    /// Too much has come that is no message yet; nothing is to be read until then.
+    Paused(Instant),
 }
 
 impl Visit<'_> {
@@ -426,6 +428,7 @@ impl Visit<'_> {
                         pause = self.receive(message).await?;
                     }
                     Event::Read(Err(error)) => return Err(refusal(&error).map_or(End::Gone, End::Refused)),
+                    Event::Paused(until) => pause = Some(until),
                     Event::Drained => self.member.tell(Command::Drained(self.member.id)).await?,
                 },
                 // Boxed, because it is rare.
@@ -465,7 +468,25 @@ impl Visit<'_> {
                 Poll::Pending => break,
             }
         }
-        if reads { self.socket.poll_read(context).map(Event::Read) } else { Poll::Pending }
+        if !reads {
+            return Poll::Pending;
+        }
+        match self.socket.poll_read(context) {
+            Poll::Ready(read) => Poll::Ready(Event::Read(read)),
+            Poll::Pending => self.weigh_parts().map_or(Poll::Pending, |until| Poll::Ready(Event::Paused(until))),
+        }
+    }
+
+    /// Parts of a message can come without end, with nothing in them; nothing is seen of them here but their bytes. A
+    /// socket that always has some lets others have their turn, so this is asked after 128 reads at the latest.
+    fn weigh_parts(&mut self) -> Option<Instant> {
+        let bytes = self.socket.take_passed();
+        // Mostly there is nothing behind a message, and no clock is asked.
+        let until = if bytes > 0 { self.throttle.take_bytes(std::time::Instant::now(), bytes) } else { None };
+        if until.is_some() {
+            self.member.service.metrics.throttled.add(1);
+        }
+        until.map(Instant::from_std)
     }
 
     /// Feeds what is queued, and says whether that was all.
@@ -481,9 +502,8 @@ impl Visit<'_> {
 
     /// Hands a message on, and says until when nothing more is to be read.
     async fn receive(&mut self, message: Message) -> Result<Option<Instant>, End> {
-        let bytes = message.len();
         self.member.service.metrics.messages.add(1);
-        self.member.service.metrics.bytes_in.add(bytes as u64);
+        self.member.service.metrics.bytes_in.add(message.len() as u64);
         // A change that has not been heard of yet is looked at first, so that every message meets the rights of now.
         if self.changes.has_changed().unwrap_or(false) {
             self.changes.mark_unchanged();
@@ -500,7 +520,7 @@ impl Visit<'_> {
             // tungstenite has an answer ready that goes out with the next read, which also finds the end.
             Message::Close(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
         }
-        let pause = self.throttle.take(std::time::Instant::now(), bytes);
+        let pause = self.throttle.take(std::time::Instant::now(), self.socket.take_passed());
         if pause.is_some() {
             self.member.service.metrics.throttled.add(1);
         }

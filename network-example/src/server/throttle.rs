@@ -26,6 +26,11 @@ impl Throttle {
         Self { bytes: Bucket::new(bytes, now), messages: Bucket::new(messages, now) }
     }
 
+    /// Bytes have come that make no message yet.
+    pub(crate) fn take_bytes(&mut self, now: Instant, bytes: usize) -> Option<Instant> {
+        self.bytes.take(now, bytes as u64)
+    }
+
     /// A message has come. Until when nothing more is to be read, if anything is to be waited for.
     pub(crate) fn take(&mut self, now: Instant, bytes: usize) -> Option<Instant> {
         let until = [self.bytes.take(now, bytes as u64), self.messages.take(now, 1)];

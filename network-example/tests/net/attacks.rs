@@ -375,6 +375,28 @@ async fn who_sends_too_fast_is_read_more_slowly_and_loses_nothing() {
     server.stop().await.unwrap();
 }
 
+/// Catches parts without content, which make no message and so had no speed; and one-byte parts, which are seven.
+#[tokio::test]
+async fn parts_of_a_message_are_read_no_faster_than_whole_ones() {
+    let byte_rate = Rate { per_second: 100_000, burst: 10_000 };
+    let server = start(Config { byte_rate, ..Config::default() }).await;
+    for (part, count) in [(frame(0x00, b""), 10_000), (frame(0x00, b"x"), 8_500)] {
+        let mut stream = bytes(&server.target("notes")).await;
+        stream.write_all(&frame(0x81, hello(PROTOCOL).into_text().unwrap().as_bytes())).await.unwrap();
+        let began = Instant::now();
+        stream.write_all(&frame(0x02, b"x")).await.unwrap();
+        stream.write_all(&part.repeat(count)).await.unwrap();
+        stream.write_all(&frame(0x89, b"last")).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.windows(6).any(|window| window == b"\x8a\x04last") {
+            assert!(soon("the ping's answer", stream.read_buf(&mut answer)).await.unwrap() > 0);
+        }
+        assert!(began.elapsed() >= Duration::from_millis(450), "{count} parts in {:?}", began.elapsed());
+    }
+    assert_open(&server).await;
+    server.stop().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_message_before_hello_that_is_not_hello() {
     let server = start(Config::default()).await;
