@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+use tokio_tungstenite::tungstenite::Bytes;
 use tokio_tungstenite::tungstenite::http::header::{
     ALLOW, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, TRANSFER_ENCODING,
     UPGRADE, WWW_AUTHENTICATE,
@@ -144,7 +145,7 @@ impl Rejection {
     }
 
     /// As the answer to the request.
-    pub(crate) fn into_answer(self) -> Response<Vec<u8>> {
+    pub(crate) fn into_answer(self) -> Response<Bytes> {
         let mut answer = text(self.status, &format!("{}\n", self.reason));
         if self.status == StatusCode::UNAUTHORIZED {
             answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -157,13 +158,13 @@ impl Rejection {
 }
 
 /// An answer of plain text.
-pub(crate) fn text(status: StatusCode, text: &str) -> Response<Vec<u8>> {
+pub(crate) fn text(status: StatusCode, text: &str) -> Response<Bytes> {
     answer(status, "text/plain; charset=utf-8", text.as_bytes().to_vec())
 }
 
 /// An answer that a browser takes for what it says it is, keeps nowhere and shows in no other page.
-pub(crate) fn answer(status: StatusCode, kind: &'static str, body: Vec<u8>) -> Response<Vec<u8>> {
-    let mut answer = Response::new(body);
+pub(crate) fn answer(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
+    let mut answer = Response::new(body.into());
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -174,12 +175,11 @@ pub(crate) fn answer(status: StatusCode, kind: &'static str, body: Vec<u8>) -> R
     answer
 }
 
-/// The bytes of an answer, body included.
-pub(crate) fn answer_bytes(answer: &Response<Vec<u8>>) -> Vec<u8> {
+/// The bytes of an answer's head that says how long the body is. The body, which may be large, is sent as it is.
+pub(crate) fn sized_head_bytes(answer: &Response<Bytes>) -> Vec<u8> {
     let mut bytes = head_bytes(answer);
     bytes.truncate(bytes.len().saturating_sub(2));
     bytes.extend_from_slice(format!("content-length: {}\r\n\r\n", answer.body().len()).as_bytes());
-    bytes.extend_from_slice(answer.body());
     bytes
 }
 

@@ -8,19 +8,20 @@
 //! DELETE /rooms/NAME   everybody is shown out and the document is gone; with host rights
 //! ```
 //!
+//! Those who take the same share what is made for them; where too many documents are taken at once, 503 asks for a moment.
+//!
 //! What stands below `/rooms/NAME/dict` is told in `dictionary`.
 
 use std::net::SocketAddr;
 
-use cede::AnyDocument;
-use cede::storage::{Kind, Record, file_bytes};
-use tokio::task::spawn_blocking;
+use tokio_tungstenite::tungstenite::Bytes;
 use tokio_tungstenite::tungstenite::http::header::ACCEPT;
 use tokio_tungstenite::tungstenite::http::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::access::{Credential, Denied};
 use super::body::Body;
 use super::dictionary;
+use super::export::Form;
 use super::hub::Turned;
 use super::service::Service;
 use crate::http::{Rejection, answer, bearer, text};
@@ -28,7 +29,7 @@ use crate::rights::Rights;
 use crate::room::{RoomName, RoomNameError};
 use crate::wire::Refusal;
 
-type Answer = Result<Response<Vec<u8>>, Rejection>;
+type Answer = Result<Response<Bytes>, Rejection>;
 
 /// The answer to a request that is let through.
 pub(crate) async fn respond(request: &Request<()>, body: Body<'_>, from: SocketAddr, service: &Service) -> Answer {
@@ -98,28 +99,15 @@ pub(crate) fn denial(denied: Denied) -> Rejection {
 
 async fn export(name: &str, headers: &HeaderMap, service: &Service) -> Answer {
     let name = room(name, headers, Rights::Read, service)?;
-    let document = service.hub.export(&name).await.map_err(turned)?;
-    let Some(document) = document.into_document() else {
-        return Err(Rejection::new(StatusCode::NOT_FOUND, "path", format!("nobody has written to {name}")));
-    };
     let wants_text = headers.get_all(ACCEPT).iter().any(|accept| accept.as_bytes().starts_with(b"text/plain"));
-    // A long history takes its milliseconds; rooms share this thread.
-    let made = spawn_blocking(move || match wants_text {
-        true => Ok(text_of(&document).into_bytes()),
-        false => file_bytes(&[Record { kind: Kind::Events, payload: document.encode() }]),
-    });
-    let body = made.await.ok().and_then(Result::ok);
-    let body = body.ok_or_else(|| turned((Refusal::Unavailable, "the export broke off".to_owned())))?;
-    let kind = if wants_text { "text/plain; charset=utf-8" } else { "application/octet-stream" };
-    Ok(answer(StatusCode::OK, kind, body))
-}
-
-/// What people read of a document: what has no text is JSON.
-fn text_of(document: &AnyDocument) -> String {
-    match document {
-        AnyDocument::Text(document) => document.text().to_string(),
-        AnyDocument::Json(json) => format!("{}\n", json.to_value()),
-        AnyDocument::Dict(dict) => format!("{}\n", dict.to_value()),
+    let (form, kind) = match wants_text {
+        true => (Form::Text, "text/plain; charset=utf-8"),
+        false => (Form::File, "application/octet-stream"),
+    };
+    let export = service.hub.export(&name, form).await.map_err(turned)?;
+    match export.bytes().await.map_err(turned)? {
+        Some(body) => Ok(answer(StatusCode::OK, kind, body)),
+        None => Err(Rejection::new(StatusCode::NOT_FOUND, "path", format!("nobody has written to {name}"))),
     }
 }
 

@@ -32,7 +32,7 @@ use super::outbox::{Pickup, farewell, outbox};
 use super::room::{Joined, Joining};
 use super::service::Service;
 use super::throttle::Throttle;
-use crate::http::{Rejection, answer_bytes, bearer, head_bytes, is_upgrade, parse_head};
+use crate::http::{Rejection, bearer, head_bytes, is_upgrade, parse_head, sized_head_bytes};
 use crate::planted::planted;
 use crate::presence::{Identity, PeerId};
 use crate::rights::Rights;
@@ -83,7 +83,7 @@ pub(crate) async fn serve(
         }
         Ok(Ok(Greeting::Rejected(stream, rejection))) => {
             refused(&service, from, rejection.label);
-            let _ = timeout(FAREWELL, Box::pin(say(stream, &rejection.into_answer()))).await;
+            let _ = timeout(FAREWELL, Box::pin(say(stream, rejection.into_answer()))).await;
         }
     }
 }
@@ -278,14 +278,17 @@ async fn answer(mut stream: Stream, request: Request<()>, rest: Vec<u8>, from: S
         rejection.into_answer()
     });
     service.metrics.bytes_out.add(answer.body().len() as u64);
-    let _ = say(stream, &answer).await;
+    let _ = say(stream, answer).await;
 }
 
 /// Sends an answer and reads on until the other end has closed: a socket that is dropped with unread bytes is reset, and
 /// the answer would be lost on its way. The caller sets the time limit.
-async fn say(mut stream: Stream, answer: &Response<Vec<u8>>) -> io::Result<()> {
-    stream.write_all(&answer_bytes(answer)).await?;
+async fn say(mut stream: Stream, answer: Response<Bytes>) -> io::Result<()> {
+    stream.write_all(&sized_head_bytes(&answer)).await?;
+    stream.write_all(answer.body()).await?;
     stream.shutdown().await?;
+    // It is on its way, and may be all of a document.
+    drop(answer);
     // More than a body that nobody wanted.
     stream.allow(2 * MAX_MESSAGE);
     let mut sink = [0; 1024];

@@ -13,18 +13,15 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use serde_json::Value;
-use tokio::task::spawn_blocking;
+use tokio_tungstenite::tungstenite::Bytes;
 use tokio_tungstenite::tungstenite::http::{HeaderMap, Method, Request, Response, StatusCode};
-
-use cede::AnyDocument;
 
 use super::api::{not_allowed, room, turned};
 use super::body::Body;
-use super::kept::Unfit;
+use super::export::Form;
 use super::service::Service;
 use crate::http::{Rejection, answer, text};
 use crate::rights::Rights;
-use crate::wire::Refusal;
 
 /// What a room is asked about its dictionary.
 #[derive(Clone, PartialEq, Debug)]
@@ -82,7 +79,7 @@ pub(crate) async fn respond(
     request: &Request<()>,
     body: Body<'_>,
     service: &Service,
-) -> Result<Response<Vec<u8>>, Rejection> {
+) -> Result<Response<Bytes>, Rejection> {
     let (method, headers) = (request.method(), request.headers());
     let key = match path {
         Path::Whole if method == Method::GET => return all(name, headers, service).await,
@@ -123,21 +120,11 @@ pub(crate) async fn respond(
 
 const JSON: &str = "application/json";
 
-async fn all(name: &str, headers: &HeaderMap, service: &Service) -> Result<Response<Vec<u8>>, Rejection> {
+async fn all(name: &str, headers: &HeaderMap, service: &Service) -> Result<Response<Bytes>, Rejection> {
     let name = room(name, headers, Rights::Read, service)?;
-    let document = service.hub.export(&name).await.map_err(turned)?;
-    let dict = match document.into_document() {
-        Some(AnyDocument::Dict(dict)) => dict,
-        None => return Ok(answer(StatusCode::OK, JSON, b"{}\n".to_vec())),
-        Some(other) => {
-            let unfit = Unfit::Kind { holds: other.kind(), brought: cede::DocumentKind::Dict };
-            return Err(turned((unfit.code(), unfit.to_string())));
-        }
-    };
-    // Many values take their milliseconds; rooms share this thread.
-    let made = spawn_blocking(move || line(&dict.to_value())).await;
-    let body = made.map_err(|_| turned((Refusal::Unavailable, "the reading broke off".to_owned())))?;
-    Ok(answer(StatusCode::OK, JSON, body))
+    let export = service.hub.export(&name, Form::Dict).await.map_err(turned)?;
+    let body = export.bytes().await.map_err(turned)?;
+    Ok(answer(StatusCode::OK, JSON, body.unwrap_or(Bytes::from_static(b"{}\n"))))
 }
 
 fn line(value: &Value) -> Vec<u8> {

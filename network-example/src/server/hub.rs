@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep_until;
 use tokio_tungstenite::tungstenite::Bytes;
@@ -17,6 +17,7 @@ use tokio_tungstenite::tungstenite::Bytes;
 use super::Config;
 use super::access::{Access, Admitted, Denied};
 use super::dictionary::{Answer, Question};
+use super::export::{Export, Exports, Form, MAX_EXPORTS};
 use super::held::Held;
 use super::kept::Kept;
 use super::metrics::Metrics;
@@ -44,6 +45,8 @@ pub(crate) struct Hub {
     access: Access,
     metrics: Arc<Metrics>,
     writer: Writer,
+    /// For exports under way.
+    exports: Arc<Semaphore>,
     /// `None` once the server stops.
     rooms: Mutex<Option<HashMap<RoomName, mpsc::Sender<Command>>>>,
 }
@@ -60,8 +63,8 @@ pub(crate) enum Command {
     /// What somebody may do has changed, or been changed back.
     Rights(PeerId, Result<Rights, Denied>),
     Leave(PeerId),
-    /// The document, for looking at it elsewhere.
-    Export(oneshot::Sender<Result<Kept, Turned>>),
+    /// The document, to be taken away.
+    Export(Form, oneshot::Sender<Result<Arc<Export>, Turned>>),
     /// Something about the dictionary.
     Ask(Box<Question>, oneshot::Sender<Result<Answer, Turned>>),
     Delete(oneshot::Sender<Result<(), Turned>>),
@@ -71,7 +74,7 @@ impl Command {
     /// Whether it cannot be done without the document.
     fn needs_document(&self) -> bool {
         match self {
-            Self::Join(..) | Self::Frame(..) | Self::Export(_) | Self::Ask(..) => true,
+            Self::Join(..) | Self::Frame(..) | Self::Export(..) | Self::Ask(..) => true,
             Self::Control(_, control) => matches!(**control, ClientControl::Report(_)),
             Self::Drained(_) | Self::Rights(..) | Self::Leave(_) | Self::Delete(_) => false,
         }
@@ -80,7 +83,8 @@ impl Command {
 
 impl Hub {
     pub(crate) fn new(config: Arc<Config>, access: Access, metrics: Arc<Metrics>, writer: Writer) -> Self {
-        Self { config, access, metrics, writer, rooms: Mutex::new(Some(HashMap::new())) }
+        let (exports, rooms) = (Arc::new(Semaphore::new(MAX_EXPORTS)), Mutex::new(Some(HashMap::new())));
+        Self { config, access, metrics, writer, exports, rooms }
     }
 
     /// Brings somebody into a room, which is loaded first if need be.
@@ -92,9 +96,9 @@ impl Hub {
         self.ask(name, |reply| Command::Join(Box::new(joining.clone()), reply)).await
     }
 
-    /// A room's document as it is now.
-    pub(crate) async fn export(self: &Arc<Self>, name: &RoomName) -> Result<Kept, Turned> {
-        self.ask(name, Command::Export).await.map(|(document, _)| document)
+    /// A room's document as it is now, in some form.
+    pub(crate) async fn export(self: &Arc<Self>, name: &RoomName, form: Form) -> Result<Arc<Export>, Turned> {
+        self.ask(name, |reply| Command::Export(form, reply)).await.map(|(export, _)| export)
     }
 
     /// Asks a room about its dictionary. What it is to write is on disk when this answers.
@@ -195,8 +199,8 @@ async fn keep(hub: Arc<Hub>, name: RoomName, mut commands: mpsc::Receiver<Comman
         Ok(room) => {
             let (reply, stored) = watch::channel(Stored::Durable(0));
             let (promised, asked) = (VecDeque::new(), None);
-            let (used, has_served) = (Instant::now(), false);
-            Keeper { hub, name, commands, room, reply, stored, used, has_served, promised, asked }.run().await;
+            let (used, has_served, exports) = (Instant::now(), false, Exports::default());
+            Keeper { hub, name, commands, room, reply, stored, used, has_served, promised, exports, asked }.run().await;
         }
         Err(turned) => {
             tracing::error!(room = name.fingerprint(), code = turned.0.label(), "cannot be loaded");
@@ -250,7 +254,7 @@ fn turn_away(hub: &Hub, name: &RoomName, commands: &mut mpsc::Receiver<Command>,
 fn answer_all(command: Command, turned: &Turned) {
     match command {
         Command::Join(_, reply) => _ = reply.send(Err(turned.clone())),
-        Command::Export(reply) => _ = reply.send(Err(turned.clone())),
+        Command::Export(_, reply) => _ = reply.send(Err(turned.clone())),
         Command::Ask(_, reply) => _ = reply.send(Err(turned.clone())),
         Command::Delete(reply) => _ = reply.send(Err(turned.clone())),
         Command::Control(..) | Command::Frame(..) | Command::Drained(_) | Command::Rights(..) | Command::Leave(_) => {}
@@ -271,6 +275,8 @@ struct Keeper {
     has_served: bool,
     /// Who waits for which piece to be durable.
     promised: VecDeque<(u64, oneshot::Sender<Result<Answer, Turned>>)>,
+    /// What of the document is being taken away.
+    exports: Exports,
     /// How fast the dictionary is written by HTTP; boxed, for few rooms are.
     asked: Option<Box<Throttle>>,
 }
@@ -371,7 +377,9 @@ impl Keeper {
                 self.room.leave(now, id);
             }
             // Whoever asked may have gone.
-            Command::Export(reply) => _ = reply.send(Ok(self.room.document().clone())),
+            Command::Export(form, reply) => {
+                _ = reply.send(self.exports.of(self.room.document(), form, &self.hub.exports));
+            }
             Command::Ask(question, reply) => self.answer(now, *question, reply),
             Command::Delete(reply) => return Box::pin(self.delete(now, reply)).await,
         }
@@ -579,7 +587,7 @@ mod tests {
         let hub = hub(Access::open(), Config::default());
         for number in 0..3 {
             let name = format!("r{number}").parse().unwrap();
-            hub.export(&name).await.unwrap();
+            hub.export(&name, Form::File).await.unwrap();
         }
         let left = async {
             while hub.rooms().as_ref().is_some_and(|rooms| !rooms.is_empty()) {
@@ -587,5 +595,55 @@ mod tests {
             }
         };
         tokio::time::timeout(Duration::from_secs(5), left).await.expect("the rooms to leave");
+    }
+
+    /// Sets a key of a dictionary, so that there is another version.
+    async fn edit(hub: &Arc<Hub>, name: &RoomName, value: usize) {
+        let set = Question::Set("key".to_owned(), value.into());
+        assert_eq!(hub.ask_dict(name, set).await, Ok(Answer::Kept));
+    }
+
+    async fn take(hub: &Arc<Hub>, name: &RoomName, form: Form) -> Result<Bytes, Turned> {
+        let export = hub.export(name, form).await?;
+        Ok(export.bytes().await?.expect("somebody has written"))
+    }
+
+    /// Catches a copy of the document for everybody who asks for it and then does not read.
+    #[tokio::test]
+    async fn those_who_take_the_same_share_it_and_others_wait_while_too_many_take_something() {
+        let (hub, name) = (hub(Access::open(), Config::default()), "r".parse().unwrap());
+        edit(&hub, &name, 0).await;
+        for form in [Form::File, Form::Text, Form::Dict] {
+            let (one, other) = (take(&hub, &name, form).await.unwrap(), take(&hub, &name, form).await.unwrap());
+            assert_eq!(one.as_ptr(), other.as_ptr(), "{form:?}");
+        }
+        let mut held = Vec::new();
+        for value in 1.. {
+            edit(&hub, &name, value).await;
+            match take(&hub, &name, Form::Text).await {
+                Ok(taken) => held.push(taken),
+                Err((code, reason)) => {
+                    assert_eq!(code, Refusal::Unavailable);
+                    assert!(reason.contains("4 exports of this room"), "{reason}");
+                    break;
+                }
+            }
+            assert!(held.len() <= 4, "there is no bound");
+        }
+        assert_eq!((held.len(), &held[0][..]), (4, &b"{\"key\":1}\n"[..]), "what was taken stays as it was");
+        drop(held);
+        let held = take(&hub, &name, Form::Text).await.unwrap();
+
+        let mut others = Vec::new();
+        for number in 1..=MAX_EXPORTS {
+            let name = format!("r{number}").parse().unwrap();
+            edit(&hub, &name, 0).await;
+            others.push(take(&hub, &name, Form::File).await);
+        }
+        let (reason, taken) = (others.pop().unwrap().unwrap_err().1, others);
+        assert!(reason.contains("16 exports of this server"), "{reason}");
+        assert!(taken.iter().all(Result::is_ok));
+        drop((held, taken));
+        take(&hub, &name, Form::File).await.unwrap();
     }
 }

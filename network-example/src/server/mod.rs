@@ -17,6 +17,7 @@ mod api;
 mod body;
 mod connection;
 mod dictionary;
+mod export;
 mod held;
 mod hub;
 mod kept;
