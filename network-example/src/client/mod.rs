@@ -18,17 +18,20 @@
 pub(crate) mod backoff;
 mod dict;
 mod link;
+mod owed;
 mod target;
 mod task;
 
 use cede::DocumentKind;
 use cede::sync::Message;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 pub use self::dict::{DictChange, DictLink};
 pub use self::link::{Change, Link, LinkError, State};
+use self::owed::Owed;
 pub use self::target::{Target, TargetError};
 use crate::tls::Trust;
 use crate::wire::{ClientControl, ServerControl};
@@ -61,7 +64,10 @@ impl Client {
     /// # Panics
     /// As [`Client::spawn`].
     pub fn spawn_trusting(target: Target, trust: Trust) -> Self {
-        Self::carried(|events, commands| task::run(target, trust, events, commands))
+        let owed = Arc::new(Owed::default());
+        let mut client = Self::carried(|events, commands| task::run(target, trust, owed.clone(), events, commands));
+        client.sender.owed = Some(owed);
+        client
     }
 
     /// The same with something else than a server at the other end: `carry` makes the task between the queues.
@@ -72,7 +78,7 @@ impl Client {
         let (outgoing, commands) = mpsc::unbounded_channel();
         let (events, incoming) = mpsc::channel(INCOMING);
         let task = tokio::spawn(carry(events, commands));
-        Self { incoming, sender: Sender { outgoing }, task }
+        Self { incoming, sender: Sender { outgoing, owed: None }, task }
     }
 
     /// The next thing that happened, for [`Link::handle`]. `None` when the task has ended: after
@@ -118,12 +124,17 @@ impl Client {
 #[derive(Clone, Debug)]
 pub struct Sender {
     outgoing: mpsc::UnboundedSender<Command>,
+    /// Answers that a server has asked for and not taken; a carrier that nobody else can make ask has none.
+    owed: Option<Arc<Owed>>,
 }
 
 impl Sender {
     /// See [`Client::send`].
     pub fn send(&self, frames: impl IntoIterator<Item = Outgoing>) {
         for frame in frames {
+            if self.owed.as_ref().is_some_and(|owed| !owed.takes(&frame)) {
+                continue;
+            }
             // Without a task there is no connection, and the next one would begin with META anyway.
             let _ = self.outgoing.send(Command::Send(frame));
         }

@@ -3,7 +3,9 @@
 //! It knows sockets, clocks and frames, and nothing of documents. One attempt follows another until it is closed, its
 //! owner is gone, or the server refuses in a way that trying again cannot mend.
 
+use std::collections::HashSet;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cede::sync;
@@ -22,7 +24,9 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::backoff::Backoff;
+use super::owed::Owed;
 use super::{Command, Frame, Incoming, Outgoing, Target};
+use crate::presence::PeerId;
 use crate::socket::{Ready, Socket, websocket_config};
 use crate::stream::Stream;
 use crate::tls::Trust;
@@ -40,15 +44,20 @@ const READ_BUFFER: usize = 4 * 1024;
 /// Between two presences: some twenty a second look smooth, more would only fill other people's queues.
 const PRESENCE_INTERVAL: Duration = Duration::from_millis(50);
 
+/// People in one room. A server lets in 500 by default, and has as many connections as this.
+const MAX_PEERS: usize = 16_384;
+
 /// Runs until closed, refused for good, or left by its owner.
 pub(super) async fn run(
     target: Target,
     trust: Trust,
+    owed: Arc<Owed>,
     events: mpsc::Sender<Incoming>,
     commands: mpsc::UnboundedReceiver<Command>,
 ) {
     let door = Door { target, trust, connector: None, pass: None };
-    let mut task = Task { door, events, commands, backoff: Backoff::default(), connection: 0 };
+    let (backoff, crowd) = (Backoff::default(), Crowd::default());
+    let mut task = Task { door, owed, events, commands, backoff, crowd, connection: 0 };
     loop {
         let attempt = task.backoff.failures().saturating_add(1);
         let end = match task.say(Incoming::Connecting { attempt }).await {
@@ -90,15 +99,23 @@ struct Door {
 
 struct Task {
     door: Door,
+    owed: Arc<Owed>,
     events: mpsc::Sender<Incoming>,
     commands: mpsc::UnboundedReceiver<Command>,
     backoff: Backoff,
+    crowd: Crowd,
     connection: u64,
 }
 
 impl Task {
     async fn say(&self, incoming: Incoming) -> Result<(), End> {
         self.events.send(incoming).await.map_err(|_| End::Closed)
+    }
+
+    fn left(&self, command: &Command) {
+        if let Command::Send(outgoing) = command {
+            self.owed.left(outgoing);
+        }
     }
 
     /// Waits, and says whether the owner closed meanwhile. Frames that come now belong to no connection.
@@ -110,7 +127,7 @@ impl Task {
                 () = &mut wait => return false,
                 () = self.events.closed() => return true,
                 command = self.commands.recv() => match command {
-                    Some(Command::Send(_)) => {}
+                    Some(Command::Send(frame)) => self.owed.left(&frame),
                     Some(Command::Close) | None => return true,
                 },
             }
@@ -128,7 +145,7 @@ impl Task {
                 }),
                 () = self.events.closed() => return Err(End::Closed),
                 command = self.commands.recv() => match command {
-                    Some(Command::Send(_)) => {}
+                    Some(Command::Send(frame)) => self.owed.left(&frame),
                     Some(Command::Close) | None => return Err(End::Closed),
                 },
             }
@@ -173,7 +190,7 @@ impl Task {
                     Ready::Read(Err(error)) => return Err(End::Lost(lost(&error))),
                     Ready::Flushed => {}
                 },
-                command = self.commands.recv(), if socket.takes_more() => match command {
+                command = self.commands.recv(), if socket.takes_more() => match command.inspect(|it| self.left(it)) {
                     Some(Command::Send(Outgoing { connection, .. })) if connection != self.connection => {}
                     Some(Command::Send(Outgoing { frame, .. })) => match frame {
                         Frame::Control(control @ ClientControl::Presence(_)) => presence = Some(control),
@@ -205,6 +222,7 @@ impl Task {
                 if let ServerControl::Welcome { pass: Some(pass), .. } = &control {
                     self.door.pass = Some(pass.clone());
                 }
+                self.crowd.hear(&control)?;
                 match control {
                     ServerControl::Refused { code, reason } if code.is_final() => {
                         return Err(End::Refused(reason));
@@ -225,6 +243,27 @@ impl Task {
             Message::Close(None) => Err(End::Lost("closed by the server".to_owned())),
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Ok(()),
         }
+    }
+}
+
+/// How many the server says are in, for whoever owns this keeps all of them.
+#[derive(Default)]
+struct Crowd(HashSet<PeerId>);
+
+impl Crowd {
+    fn hear(&mut self, control: &ServerControl) -> Result<(), End> {
+        match control {
+            ServerControl::Welcome { peers, .. } | ServerControl::Roster { peers } => {
+                self.0 = peers.iter().map(|peer| peer.id).collect();
+            }
+            ServerControl::Joined { peer } => _ = self.0.insert(peer.id),
+            ServerControl::Left { id } => _ = self.0.remove(id),
+            _ => {}
+        }
+        if self.0.len() > MAX_PEERS {
+            return Err(End::Lost(format!("the server names more than {MAX_PEERS} people")));
+        }
+        Ok(())
     }
 }
 
@@ -335,4 +374,34 @@ impl From<Error> for Refused {
 /// Any bits; when the system has none to give, clients merely come back together.
 fn random() -> u32 {
     getrandom::u32().unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::presence::{Agreement, Color, Peer, Presence};
+    use crate::rights::Rights;
+    use cede::AgentId;
+
+    fn peer(id: u64) -> Peer {
+        let (name, color, agent) = ("Ada".to_owned(), Color(1, 2, 3), AgentId::new(1));
+        let (presence, agreement, rights) = (Presence::default(), Agreement::default(), Rights::Read);
+        Peer { id: PeerId(id), name, color, agent, presence, agreement, rights }
+    }
+
+    /// Catches a server that names people without end.
+    #[test]
+    fn a_server_that_names_too_many_people_is_left() {
+        let mut crowd = Crowd::default();
+        let last = MAX_PEERS as u64;
+        for id in 1..=last {
+            assert!(crowd.hear(&ServerControl::Joined { peer: peer(id) }).is_ok());
+        }
+        assert!(crowd.hear(&ServerControl::Left { id: PeerId(7) }).is_ok());
+        assert!(crowd.hear(&ServerControl::Joined { peer: peer(last + 1) }).is_ok());
+        let end = crowd.hear(&ServerControl::Joined { peer: peer(last + 2) });
+        assert!(matches!(end, Err(End::Lost(reason)) if reason.contains("16384")));
+        let peers = vec![peer(1), peer(2)];
+        assert!(crowd.hear(&ServerControl::Roster { peers }).is_ok(), "another connection, another crowd");
+    }
 }
