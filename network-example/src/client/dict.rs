@@ -17,11 +17,11 @@
 //! ```
 
 use cede::sync::{Action, Exchange, Message};
-use cede::{Dict, DocumentKind, Entry, ImportError};
+use cede::{Dict, DocumentKind, Entry, ImportError, Summary};
 use std::time::Duration;
 
 use super::{Frame, Incoming, LinkError, Outgoing, other_kind};
-use crate::presence::Identity;
+use crate::presence::{Identity, PeerId};
 use crate::rights::Rights;
 use crate::wire::{CHUNK, ClientControl, MAX_MESSAGE, PROTOCOL, ServerControl, bounded_meta};
 
@@ -29,6 +29,8 @@ use crate::wire::{CHUNK, ClientControl, MAX_MESSAGE, PROTOCOL, ServerControl, bo
 #[derive(Debug)]
 pub struct DictLink {
     identity: Identity,
+    /// The number that the server gave this connection.
+    me: Option<PeerId>,
     rights: Rights,
     connection: Option<Connection>,
 }
@@ -38,6 +40,11 @@ pub struct DictLink {
 struct Connection {
     number: u64,
     exchange: Exchange,
+    /// Their META has come; a server has one for each connection.
+    has_meta: bool,
+    /// What the server holds, while one may only read: the exchange takes for sent what it has to send, so it hears of this when
+    /// that goes.
+    unheard: Option<Summary>,
     outbox: Vec<Frame>,
     /// DATA frames sent.
     frames: u64,
@@ -74,7 +81,7 @@ pub enum DictChange {
 impl DictLink {
     /// A link that has not been connected yet.
     pub fn new(identity: Identity) -> Self {
-        Self { identity: identity.bounded(), rights: Rights::default(), connection: None }
+        Self { identity: identity.bounded(), me: None, rights: Rights::default(), connection: None }
     }
 
     /// Takes in what the client said. Call [`flush`](Self::flush) afterwards: there may be answers.
@@ -125,7 +132,7 @@ impl DictLink {
         self.connection.as_ref().is_some_and(|connection| {
             connection.is_online
                 && connection.acknowledged.is_some_and(|frames| frames >= connection.frames)
-                && connection.exchange.theirs().is_some_and(|theirs| theirs.covers(&dict.summary()))
+                && connection.theirs().is_some_and(|theirs| theirs.covers(&dict.summary()))
         })
     }
 
@@ -146,6 +153,8 @@ impl DictLink {
         self.connection = Some(Connection {
             number,
             exchange: Exchange::new(CHUNK),
+            has_meta: false,
+            unheard: None,
             outbox: vec![Frame::Control(hello)],
             frames: 0,
             acknowledged: None,
@@ -155,7 +164,11 @@ impl DictLink {
 
     fn control(&mut self, dict: &Dict, control: ServerControl) -> Vec<DictChange> {
         match control {
-            ServerControl::Welcome { rights, .. } => self.rights = rights,
+            ServerControl::Welcome { you, rights, .. } => {
+                self.me = Some(you);
+                self.may(dict, rights);
+            }
+            ServerControl::Rights { id, rights } if self.me == Some(id) => self.may(dict, rights),
             ServerControl::Ack { frames } => {
                 if let Some(connection) = &mut self.connection {
                     connection.acknowledged = connection.acknowledged.max(Some(frames));
@@ -163,41 +176,41 @@ impl DictLink {
                 return vec![DictChange::Durable];
             }
             ServerControl::Resync => {
-                if let Some(connection) = &mut self.connection {
-                    connection.outbox.push(Frame::Sync(bounded_meta(dict.meta(), MAX_MESSAGE)));
-                }
+                self.connection.iter_mut().for_each(|connection| connection.say_meta(dict));
             }
             ServerControl::Notice { text } | ServerControl::Refused { reason: text, .. } => {
                 return vec![DictChange::Notice(text)];
             }
-            // Who may do less is told by a notice, who may do more is asked to come back. The others are nobody here.
+            // The others are nobody here.
             _ => {}
         }
         Vec::new()
     }
 
+    fn may(&mut self, dict: &Dict, rights: Rights) {
+        self.rights = rights;
+        if rights >= Rights::Write
+            && let Some(connection) = &mut self.connection
+            && let Some(theirs) = connection.unheard.take()
+        {
+            connection.hear(dict, theirs);
+        }
+    }
+
     fn sync(&mut self, dict: &mut Dict, message: Message) -> Result<Vec<DictChange>, LinkError> {
         let rights = self.rights;
         let Some(connection) = &mut self.connection else { return Ok(Vec::new()) };
-        match &message {
-            Message::Meta(_) => connection.outbox.push(Frame::Sync(bounded_meta(dict.meta(), MAX_MESSAGE))),
+        match message {
+            Message::Meta(theirs) => connection.learn(dict, theirs, rights).map(|()| Vec::new()),
+            // What is given up is on its way to its end.
+            Message::Data(_) if connection.is_given_up() => Ok(Vec::new()),
+            Message::Data(bytes) => self.take_in(dict, &bytes).map(|entries| vec![DictChange::Entries(entries)]),
             Message::Done if !connection.is_online => {
                 connection.is_online = true;
-                return Ok(vec![DictChange::Online]);
+                Ok(vec![DictChange::Online])
             }
-            _ => {}
+            Message::Done => Ok(Vec::new()),
         }
-        for action in connection.exchange.receive(dict, message) {
-            match action {
-                Action::Send(Message::Data(_)) if rights < Rights::Write => {}
-                Action::Send(message) => connection.send(message),
-                Action::Import(bytes) => {
-                    return self.take_in(dict, &bytes).map(|entries| vec![DictChange::Entries(entries)]);
-                }
-                Action::Refuse(refusal) => return Err(connection.abandon(refusal.into())),
-            }
-        }
-        Ok(Vec::new())
     }
 
     fn take_in(&mut self, dict: &mut Dict, bytes: &[u8]) -> Result<Vec<Entry>, LinkError> {
@@ -209,7 +222,10 @@ impl DictLink {
         let before = dict.summary();
         match dict.import(bytes) {
             Ok(entries) => {
-                connection.exchange.holds(dict.lacking_in(&before).spans);
+                let spans = dict.lacking_in(&before).spans;
+                let unheard = connection.unheard.iter_mut();
+                unheard.for_each(|theirs| spans.iter().for_each(|&span| theirs.insert(span)));
+                connection.exchange.holds(spans);
                 Ok(entries)
             }
             Err(error) => Err(connection.abandon(error)),
@@ -218,6 +234,53 @@ impl DictLink {
 }
 
 impl Connection {
+    /// What the server holds, as far as is known.
+    fn theirs(&self) -> Option<&Summary> {
+        self.exchange.theirs().or(self.unheard.as_ref())
+    }
+
+    /// Their META has come. Another one would make everything be sent again, and again.
+    fn learn(&mut self, dict: &Dict, theirs: Summary, rights: Rights) -> Result<(), LinkError> {
+        if std::mem::replace(&mut self.has_meta, true) {
+            self.outbox = vec![Frame::Abandon("the server has sent META a second time".to_owned())];
+            return Ok(());
+        }
+        if let Err(forked) = dict.check_meta(&theirs) {
+            return Err(self.abandon(forked.into()));
+        }
+        self.say_meta(dict);
+        if rights >= Rights::Write {
+            self.hear(dict, theirs);
+        } else {
+            self.send(Message::Done);
+            self.unheard = Some(theirs);
+        }
+        Ok(())
+    }
+
+    /// Sends what the server lacks.
+    fn hear(&mut self, dict: &Dict, theirs: Summary) {
+        for action in self.exchange.receive(dict, Message::Meta(theirs)) {
+            match action {
+                Action::Send(message) => self.send(message),
+                // Events of one's own that the server holds others of: seen when its META came.
+                Action::Refuse(refusal) => _ = self.abandon(refusal.into()),
+                Action::Import(_) => {}
+            }
+        }
+    }
+
+    /// One that has not left is enough, however often it is asked for.
+    fn say_meta(&mut self, dict: &Dict) {
+        if !self.outbox.iter().any(|frame| matches!(frame, Frame::Sync(Message::Meta(_)))) && !self.is_given_up() {
+            self.outbox.push(Frame::Sync(bounded_meta(dict.meta(), MAX_MESSAGE)));
+        }
+    }
+
+    fn is_given_up(&self) -> bool {
+        matches!(self.outbox.last(), Some(Frame::Abandon(_) | Frame::Leave(_)))
+    }
+
     fn send(&mut self, message: Message) {
         self.frames += u64::from(matches!(message, Message::Data(_)));
         self.outbox.push(Frame::Sync(message));
@@ -234,7 +297,7 @@ impl Connection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::presence::{Color, PeerId};
+    use crate::presence::Color;
     use cede::{AgentId, Chars, Session};
     use serde_json::json;
 
@@ -304,6 +367,51 @@ mod tests {
         ada.set("color", &json!("green"), 0).unwrap();
         assert_eq!(kinds(&link.flush(&ada)), "");
         assert!(!link.is_durable(&ada));
+    }
+
+    /// Catches an exchange that takes for sent what it was not allowed to send, and a link that does not hear of its rights.
+    #[test]
+    fn what_was_written_while_reading_is_sent_and_durable_once_one_may_write() {
+        let (mut ada, server) = (dict(1, "blue"), dict(2, "red"));
+        let mut link = linked(&mut ada, &server, Rights::Read);
+        assert_eq!(kinds(&link.flush(&ada)), "CM.");
+        done(&mut link, &mut ada);
+        let said = |control| Incoming::Control(control);
+        link.handle(&mut ada, said(ServerControl::Ack { frames: 0 })).unwrap();
+        assert!(!link.is_durable(&ada), "what she holds was never sent");
+        link.handle(&mut ada, Incoming::Sync(Message::Data(server.encode()))).unwrap();
+        for (id, rights, sent) in
+            [(2, Rights::Write, ""), (1, Rights::Write, "D."), (1, Rights::Read, ""), (1, Rights::Write, "")]
+        {
+            link.handle(&mut ada, said(ServerControl::Rights { id: PeerId(id), rights })).unwrap();
+            assert_eq!(kinds(&link.flush(&ada)), sent, "{id} may {rights}");
+        }
+        assert!(!link.is_durable(&ada));
+        link.handle(&mut ada, said(ServerControl::Ack { frames: 1 })).unwrap();
+        assert!(link.is_durable(&ada));
+        link.handle(&mut ada, said(ServerControl::Rights { id: PeerId(1), rights: Rights::Read })).unwrap();
+        ada.set("color", &json!("green"), 0).unwrap();
+        assert_eq!((kinds(&link.flush(&ada)), link.is_durable(&ada)), (String::new(), false));
+        link.handle(&mut ada, said(ServerControl::Rights { id: PeerId(1), rights: Rights::Write })).unwrap();
+        assert_eq!(kinds(&link.flush(&ada)), "D");
+    }
+
+    /// Catches a server that asks for META, or sends its own, without end: each made the client keep another, or send
+    /// everything once more.
+    #[test]
+    fn a_server_that_asks_again_and_again_is_answered_once_and_left() {
+        let (mut ada, server) = (dict(1, "blue"), dict(2, "red"));
+        let mut link = linked(&mut ada, &server, Rights::Write);
+        assert_eq!(kinds(&link.flush(&ada)), "CMD.");
+        for _ in 0..1000 {
+            link.handle(&mut ada, Incoming::Control(ServerControl::Resync)).unwrap();
+        }
+        assert_eq!(kinds(&link.flush(&ada)), "M");
+        for _ in 0..2 {
+            link.handle(&mut ada, Incoming::Sync(Message::Meta(server.meta()))).unwrap();
+            link.handle(&mut ada, Incoming::Control(ServerControl::Resync)).unwrap();
+        }
+        assert_eq!(kinds(&link.flush(&ada)), "!");
     }
 
     #[test]
