@@ -289,8 +289,9 @@ struct Gone;
 impl Keeper {
     async fn run(mut self) {
         loop {
-            // A room that was only looked for takes up nobody's place.
-            let is_vacant = self.has_served && self.room.is_vacant();
+            // A room that was only looked for takes up nobody's place. One that somebody tries to write to by HTTP stays, for it
+            // knows how fast they do.
+            let is_vacant = self.has_served && self.asked.is_none() && self.room.is_vacant();
             let leaves = self.used + if is_vacant { Duration::ZERO } else { self.hub.config.linger };
             let is_idle = self.room.is_empty() && self.room.is_settled();
             let may_rest = !self.room.rests() && self.room.is_settled();
@@ -578,6 +579,35 @@ mod tests {
         hub.join(&name, first).await.unwrap();
         assert_eq!(access.passes(), 1);
         assert_eq!(hub.join(&name, second).await.map(|(joined, _)| joined.id).unwrap_err().0, Refusal::Full);
+        assert_eq!(access.passes(), 1);
+    }
+
+    /// Catches passes that are not given back by who leaves, or not kept by who stays, and orders that nobody hears of.
+    #[tokio::test]
+    async fn who_is_shown_out_does_not_come_back_by_a_second_pass() {
+        let name = "notes".parse().unwrap();
+        let (access, host) = Access::hosted(&name, true).unwrap();
+        let hub = hub(access.clone(), Config::default());
+        let line = access.invitations()[0].token.clone();
+        let mut guests = Vec::new();
+        for agent in 1..=3 {
+            let (joining, pickup) = joining(agent, &line);
+            guests.push((hub.join(&name, joining).await.unwrap(), pickup));
+        }
+        let [((first, room), _a), ((second, _), _b), ((cleo, _), _c)] = &guests[..] else { panic!() };
+        let (host, _host) = joining(4, &host);
+        let (host, _) = hub.join(&name, host).await.unwrap();
+        assert!(room.send(Command::Leave(second.id)).await.is_ok());
+        let remove = Box::new(ClientControl::Remove { id: first.id });
+        assert!(room.send(Command::Control(host.id, remove)).await.is_ok());
+
+        let (mut again, _pickup) = joining(1, &line);
+        for credential in [second.credential, first.credential, Credential::of(Some(&line))] {
+            again.credential = credential;
+            let came = hub.join(&name, again.clone()).await.map(|(joined, _)| joined.id);
+            assert_eq!(came.unwrap_err().0, Refusal::Unauthorized);
+        }
+        assert_eq!(access.rights(cleo.credential, &name), Ok(Rights::Write));
         assert_eq!(access.passes(), 1);
     }
 
