@@ -57,7 +57,7 @@ pub(super) async fn run(
 ) {
     let door = Door { target, trust, connector: None, pass: None };
     let (backoff, crowd) = (Backoff::default(), Crowd::default());
-    let mut task = Task { door, owed, events, commands, backoff, crowd, connection: 0 };
+    let mut task = Task { door, owed, events, commands, backoff, crowd, connection: 0, has_meta: false };
     loop {
         let attempt = task.backoff.failures().saturating_add(1);
         let end = match task.say(Incoming::Connecting { attempt }).await {
@@ -105,6 +105,8 @@ struct Task {
     backoff: Backoff,
     crowd: Crowd,
     connection: u64,
+    /// Their META has come on this connection.
+    has_meta: bool,
 }
 
 impl Task {
@@ -159,6 +161,7 @@ impl Task {
             Err(end) => return end,
         };
         self.connection += 1;
+        self.has_meta = false;
         if let Err(end) = self.say(Incoming::Opened { connection: self.connection }).await {
             return end;
         }
@@ -235,6 +238,10 @@ impl Task {
             }
             Message::Binary(bytes) => {
                 let message = sync::Message::decode(&bytes).map_err(|error| End::Lost(error.to_string()))?;
+                // A server has one for each connection. To another, everything would be queued for it once more.
+                if matches!(message, sync::Message::Meta(_)) && std::mem::replace(&mut self.has_meta, true) {
+                    return Err(End::Lost("the server has sent META a second time".to_owned()));
+                }
                 self.say(Incoming::Sync(message)).await
             }
             Message::Close(Some(CloseFrame { code, reason })) => {
@@ -382,11 +389,38 @@ mod tests {
     use crate::presence::{Agreement, Color, Peer, Presence};
     use crate::rights::Rights;
     use cede::AgentId;
+    use futures_util::SinkExt;
 
     fn peer(id: u64) -> Peer {
         let (name, color, agent) = ("Ada".to_owned(), Color(1, 2, 3), AgentId::new(1));
         let (presence, agreement, rights) = (Presence::default(), Agreement::default(), Rights::Read);
         Peer { id: PeerId(id), name, color, agent, presence, agreement, rights }
+    }
+
+    /// Catches a server that sends META without end, to each of which everything that it names too little of is queued.
+    #[tokio::test]
+    async fn a_server_that_sends_meta_a_second_time_is_left() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = Target::parse(&format!("ws://{}/notes", listener.local_addr().unwrap())).unwrap();
+        let mut client = crate::client::Client::spawn(target);
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut server = tokio_tungstenite::accept_async(stream).await.unwrap();
+        let meta = Message::binary(sync::Message::Meta(cede::Summary::new()).encode());
+        for _ in 0..2 {
+            server.send(meta.clone()).await.unwrap();
+        }
+        let mut metas = 0;
+        let closed = async {
+            loop {
+                match client.next().await.unwrap() {
+                    Incoming::Sync(_) => metas += 1,
+                    Incoming::Closed { reason, .. } => break reason,
+                    _ => {}
+                }
+            }
+        };
+        let reason = timeout(Duration::from_secs(10), closed).await.expect("the client to leave");
+        assert!(metas == 1 && reason.contains("a second time"), "{metas}: {reason}");
     }
 
     /// Catches a server that names people without end.
