@@ -67,7 +67,7 @@ struct Pass {
     hash: TokenHash,
     room: RoomName,
     rights: Rights,
-    held: Held,
+    held: HeldPass,
 }
 
 impl Pass {
@@ -79,7 +79,7 @@ impl Pass {
 
 /// Whoever is in by a pass has a clone of its own, so that a pass knows whether it is needed.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Held(Arc<()>);
+pub(crate) struct HeldPass(Arc<()>);
 
 /// Somebody is let in.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ pub(crate) struct Admitted {
     pub(crate) rights: Rights,
     /// What has been made for them to come back by.
     pub(crate) pass: Option<Token>,
-    pub(crate) held: Option<Held>,
+    pub(crate) held: Option<HeldPass>,
 }
 
 /// Who somebody has shown to be.
@@ -326,13 +326,13 @@ impl State {
     }
 
     /// A new pass. The oldest that nobody is in by makes room for it.
-    fn remember(&mut self, hash: TokenHash, room: &RoomName, rights: Rights) -> Held {
+    fn remember(&mut self, hash: TokenHash, room: &RoomName, rights: Rights) -> HeldPass {
         if self.passes.len() >= MAX_PASSES
             && let Some(oldest) = self.passes.iter().position(|pass| !pass.is_held())
         {
             self.passes.remove(oldest);
         }
-        let held = Held::default();
+        let held = HeldPass::default();
         self.passes.push_back(Pass { hash, room: room.clone(), rights, held: held.clone() });
         held
     }

@@ -44,7 +44,7 @@ use cede::{AgentId, DocumentKind, Frontier, Sender, Summary};
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::{self, Bytes, Utf8Bytes};
 
-use super::access::{Credential, Denied, Held as HeldPass, Invitation};
+use super::access::{Credential, Denied, HeldPass, Invitation};
 use super::held::Held;
 use super::kept::{Kept, Unfit};
 use super::metrics::Metrics;
