@@ -2,7 +2,7 @@
 
 use cede_tests::random::{Random, seeds};
 use cede_tests::terminal::desk::{SIZE, join_url, quit, save, wait_until_open};
-use cede_tests::terminal::{Ended, Key, Size, Terminal, output, shows};
+use cede_tests::terminal::{Ended, Key, Screen, Size, Terminal, output, shows};
 
 use crate::desk;
 
@@ -80,4 +80,43 @@ fn no_color_means_no_colour() {
     host.wait_for_text("Find: our");
     assert!(!output::is_coloured(&host.output()));
     assert!(output::is_coloured(&guest.output()));
+}
+
+/// What a terminal without an alternate screen shows of an output, when it was full before.
+fn without_alternate_screen(output: &[u8]) -> Screen {
+    let mut terminal = vt100::Parser::default();
+    let (rows, columns) = terminal.screen().size();
+    let full = "#".repeat(usize::from(rows.get() * columns.get()));
+    terminal.process(full.as_bytes());
+    let output = String::from_utf8_lossy(output).replace("\u{1b}[?1049h", "").replace("\u{1b}[?1049l", "");
+    terminal.process(output.as_bytes());
+    terminal.screen().clone()
+}
+
+#[test]
+fn a_terminal_without_an_alternate_screen_is_cleared_before_and_behind() {
+    let desk = desk();
+    let mut editor = Terminal::spawn("Ada", &desk.cede(&["notes.md"]), Size::new(80, 24));
+    wait_until_open(&editor);
+    let opened = without_alternate_screen(&editor.output());
+    assert!(shows(&opened, "notes.md") && !shows(&opened, "#"), "{:?}", opened.contents());
+    editor.press(Key::Ctrl('q'));
+    editor.wait_for_end();
+    let left = without_alternate_screen(&editor.output());
+    assert_eq!((left.contents().as_str(), left.cursor_position()), ("", (0, 0)));
+    assert_eq!(output::check(&editor.output()), Ok(()));
+}
+
+#[test]
+fn a_spoilt_screen_is_drawn_anew() {
+    let desk = desk();
+    let mut editor = desk.edit("Ada", &["notes.md"]);
+    editor.press(Key::Ctrl('f'));
+    editor.wait_for_text("Find");
+    let before = editor.output().len();
+    editor.press(Key::Ctrl('l'));
+    editor.type_text("x");
+    editor.wait_for_text("Find: x");
+    let anew = without_alternate_screen(&editor.output()[before..]);
+    assert!(shows(&anew, "Find: x") && shows(&anew, "notes.md") && !shows(&anew, "#"), "{:?}", anew.contents());
 }

@@ -65,6 +65,8 @@ pub enum Action {
     Follow,
     /// Shows the file, the join line, the connection.
     About,
+    /// Clears the terminal and draws everything anew.
+    Redraw,
     /// Confirms.
     Accept,
     /// Leaves a selection, a search, a prompt, an overlay.
@@ -278,6 +280,7 @@ pub const SECTIONS: &[Section] = &[
             row(Action::Quit, &[ctrl('q'), alt('q'), f(10)], "quit"),
             row(Action::Help, &[f(1), alt('h')], "these keys"),
             row(Action::About, &[f(5), alt('i')], "file, join line, connection"),
+            row(Action::Redraw, &[ctrl('l')], "draw everything anew, anywhere"),
         ],
     },
     Section {

@@ -150,6 +150,8 @@ pub enum Effect {
     Settle(PathBuf),
     /// Into the clipboard of the terminal.
     Copy(String),
+    /// Clear the terminal, whatever stands on it, before the next drawing.
+    Redraw,
     /// The person leaves.
     Quit,
 }
@@ -330,6 +332,10 @@ impl App {
 
     /// A key, wherever the keys go now.
     fn press(&mut self, chord: Chord) {
+        // What spoils the screen spoils prompts and questions too.
+        if let Some((Action::Redraw, _)) = keymap::lookup(Place::Text, chord) {
+            return self.effects.push(Effect::Redraw);
+        }
         let place = match self.mode {
             Mode::Leaving(concern) => return self.answer(concern, chord),
             Mode::Removing(id) => return self.answer_removal(id, chord),

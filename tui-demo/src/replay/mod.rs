@@ -58,8 +58,10 @@ fn show(mut show: Show) -> io::Result<()> {
             if let Event::Resize(columns, rows) = event {
                 screen.resized(columns, rows)?;
             }
-            if show.handle(&event) == Wish::Leave {
-                return Ok(());
+            match show.handle(&event) {
+                Wish::Stay => {}
+                Wish::Redraw => screen.clear()?,
+                Wish::Leave => return Ok(()),
             }
         }
         let now = Instant::now();

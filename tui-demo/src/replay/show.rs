@@ -37,7 +37,14 @@ const KEYS: [KeySection<'static>; 3] = [
             ("Home  End", "to the start, to the end"),
         ],
     ),
-    ("See", &[("↓  ↑", "scroll; the next change scrolls back"), ("?  F1", "these keys")]),
+    (
+        "See",
+        &[
+            ("↓  ↑", "scroll; the next change scrolls back"),
+            ("Ctrl-L", "draw everything anew"),
+            ("?  F1", "these keys"),
+        ],
+    ),
 ];
 
 /// What the person wants of the one who shows.
@@ -45,6 +52,8 @@ const KEYS: [KeySection<'static>; 3] = [
 pub(super) enum Wish {
     /// To go on.
     Stay,
+    /// To have the terminal cleared and everything drawn anew.
+    Redraw,
     /// To have the terminal back.
     Leave,
 }
@@ -119,6 +128,7 @@ impl Show {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         match key.code {
             KeyCode::Char('c' | 'q') if control => return Wish::Leave,
+            KeyCode::Char('l') if control => return Wish::Redraw,
             KeyCode::Char('?' | 'h') | KeyCode::F(1) => self.help = if self.help.is_some() { None } else { Some(0) },
             KeyCode::Esc | KeyCode::Char('q') if self.help.is_some() => self.help = None,
             KeyCode::Esc | KeyCode::Char('q') => return Wish::Leave,

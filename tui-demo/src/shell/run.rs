@@ -269,6 +269,10 @@ impl Shell {
                 Effect::Record | Effect::KeepResume => self.keep_resume(),
                 Effect::RewriteHistory => self.rewrite_history(),
                 Effect::Copy(text) => self.copy(&text),
+                Effect::Redraw => {
+                    // A terminal that fails here fails at the next screen as well, which says so.
+                    let _ = self.screen.clear();
+                }
                 Effect::Quit => self.leaving = true,
                 Effect::Save => self.save(),
                 // Comes of a key only, and is done there.

@@ -6,16 +6,21 @@
 
 use std::io::{self, Write};
 use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
 use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
+use crossterm::terminal::{Clear, ClearType};
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
-use crossterm::{cursor, execute, queue};
+use crossterm::{cursor, execute, queue, style};
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 use ratatui::{Frame, Terminal};
 
 static RESTORE_ON_PANIC: Once = Once::new();
+
+/// What stands on the screen is the editor's.
+static DRAWN_ON: AtomicBool = AtomicBool::new(false);
 
 /// The terminal while the editor has it.
 pub struct Screen {
@@ -23,7 +28,8 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// Takes the terminal over: raw mode, alternate screen, bracketed paste, mouse.
+    /// Takes the terminal over: raw mode, alternate screen, bracketed paste, mouse; and clears it, for where there is
+    /// no alternate screen, or one that an editor was killed on, something stands there.
     ///
     /// # Errors
     /// The system's reason; the terminal is then as before.
@@ -36,16 +42,20 @@ impl Screen {
                 report(panic);
             }));
         });
-        enable_raw_mode()?;
-        let entered = execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, EnableMouseCapture,)
-            .and_then(|()| Terminal::new(CrosstermBackend::new(io::stdout())));
-        match entered {
-            Ok(terminal) => Ok(Self { terminal }),
-            Err(error) => {
-                leave();
-                Err(error)
-            }
-        }
+        let entered = take_over()
+            .and_then(|()| Terminal::new(CrosstermBackend::new(io::stdout())))
+            .map(|terminal| Self { terminal })
+            .and_then(|mut screen| screen.clear().map(|()| screen));
+        entered.inspect_err(|_| leave())
+    }
+
+    /// Clears the terminal, whatever stands on it, so that the next drawing draws everything.
+    ///
+    /// # Errors
+    /// The terminal cannot be written to.
+    pub fn clear(&mut self) -> io::Result<()> {
+        let size = self.terminal.size()?;
+        self.resized(size.width, size.height)
     }
 
     /// Draws everything. A terminal that knows how shows it all at once; the others pass over the request.
@@ -85,18 +95,23 @@ impl Drop for Screen {
     }
 }
 
+fn take_over() -> io::Result<()> {
+    enable_raw_mode()?;
+    DRAWN_ON.store(true, Ordering::Relaxed);
+    execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, EnableMouseCapture)
+}
+
 /// Gives the terminal back. Harmless when it was never taken, or is given back already; what
 /// fails here fails because the terminal is gone.
 fn leave() {
     let mut out = io::stdout();
-    let _ = queue!(
-        out,
-        EndSynchronizedUpdate,
-        DisableMouseCapture,
-        DisableBracketedPaste,
-        LeaveAlternateScreen,
-        cursor::Show
-    );
+    let _ = queue!(out, EndSynchronizedUpdate, DisableMouseCapture, DisableBracketedPaste);
+    // Where there is no alternate screen to leave, what was drawn would stay among what comes next. Only once: what
+    // stands there the second time is somebody else's, such as the report of a panic.
+    if DRAWN_ON.swap(false, Ordering::Relaxed) {
+        let _ = queue!(out, style::SetAttribute(style::Attribute::Reset), Clear(ClearType::All), cursor::MoveTo(0, 0));
+    }
+    let _ = queue!(out, LeaveAlternateScreen, cursor::Show);
     let _ = out.flush();
     let _ = disable_raw_mode();
 }

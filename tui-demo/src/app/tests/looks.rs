@@ -3,7 +3,7 @@
 use crossterm::event::MouseEventKind;
 
 use super::Desk;
-use crate::app::Event;
+use crate::app::{Effect, Event};
 
 #[test]
 fn the_help_shows_the_table() {
@@ -61,6 +61,18 @@ fn the_hint_names_keys_that_do_something_now() {
         desk.keys(keys).assert_shows(hint);
         assert!(!desk.shows("^S save"), "{keys}");
         desk.keys("<Esc>");
+    }
+}
+
+#[test]
+fn everything_can_be_drawn_anew_wherever_the_keys_go() {
+    for keys in ["", "<F1>", "<F2>", "<F5>", "<C-f>two", "<C-g>1", "x<C-q>"] {
+        let mut desk = Desk::with("one two |three");
+        desk.keys(keys);
+        let (screen, text) = (desk.screen(), desk.text());
+        desk.effects.clear();
+        desk.keys("<C-l>");
+        assert_eq!((&desk.effects[..], desk.screen(), desk.text()), (&[Effect::Redraw][..], screen, text), "{keys}");
     }
 }
 
