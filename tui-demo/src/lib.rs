@@ -25,6 +25,8 @@ pub mod merging;
 pub mod motion;
 pub mod palette;
 pub mod plural;
+#[cfg(test)]
+mod random;
 pub mod replay;
 pub mod screen;
 pub mod search;

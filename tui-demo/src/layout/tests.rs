@@ -1,9 +1,7 @@
-use std::env;
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use cede::Patch;
 
 use super::*;
+use crate::random::{below, seed};
 
 fn layout(buffer: &Buffer, columns: u16) -> Layout<'_> {
     Layout::new(buffer, Wrap { columns, tab: 4 })
@@ -196,23 +194,6 @@ fn a_mouse_finds_what_is_shown_under_it() {
     viewport.set_top(Chars(5));
     assert_eq!(viewport.cell_of(&buffer, Chars(0)), None);
     assert_eq!(viewport.visible(&buffer), Chars(5)..Chars(9));
-}
-
-/// A small random number generator (xorshift): its state is never 0.
-fn seed() -> u64 {
-    let seed = env::var("SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-        .unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |now| now.as_nanos() as u64));
-    println!("SEED={seed}");
-    seed | 1
-}
-
-fn below(state: &mut u64, limit: usize) -> usize {
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    (*state % limit as u64) as usize
 }
 
 #[test]

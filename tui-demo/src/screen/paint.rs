@@ -5,6 +5,7 @@
 //! nothing but the pieces of [`crate::glyph`].
 
 use std::num::NonZeroU16;
+use std::ops::Range;
 
 use ratatui::buffer::{Buffer as Cells, CellDiffOption, CellWidth};
 use ratatui::layout::Rect;
@@ -33,11 +34,14 @@ impl Canvas<'_> {
             Look::StandIn => self.palette.stand_in().patch(style),
             Look::Text | Look::Tab => style,
         };
+        self.free(x, end, y);
         for covered in x..end {
-            self.cells[(covered, y)].set_symbol(" ").set_style(style);
+            // What is covered is never sent, and is unlike a blank: the blank that takes its place later must be sent,
+            // for a terminal that has drawn several characters here erases only those that are drawn over.
+            self.cells[(covered, y)].set_symbol(" ").set_style(style).set_diff_option(CellDiffOption::Skip);
         }
         let cell = &mut self.cells[(x, y)];
-        cell.set_symbol(piece.text);
+        cell.set_symbol(piece.text).set_diff_option(CellDiffOption::None);
         // The terminal library counts two columns for some characters that take one.
         let differs = cell.cell_width() != piece.columns;
         if let (true, Some(columns)) = (differs, NonZeroU16::new(piece.columns)) {
@@ -72,7 +76,7 @@ impl Canvas<'_> {
     pub(super) fn clear(&mut self, area: Rect, style: Style) {
         let area = area.intersection(self.cells.area);
         for y in area.top()..area.bottom() {
-            self.halve_before(area.x, y);
+            self.free(area.left(), area.right(), y);
             for x in area.left()..area.right() {
                 self.cells[(x, y)].reset();
                 self.cells[(x, y)].set_style(style);
@@ -80,13 +84,21 @@ impl Canvas<'_> {
         }
     }
 
-    /// Blanks what reaches from further left into the cell at `x`.
-    fn halve_before(&mut self, x: u16, y: u16) {
-        for distance in 1..=(x - self.cells.area.x).min(glyph::MOST_PIECE_COLUMNS - 1) {
-            let cell = &mut self.cells[(x - distance, y)];
-            if cell.cell_width() > distance {
-                cell.set_symbol(" ").set_diff_option(CellDiffOption::None);
-            }
+    /// Blanks what reaches from either side into the cells from `x` up to `end`, so that they can be drawn on.
+    fn free(&mut self, x: u16, end: u16, y: u16) {
+        let covered = |cells: &Cells, x| cells[(x, y)].diff_option == CellDiffOption::Skip;
+        let (left, right) = (self.cells.area.left(), self.cells.area.right());
+        if x < right && covered(self.cells, x) {
+            let from = (left..x).rev().find(|&before| !covered(self.cells, before)).unwrap_or(left);
+            self.blank(from..x, y);
+        }
+        let behind = (end..right).find(|&behind| !covered(self.cells, behind)).unwrap_or(right);
+        self.blank(end..behind, y);
+    }
+
+    fn blank(&mut self, columns: Range<u16>, y: u16) {
+        for x in columns {
+            self.cells[(x, y)].set_symbol(" ").set_diff_option(CellDiffOption::None);
         }
     }
 }

@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use cede::Chars;
@@ -5,9 +6,11 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::{Buffer as Cells, CellWidth};
 use ratatui::style::{Color, Modifier};
+use unicode_width::UnicodeWidthChar;
 
 use super::*;
 use crate::palette::{Hue, Palette};
+use crate::random::{below, seed};
 
 /// What a terminal of this size shows of a text: rows without what is blank at their ends.
 struct Shown {
@@ -619,6 +622,131 @@ fn a_recording_fits_any_screen() {
             for (step, steps) in [(0, 0), (0, 1), (1, 1), (usize::MAX, usize::MAX), (9, 3)] {
                 player((width, height), |scene| (scene.step, scene.steps) = (step, steps));
             }
+        }
+    }
+}
+
+/// What a terminal shows: in each cell what was drawn there, and its background. The cells that a wide drawing covers
+/// besides its first have no text.
+#[derive(Clone, Debug, PartialEq)]
+struct Model {
+    rows: Vec<Vec<(String, Color)>>,
+    /// Most terminals draw each character by itself, so that what is drawn over one leaves the others of its cluster.
+    knows_clusters: bool,
+}
+
+impl Model {
+    fn blank((width, height): (u16, u16), knows_clusters: bool) -> Self {
+        let row = vec![(" ".to_owned(), Color::Reset); usize::from(width)];
+        Self { rows: vec![row; usize::from(height)], knows_clusters }
+    }
+
+    fn shown(&self) -> Vec<String> {
+        self.rows.iter().map(|row| row.iter().map(|(text, _)| text.as_str()).collect()).collect()
+    }
+
+    fn draw(&mut self, before: &Cells, after: &Cells) {
+        for (x, y, cell) in before.diff(after) {
+            let row = &mut self.rows[usize::from(y)];
+            let mut at = usize::from(x);
+            if self.knows_clusters {
+                print(row, at, cell.symbol(), usize::from(cell.cell_width()), cell.bg);
+                continue;
+            }
+            for c in cell.symbol().chars() {
+                match c.width().unwrap_or(0) {
+                    // What combines is drawn upon what precedes it.
+                    0 => row[..at].iter_mut().rev().find(|(text, _)| !text.is_empty()).expect("a base").0.push(c),
+                    columns => {
+                        print(row, at, &c.to_string(), columns, cell.bg);
+                        at += columns;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Draws a text that takes so many cells. Half of a wide drawing is nothing, so the other half is blanked.
+fn print(row: &mut [(String, Color)], at: usize, text: &str, columns: usize, background: Color) {
+    if row[at].0.is_empty() {
+        let lead = (0..at).rev().find(|&before| !row[before].0.is_empty()).expect("a first cell");
+        row[lead..at].iter_mut().for_each(|(text, _)| *text = " ".to_owned());
+    }
+    row[at + columns..].iter_mut().take_while(|(text, _)| text.is_empty()).for_each(|(text, _)| *text = " ".to_owned());
+    row[at..at + columns].fill((String::new(), background));
+    row[at].0 = text.to_owned();
+}
+
+/// The cells that the editor draws, changed or not since the last time.
+fn drawn(size: (u16, u16), text: &str, selected: Range<usize>, overlay: &Overlay<'_>) -> Cells {
+    let buffer = Buffer::from(text);
+    let mut viewport = Viewport::new(4);
+    Places::of(Rect::new(0, 0, size.0, size.1), &buffer).fit(&mut viewport);
+    let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).expect("cannot fail");
+    let scene = Scene {
+        buffer: &buffer,
+        viewport: &viewport,
+        caret: Chars(0),
+        selection: Some(Chars(selected.start)..Chars(selected.end)),
+        matches: &[],
+        current_match: None,
+        remotes: &[],
+        status: Status { file: "notes.md", line: 1, column: 1, ..Status::default() },
+        overlay: overlay.clone(),
+        palette: Palette::rich(),
+    };
+    terminal.draw(|frame| draw(frame, &scene)).expect("cannot fail").buffer.clone()
+}
+
+#[test]
+fn what_is_drawn_by_differences_is_what_is_drawn_at_once() {
+    const PARTS: [&str; 18] = [
+        "a",
+        "b",
+        " ",
+        "\n",
+        "\t",
+        "日",
+        "語",
+        "क्षि",
+        "षि",
+        "का",
+        "🇩🇪",
+        "🇫🇷",
+        "🇩",
+        "กำ",
+        "ﾊﾞ",
+        "e\u{301}",
+        "👩\u{200D}🌾",
+        "각",
+    ];
+    const SIZE: (u16, u16) = (30, 8);
+    let overlays = [Overlay::None, Overlay::Info(Info { title: "日本語", text: "कषि 🇩🇪\nกำ", scroll: 0 })];
+    let mut state = seed();
+    let mut parts: Vec<&str> = vec!["a", "क्षि", "b"];
+    let blank = Cells::empty(Rect::new(0, 0, SIZE.0, SIZE.1));
+    let mut models = [false, true].map(|knows_clusters| Model::blank(SIZE, knows_clusters));
+    let mut before = blank.clone();
+    for step in 0..4000 {
+        let text = parts.concat();
+        let chars = text.chars().count();
+        let (from, until) = (below(&mut state, chars + 1), below(&mut state, chars + 1));
+        let selected = if below(&mut state, 3) == 0 { from..from.max(until) } else { 0..0 };
+        let overlay = &overlays[usize::from(below(&mut state, 8) == 0)];
+        let after = drawn(SIZE, &text, selected, overlay);
+        for model in &mut models {
+            model.draw(&before, &after);
+            let mut anew = Model::blank(SIZE, model.knows_clusters);
+            anew.draw(&blank, &after);
+            assert!(*model == anew, "step {step}, {text:?}: {:#?}, and at once {:#?}", model.shown(), anew.shown());
+        }
+        before = after;
+        let at = below(&mut state, parts.len() + 1);
+        if parts.len() > 40 || below(&mut state, 2) == 0 && at < parts.len() {
+            parts.remove(at.min(parts.len() - 1));
+        } else {
+            parts.insert(at, PARTS[below(&mut state, PARTS.len())]);
         }
     }
 }
