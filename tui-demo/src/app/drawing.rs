@@ -81,7 +81,7 @@ impl App {
                 label: prompt.asked.label(),
                 input: prompt.input(),
                 caret: prompt.caret(),
-                note: &prompt.note,
+                note: if prompt.note.is_empty() { prompt.asked.hint() } else { &prompt.note },
             })),
             Mode::Leaving(concern) => self.with_question(*concern, draw),
             Mode::Removing(id) => {

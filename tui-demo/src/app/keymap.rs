@@ -365,7 +365,7 @@ pub const SECTIONS: &[Section] = &[
         title: "Find",
         place: Place::Text,
         bindings: &[
-            row(Action::Find, &[ctrl('f'), alt('/')], "find"),
+            row(Action::Find, &[ctrl('f'), alt('/')], "find; small letters stand for capitals too"),
             row(Action::FindNext, &[f(3), ctrl('n'), alt('n')], "next match"),
             row(Action::FindPrevious, &[shift_key(KeyCode::F(3)), ctrl('p'), alt('m')], "match before"),
         ],
@@ -374,7 +374,7 @@ pub const SECTIONS: &[Section] = &[
         title: "In a line asked for",
         place: Place::Prompt,
         bindings: &[
-            row(Action::Accept, &[key(KeyCode::Enter), ctrl('j')], "accept (find: next match)"),
+            row(Action::Accept, &[key(KeyCode::Enter), ctrl('j')], "accept (find: select the match; F3 goes on)"),
             row(Action::Cancel, &[key(KeyCode::Esc), ctrl('c'), ctrl('q')], "leave it"),
             row(Action::RowDown, &[key(KeyCode::Down), f(3), ctrl('n'), alt('n')], "find: next match"),
             row(

@@ -30,6 +30,16 @@ impl Asked {
             Self::Name => "Save as",
         }
     }
+
+    /// What there is to know while nothing is to be said about the input. No longer than half of a row of 80 columns,
+    /// or it is not shown there.
+    pub(super) fn hint(self) -> &'static str {
+        match self {
+            Self::Find => "↑↓ other matches  Enter select",
+            Self::Line => "line, or line:column",
+            Self::Name => "Enter save  Esc leave",
+        }
+    }
 }
 
 /// The line and what belongs to it.

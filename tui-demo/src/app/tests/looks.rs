@@ -65,6 +65,19 @@ fn the_hint_names_keys_that_do_something_now() {
 }
 
 #[test]
+fn the_line_for_finding_says_what_its_keys_do_and_they_do_it() {
+    let mut desk = Desk::with("|one two one");
+    desk.tell(Event::Resize(80, 24)).keys("<C-f>one");
+    desk.assert_shows("↑↓ other matches  Enter select");
+    desk.keys("<Enter>").assert_marked("[one| two one");
+    desk.keys("<F3>").assert_marked("one two [one|");
+    desk.keys("<C-f>three").assert_shows("not found");
+    desk.tell(Event::Resize(80, 100)).keys("<Esc><F1>");
+    desk.assert_shows("accept (find: select the match");
+    desk.assert_shows("find; small letters stand for");
+}
+
+#[test]
 fn everything_can_be_drawn_anew_wherever_the_keys_go() {
     for keys in ["", "<F1>", "<F2>", "<F5>", "<C-f>two", "<C-g>1", "x<C-q>"] {
         let mut desk = Desk::with("one two |three");
