@@ -185,6 +185,14 @@ impl Chord {
         }
     }
 
+    /// The key of a letter, without Shift or Caps Lock: that is how the help shows it.
+    fn of_key(self) -> Self {
+        match self.code {
+            KeyCode::Char(c) => Self { code: KeyCode::Char(c.to_ascii_lowercase()), ..self },
+            _ => self,
+        }
+    }
+
     fn without_shift(self) -> Self {
         Self { modifiers: self.modifiers - KeyModifiers::SHIFT, ..self }
     }
@@ -439,6 +447,11 @@ pub const SECTIONS: &[Section] = &[
 /// motion).
 #[must_use]
 pub fn lookup(place: Place, chord: Chord) -> Option<(Action, bool)> {
+    let chord = match place {
+        // A letter types itself.
+        Place::Text | Place::Prompt => chord,
+        Place::Peers | Place::Reading => chord.of_key(),
+    };
     let bindings =
         || SECTIONS.iter().filter(move |section| section.place == place).flat_map(|section| section.bindings);
     if let Some(binding) = bindings().find(|binding| binding.chords.contains(&chord)) {
@@ -498,6 +511,22 @@ mod tests {
         for (code, modifiers, expected) in cases {
             let chord = Chord::of(&KeyEvent::new(code, modifiers));
             assert_eq!(lookup(Place::Text, chord), expected, "{chord}");
+        }
+    }
+
+    #[test]
+    fn a_key_does_the_same_as_a_capital_where_letters_are_not_typed() {
+        let capital = |c| Chord::of(&KeyEvent::new(KeyCode::Char(c), KeyModifiers::SHIFT));
+        for (place, c, action) in [
+            (Place::Peers, 'F', Some(Action::FollowChosen)),
+            (Place::Peers, 'R', Some(Action::RestrictChosen)),
+            (Place::Peers, 'X', Some(Action::RemoveChosen)),
+            (Place::Peers, 'Q', Some(Action::Cancel)),
+            (Place::Reading, 'Q', Some(Action::Cancel)),
+            (Place::Prompt, 'Q', None),
+            (Place::Text, 'Q', None),
+        ] {
+            assert_eq!(lookup(place, capital(c)), action.map(|action| (action, false)), "{c} in {place:?}");
         }
     }
 
