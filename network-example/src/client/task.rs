@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cede::sync;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls;
 use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{CertificateError, InvalidMessage};
 use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::StatusCode;
@@ -301,7 +302,7 @@ impl Door {
     }
 
     async fn connect(&mut self, token: Option<&Token>) -> Result<Socket, Refused> {
-        let stream = TcpStream::connect((self.target.host(), self.target.port())).await?;
+        let stream = self.reach().await?;
         // A keystroke is one small packet, and the next one must not wait for its echo.
         stream.set_nodelay(true)?;
         let stream = if self.target.is_secure() { self.secure(stream).await? } else { Stream::plain(stream) };
@@ -314,6 +315,17 @@ impl Door {
         let config = websocket_config(READ_BUFFER, MAX_FROM_SERVER, MAX_MESSAGE);
         let (stream, _) = client_async_with_config(request, stream, Some(config)).await?;
         Ok(Socket::new(stream))
+    }
+
+    async fn reach(&self) -> Result<TcpStream, Refused> {
+        let (host, port) = (self.target.host(), self.target.port());
+        let found = lookup_host((host, port)).await;
+        let addresses: Vec<_> =
+            found.map_err(|error| Refused::by(format!("{host} cannot be found: {error}")))?.collect();
+        TcpStream::connect(&addresses[..]).await.map_err(|error| match error.kind() {
+            io::ErrorKind::ConnectionRefused => Refused::by(format!("no server listens at {host}:{port}")),
+            _ => Refused::by(format!("{host}:{port} cannot be reached: {error}")),
+        })
     }
 
     async fn secure(&mut self, stream: TcpStream) -> Result<Stream, Refused> {
@@ -337,16 +349,28 @@ struct Refused {
 }
 
 impl Refused {
+    fn by(reason: String) -> Self {
+        Self { status: None, is_stranger: false, reason }
+    }
+
     fn by_tls(error: io::Error) -> Self {
         let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
         let is_stranger = matches!(cause, Some(rustls::Error::InvalidCertificate(_)));
-        // What `openssl req -x509` makes by itself is one that vouches for others.
-        let advice = if error.to_string().contains("CaUsedAsEndEntity") {
-            "; a server's own certificate has basicConstraints=CA:FALSE"
-        } else {
-            ""
+        let why = match cause {
+            // The second is of another certificate by the same name, such as one that was made anew.
+            Some(rustls::Error::InvalidCertificate(
+                error @ (CertificateError::UnknownIssuer | CertificateError::BadSignature),
+            )) => format!("its certificate is not trusted here; --ca FILE names one that is ({error:?})"),
+            Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+                "the server speaks ws:// and not wss:// (InvalidContentType)".to_owned()
+            }
+            // What `openssl req -x509` makes by itself is one that vouches for others.
+            _ if error.to_string().contains("CaUsedAsEndEntity") => {
+                format!("{error}; a server's own certificate has basicConstraints=CA:FALSE")
+            }
+            _ => error.to_string(),
         };
-        Self { status: None, is_stranger, reason: format!("no secure connection: {error}{advice}") }
+        Self { is_stranger, ..Self::by(format!("no secure connection: {why}")) }
     }
 
     fn into_end(self) -> End {
@@ -359,22 +383,30 @@ impl Refused {
 
 impl From<io::Error> for Refused {
     fn from(error: io::Error) -> Self {
-        Self { status: None, is_stranger: false, reason: error.to_string() }
+        Self::by(error.to_string())
     }
 }
 
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
         let Error::Http(response) = error else {
-            return Self { status: None, is_stranger: false, reason: error.to_string() };
+            return Self::by(format!("what answers is no Cede server, or speaks wss://: {error}"));
         };
         let status = response.status();
         let body = response.body().as_deref().map(String::from_utf8_lossy).unwrap_or_default();
-        Self {
-            status: Some(status),
-            is_stranger: false,
-            reason: format!("the server answers {status}: {}", body.trim()),
-        }
+        Self { status: Some(status), ..Self::by(explained(status, body.trim())) }
+    }
+}
+
+/// What a server said instead of opening a connection. To whom it lets in by a token only, a Cede server says what to do
+/// about it, and its end must be seen; other servers send pages.
+fn explained(status: StatusCode, body: &str) -> String {
+    let is_about_tokens = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+    match body {
+        "" => format!("the server answers {status}; is it a Cede server?"),
+        page if page.starts_with('<') => format!("the server answers {status} and a page; is it a Cede server?"),
+        why if is_about_tokens => why.to_owned(),
+        why => format!("the server answers {status}: {why}"),
     }
 }
 
@@ -385,6 +417,8 @@ fn random() -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+
     use super::*;
     use crate::presence::{Agreement, Color, Peer, Presence};
     use crate::rights::Rights;
@@ -437,5 +471,49 @@ mod tests {
         assert!(matches!(end, Err(End::Lost(reason)) if reason.contains("16384")));
         let peers = vec![peer(1), peer(2)];
         assert!(crowd.hear(&ServerControl::Roster { peers }).is_ok(), "another connection, another crowd");
+    }
+
+    /// Why nobody is let in at this URL.
+    async fn why_not(url: &str) -> String {
+        let mut door = Door { target: url.parse().unwrap(), trust: Trust::Machine, connector: None, pass: None };
+        match door.knock().await {
+            Err(End::Lost(reason) | End::Refused(reason)) => reason,
+            Err(End::Closed) | Ok(_) => panic!("{url} lets in"),
+        }
+    }
+
+    /// A server that says this to whoever comes first.
+    fn saying(answer: &str) -> String {
+        let answer = answer.to_owned();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            assert!(stream.read(&mut [0; 2048]).is_ok());
+            stream.write_all(answer.as_bytes()).unwrap();
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn why_there_is_no_connection_is_said_in_plain_words() {
+        // Bound and let go, so that nobody listens there.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        assert_eq!(why_not(&format!("ws://{free}/notes")).await, format!("no server listens at {free}"));
+        let unknown = why_not("ws://nobody.invalid:7171/notes").await;
+        assert!(unknown.starts_with("nobody.invalid cannot be found: "), "{unknown}");
+        let other = why_not(&format!("ws://{}/notes", saying("SSH-2.0-OpenSSH_9.6\r\n"))).await;
+        assert!(other.starts_with("what answers is no Cede server, or speaks wss://: "), "{other}");
+        for (answer, reason) in [
+            ("401 Unauthorized\r\ncontent-length: 9\r\n\r\nask them\n", "ask them"),
+            ("404 Not Found\r\ncontent-length: 6\r\n\r\nno way", "the server answers 404 Not Found: no way"),
+            (
+                "403 Forbidden\r\ncontent-length: 6\r\n\r\n<html>",
+                "the server answers 403 Forbidden and a page; is it a Cede server?",
+            ),
+        ] {
+            let server = saying(&format!("HTTP/1.1 {answer}"));
+            assert_eq!(why_not(&format!("ws://{server}/notes")).await, reason);
+        }
     }
 }

@@ -50,7 +50,21 @@ async fn a_server_that_nobody_vouches_for_is_not_spoken_to() {
         until("no further attempt", [&mut ada], |[ada]| ada.ended).await;
         let State::Refused { reason } = ada.link.state() else { panic!("{:?}", ada.link.state()) };
         assert!(reason.starts_with("no secure connection: "), "{reason}");
+        assert!(reason.contains("--ca FILE"), "{reason}");
     }
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_said_to_be_one() {
+    let folder = Folder::new("tls-none");
+    let (trusted, _) = certificate(&folder, "localhost");
+    let server = Server::start(MemoryStore::default()).await;
+    let target = format!("wss://localhost:{}/notes", server.address.port()).parse().unwrap();
+    let mut ada = Person::with("Ada", Client::spawn_trusting(target, Trust::File(trusted)));
+    until("the first attempt to fail", [&mut ada], |[ada]| matches!(ada.link.state(), State::Offline { .. })).await;
+    let State::Offline { reason, .. } = ada.link.state() else { unreachable!() };
+    assert!(reason.contains("the server speaks ws:// and not wss://"), "{reason}");
     server.stop().await.unwrap();
 }
 

@@ -71,7 +71,7 @@ fn what_cannot_be_done_to_a_dictionary_says_why() {
     let (notes, none) = (server.url("notes"), "ws://127.0.0.1:1/x");
     for (words, code, says) in [
         (&["dict", &notes, "set", "a", "1"][..], 1, "the room holds a text, not a dictionary"),
-        (&["dict", none, "list"], 1, "ws://127.0.0.1:1/x: "),
+        (&["dict", none, "list"], 1, "no server listens at 127.0.0.1:1"),
         (&["dict", &notes, "set", "a", "red"], 2, "red is no JSON"),
         (&["dict", "http://x/y", "list"], 2, "expected ws://host:port/ROOM"),
         (&["dict"], 2, "FILE is missing"),

@@ -48,6 +48,8 @@ pub(super) struct Company {
     told: Presence,
     /// When the next attempt at a connection begins.
     retry: Option<Instant>,
+    /// There has been a connection, or the person has been told why there is none.
+    is_settled: bool,
 }
 
 impl Company {
@@ -60,6 +62,7 @@ impl Company {
             followed: None,
             told: Presence::default(),
             retry: None,
+            is_settled: false,
         }
     }
 
@@ -244,14 +247,7 @@ impl App {
                 self.keeping.touch(self.now);
             }
             Change::Notice(text) => self.inform(text),
-            Change::State => {
-                if let Some(link) = &self.company.link
-                    && let State::Refused { reason } = link.state()
-                {
-                    let reason = format!("not let in: {reason}");
-                    self.notices.fail(reason);
-                }
-            }
+            Change::State => self.hear_state(),
             Change::Rights => match self.company.rights() {
                 Rights::Read => self.warn("the host lets you read only; what has not been sent stays here"),
                 Rights::Write => self.inform("you may write"),
@@ -259,6 +255,21 @@ impl App {
             },
             Change::Invitation(rights, token) => self.renew_join_line(rights, token),
             Change::Peers | Change::Durable => {}
+        }
+    }
+
+    /// A connection that is lost comes back by itself; one that never was may need the person.
+    fn hear_state(&mut self) {
+        let Some(link) = &self.company.link else {
+            return;
+        };
+        match link.state() {
+            State::Online => self.company.is_settled = true,
+            State::Offline { reason, .. } if !std::mem::replace(&mut self.company.is_settled, true) => {
+                self.notices.warn(format!("no connection yet: {reason}"), self.now);
+            }
+            State::Refused { reason } => self.notices.fail(format!("not let in: {reason}")),
+            _ => {}
         }
     }
 

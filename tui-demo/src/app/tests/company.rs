@@ -277,6 +277,19 @@ fn the_connection_is_told() {
 }
 
 #[test]
+fn why_the_first_attempt_failed_is_told_once() {
+    let mut opening = opening(Session::new(ME));
+    (opening.role, opening.home) = (Role::Guest, Home::Nameless);
+    opening.link = Some(Link::new(Identity { name: "Me".into(), color: Color(1, 2, 3) }));
+    let mut desk = Desk::opened(opening);
+    let closed = || Incoming::Closed { reason: "no server listens there".into(), retry_in: Duration::from_secs(90) };
+    desk.hear(Incoming::Connecting { attempt: 1 }).hear(closed());
+    desk.assert_shows("no connection yet: no server listens there");
+    desk.wait(Duration::from_secs(60)).hear(Incoming::Connecting { attempt: 2 }).hear(closed());
+    assert!(!desk.shows("no server listens there"));
+}
+
+#[test]
 fn a_host_says_so_before_it_closes_on_others() {
     let mut desk = among("", &["Ada", "Ben"], Role::Host);
     desk.keys("<C-q>");
