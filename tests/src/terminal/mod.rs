@@ -23,7 +23,7 @@ use std::thread;
 use std::time::Duration;
 
 use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 pub use keys::Key;
 pub use vt100::Screen;
@@ -231,6 +231,32 @@ impl Terminal {
             let _ = kill_process(self.pid, Signal::KILL);
         }
         self.wait_for_end();
+    }
+
+    /// Asks the program to stop, as a shell does.
+    ///
+    /// # Panics
+    /// When the system does not let us.
+    pub fn ask_to_stop(&mut self) {
+        kill_process(self.pid, Signal::TSTP).expect("a child of ours");
+    }
+
+    /// Waits until the program has stopped, which it must be about to: the system gives up on nothing.
+    ///
+    /// # Panics
+    /// When the system does not let us.
+    pub fn wait_until_stopped(&self) {
+        // Whoever waits for its end is to hear of it as well.
+        let options = WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(self.pid), options).expect("a child of ours");
+    }
+
+    /// Lets a program that has stopped go on, as a shell does.
+    ///
+    /// # Panics
+    /// When the system does not let us.
+    pub fn go_on(&mut self) {
+        kill_process(self.pid, Signal::CONT).expect("a child of ours");
     }
 
     /// Waits until the program has ended by itself, and says how.

@@ -120,3 +120,49 @@ fn a_spoilt_screen_is_drawn_anew() {
     let anew = without_alternate_screen(&editor.output()[before..]);
     assert!(shows(&anew, "Find: x") && shows(&anew, "notes.md") && !shows(&anew, "#"), "{:?}", anew.contents());
 }
+
+#[test]
+fn a_stopped_editor_gives_the_terminal_back_and_takes_it_again() {
+    let desk = desk();
+    let mut editor = desk.edit("Ada", &["notes.md"]);
+    editor.type_text("before");
+    editor.wait_for_text("before");
+    editor.ask_to_stop();
+    editor.wait_for("the screen of before", |screen| !screen.alternate_screen() && !screen.hide_cursor());
+    editor.wait_until_stopped();
+    // The terminal is as a shell has it: it echoes, and keeps what is typed until the line ends.
+    editor.type_text("echo");
+    editor.wait_for_text("echo");
+    editor.go_on();
+    editor.wait_for("the editor again", |screen| screen.alternate_screen() && shows(screen, "before"));
+    editor.type_text(" and behind");
+    editor.wait_for("what is typed", |screen| shows(screen, " and behind"));
+    quit_unsaved(editor);
+}
+
+#[test]
+fn an_editor_that_was_stopped_unasked_draws_itself_anew() {
+    let desk = desk();
+    let mut editor = desk.edit("Ada", &["notes.md"]);
+    let before = editor.output().len();
+    editor.go_on();
+    // A signal and a key come by different ways, so the key may be the first.
+    for typed in 1..=50 {
+        editor.type_text("x");
+        editor.wait_for_text(&format!("  1 {}", "x".repeat(typed)));
+        if editor.output()[before..].windows(4).any(|sequence| sequence == b"\x1b[2J") {
+            break;
+        }
+    }
+    let anew = without_alternate_screen(&editor.output()[before..]);
+    assert!(shows(&anew, "notes.md") && !shows(&anew, "#"), "{:?}", anew.contents());
+    quit_unsaved(editor);
+}
+
+fn quit_unsaved(mut editor: Terminal) {
+    editor.press(Key::Ctrl('q'));
+    editor.wait_for_text("quit; the history keeps it");
+    editor.type_text("q");
+    assert_eq!(editor.wait_for_end(), Ended::Code(0));
+    assert_eq!(output::check(&editor.output()), Ok(()));
+}

@@ -17,6 +17,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
 use super::ShellError;
 use super::host::{Asked, Host};
 use super::input::Input;
+use super::job_control::{Job, JobControl};
 use super::open::{self, Connected, Ready};
 use super::terminal::Screen;
 use crate::app::{App, Effect, Event, Home, Opening};
@@ -71,6 +72,7 @@ struct Shell {
     screen: Screen,
     input: Input,
     signals: Signals,
+    jobs: JobControl,
     history: Option<History>,
     watch: Option<Watch>,
     client: Option<Client>,
@@ -92,6 +94,7 @@ enum Arrival {
     Report(Report),
     Look,
     Tick,
+    Job(Job),
     Signal(i32),
 }
 
@@ -103,6 +106,7 @@ impl Shell {
     ) -> Result<Self, ShellError> {
         let agent = open::fresh_agent()?;
         let signals = Signals::listen().map_err(ShellError::Signals)?;
+        let jobs = JobControl::listen().map_err(ShellError::Signals)?;
         let input = Input::listen().map_err(ShellError::Runtime)?;
         let screen = Screen::enter().map_err(ShellError::Terminal)?;
         let size = crossterm::terminal::size().map_err(ShellError::Terminal)?;
@@ -137,6 +141,7 @@ impl Shell {
             screen,
             input,
             signals,
+            jobs,
             history: ready.history,
             watch,
             client,
@@ -177,6 +182,7 @@ impl Shell {
                 Some(report) = self.reports.recv() => Arrival::Report(report),
                 _ = looks.tick(), if self.watch.is_some() => Arrival::Look,
                 () = until(wake) => Arrival::Tick,
+                job = self.jobs.next() => Arrival::Job(job),
                 signal = self.signals.next() => Arrival::Signal(signal),
             };
             match arrival {
@@ -204,7 +210,26 @@ impl Shell {
                 }
             }
             Arrival::Tick => self.tell(Event::Tick).await,
+            Arrival::Job(job) => self.obey(job).await,
             Arrival::Input(_) | Arrival::Signal(_) => {}
+        }
+    }
+
+    /// The shell that has started this program wants the terminal, or has given it back.
+    async fn obey(&mut self, job: Job) {
+        match job {
+            Job::Stop => {
+                self.screen.lend();
+                JobControl::stop();
+            }
+            Job::GoOn => {
+                // A terminal that fails here fails at the next screen as well, which says so.
+                let _ = self.screen.take_back();
+                // Nobody has told how large it was made meanwhile.
+                if let Ok((columns, rows)) = crossterm::terminal::size() {
+                    self.hear_input(TerminalEvent::Resize(columns, rows)).await;
+                }
+            }
         }
     }
 

@@ -25,6 +25,8 @@ static DRAWN_ON: AtomicBool = AtomicBool::new(false);
 /// The terminal while the editor has it.
 pub struct Screen {
     terminal: Terminal<CrosstermBackend<io::Stdout>>,
+    /// Somebody else has the terminal for a while; nothing is drawn.
+    is_lent: bool,
 }
 
 impl Screen {
@@ -44,7 +46,7 @@ impl Screen {
         });
         let entered = take_over()
             .and_then(|()| Terminal::new(CrosstermBackend::new(io::stdout())))
-            .map(|terminal| Self { terminal })
+            .map(|terminal| Self { terminal, is_lent: false })
             .and_then(|mut screen| screen.clear().map(|()| screen));
         entered.inspect_err(|_| leave())
     }
@@ -58,11 +60,32 @@ impl Screen {
         self.resized(size.width, size.height)
     }
 
+    /// Gives the terminal back until [`Screen::take_back`].
+    pub fn lend(&mut self) {
+        leave();
+        self.is_lent = true;
+    }
+
+    /// Takes the terminal over again, whether it was lent or somebody has simply had it.
+    ///
+    /// # Errors
+    /// The terminal cannot be written to, or is still somebody else's.
+    pub fn take_back(&mut self) -> io::Result<()> {
+        // The library believes that the terminal is as it was left, and then would do nothing.
+        disable_raw_mode()?;
+        take_over()?;
+        self.is_lent = false;
+        self.clear()
+    }
+
     /// Draws everything. A terminal that knows how shows it all at once; the others pass over the request.
     ///
     /// # Errors
     /// The terminal cannot be written to.
     pub fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
+        if self.is_lent {
+            return Ok(());
+        }
         queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
         self.terminal.draw(draw)?;
         execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
