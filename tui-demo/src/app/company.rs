@@ -282,6 +282,22 @@ impl App {
         }
     }
 
+    /// Puts the command by which others join into the clipboard. It may be longer than the screen is wide, where no mouse
+    /// can select it.
+    pub(super) fn copy_join_line(&mut self, action: Action) {
+        let (line, what) = match action {
+            Action::CopyJoinToRead => (&self.join_to_read, "the join line for reading only"),
+            _ => (&self.join, "the join line"),
+        };
+        match line.as_deref().filter(|_| matches!(self.mode, Mode::About { .. })) {
+            Some(line) => {
+                self.effects.push(Effect::Copy(format!("cede join {line}")));
+                self.inform(format!("{what} is in the clipboard, if the terminal lets it"));
+            }
+            None => self.inform(format!("{what} is not to be had here")),
+        }
+    }
+
     /// Says who has come and gone. `before`: who was in.
     fn greet(&mut self, before: &[PeerId]) {
         let Some(link) = &self.company.link else {

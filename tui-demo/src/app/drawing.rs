@@ -61,7 +61,7 @@ impl App {
                     unacknowledged: self.shown_unacknowledged(),
                     role: self.role_name(),
                     following: self.company.followed().map(|seat| seat.name.as_str()),
-                    join: self.join.as_deref().filter(|_| self.role == Role::Host),
+                    join: self.join.as_deref().filter(|_| self.role == Role::Host && !self.is_reading()),
                     line,
                     column,
                     notice: self.notices.latest(),
@@ -159,6 +159,11 @@ impl App {
     fn shows_modified(&self) -> bool {
         let kept_by_host = self.role == Role::Guest && self.keeping.home == Home::Nameless;
         self.keeping.is_modified() && !kept_by_host
+    }
+
+    /// Is something to be read above the text, whose keys the message line names?
+    fn is_reading(&self) -> bool {
+        matches!(self.mode, Mode::Peers { .. } | Mode::Help { .. } | Mode::About { .. })
     }
 
     fn about(&self) -> String {
@@ -260,6 +265,8 @@ impl App {
                 "Enter go there  f follow  r read only  x show out  Esc close"
             }
             Mode::Peers { .. } => "Enter go there  f follow  Esc close",
+            Mode::About { .. } if self.join_to_read.is_some() => "c copy join line  r that for reading  Esc close",
+            Mode::About { .. } if self.join.is_some() => "↑↓ scroll  c copy join line  Esc close",
             Mode::Help { .. } | Mode::About { .. } => "↑↓ scroll  Esc close",
             Mode::Leaving(_) | Mode::Removing(_) | Mode::Prompt(_) => "",
         }

@@ -79,6 +79,10 @@ pub enum Action {
     RowsUp,
     /// Rows by the screenful, downwards.
     RowsDown,
+    /// Copies the command by which others join.
+    CopyJoin,
+    /// Copies the command by which those join who are to read only.
+    CopyJoinToRead,
     /// Follows the chosen person.
     FollowChosen,
     /// Lets the chosen person read only, or write again.
@@ -424,6 +428,8 @@ pub const SECTIONS: &[Section] = &[
             row(Action::RowDown, &[key(KeyCode::Down), ctrl('n')], "one row down"),
             row(Action::RowsUp, &[key(KeyCode::PageUp)], "one screen up"),
             row(Action::RowsDown, &[key(KeyCode::PageDown), key(KeyCode::Char(' '))], "one screen down"),
+            row(Action::CopyJoin, &[key(KeyCode::Char('c'))], "information: copy the join line"),
+            row(Action::CopyJoinToRead, &[key(KeyCode::Char('r'))], "the same for reading only"),
             row(
                 Action::Cancel,
                 &[

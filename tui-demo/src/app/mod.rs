@@ -413,6 +413,9 @@ impl App {
 
     /// A key while the help or other information is shown.
     fn read_on(&mut self, action: Action) {
+        if matches!(action, Action::CopyJoin | Action::CopyJoinToRead) {
+            return self.copy_join_line(action);
+        }
         let page = self.reading_page();
         let limit = self.reading_limit();
         let (Mode::Help { scroll } | Mode::About { scroll }) = &mut self.mode else {

@@ -10,7 +10,7 @@
 //!    ⋮ meet at noon.             numbers│           ⋮: the line of the row above goes on
 //!    ~                                              ~: behind the end of the text
 //!   notes.md [+]  ✓ 1 peer  2:14                    status line
-//!   join: cede join ws://…                          message line, or a prompt
+//!   cede join ws://…                                message line, or a prompt
 //! ```
 
 mod overlay;

@@ -73,7 +73,7 @@ pub struct Status<'a> {
     pub role: &'a str,
     /// The person whom the screen follows.
     pub following: Option<&'a str>,
-    /// How others join (`cede join ws://…`): shown on the message line when nothing else is.
+    /// Where others join (`ws://…`): shown on the message line when nothing else is.
     pub join: Option<&'a str>,
     /// The caret's line, counted from 1.
     pub line: usize,

@@ -190,7 +190,11 @@ fn message(canvas: &mut Canvas<'_>, area: Rect, status: &Status<'_>) {
     let used = match (status.notice, status.join) {
         (Some(Notice { text, severity }), _) => canvas.write(area, text, severity_style(severity, palette)),
         (None, Some(join)) => {
-            let parts = vec![("join: ".to_owned(), palette.faint()), (join.to_owned(), Style::new())];
+            // As it is typed, where there is room for it.
+            let command = "cede join ";
+            let columns = command.len() + glyph::label_columns(join);
+            let before = if columns <= usize::from(area.width) { command } else { "join: " };
+            let parts = vec![(before.to_owned(), palette.faint()), (join.to_owned(), Style::new())];
             canvas.write_parts(area, &parts)
         }
         (None, None) => 0,

@@ -282,13 +282,14 @@ fn messages_come_before_the_join_line_and_that_before_hints() {
         shown.rows[9].clone()
     };
     assert_eq!(line(|_| ()), "F1 help");
+    assert_eq!(line(|status| status.join = Some("ws://[::1]:1/x")), "cede join ws://[::1]:1/x         F1 help");
     assert_eq!(
-        line(|status| status.join = Some("cede join ws://[::1]:1/x")),
-        "join: cede join ws://[::1]:1/x   F1 help"
+        line(|status| status.join = Some("ws://[::1]:1/a-longer-name-of-a-room")),
+        "join: ws://[::1]:1/a-longer-name-of-a-r…"
     );
     assert_eq!(
         line(|status| {
-            status.join = Some("cede join ws://[::1]:1/x");
+            status.join = Some("ws://[::1]:1/x");
             status.notice =
                 Some(Notice { text: "saved \u{1B}]0;x\u{7} as a file with a long name", severity: Severity::Info });
         }),

@@ -165,6 +165,21 @@ fn a_join_line_that_is_made_anew_is_shown() {
 }
 
 #[test]
+fn a_join_line_that_is_longer_than_the_screen_can_be_copied_whole() {
+    let (write, read) = ("ws://192.0.2.1:7/r#0123456789abcdef0123456789abcdef", "ws://192.0.2.1:7/r#fedcba9876543210");
+    let mut opening = opening(Session::new(ME));
+    (opening.role, opening.join, opening.join_to_read) = (Role::Host, Some(write.into()), Some(read.into()));
+    let mut desk = Desk::opened(opening);
+    desk.keys("<F5>").assert_shows("c copy join line  r that for reading");
+    desk.keys("c").assert_shows("the join line is in the clipboard");
+    desk.keys("R").assert_shows("the join line for reading only is in the clipboard");
+    let copied = [write, read].map(|url| Effect::Copy(format!("cede join {url}")));
+    assert_eq!(desk.effects, copied);
+    desk.keys("<Esc><F1>c").assert_shows("not to be had here");
+    assert_eq!(desk.effects, copied);
+}
+
+#[test]
 fn the_choice_stays_on_a_person_when_others_come_and_go() {
     let mut desk = among("abcdef", &["Ada", "Ben"], Role::Guest);
     desk.peer_at(2, 5).keys("<F2><Down>");
