@@ -9,16 +9,22 @@ use std::path::Path;
 use cede::storage::{Kind, LogFile, Record};
 use cede::{AgentId, AnyDocument, DocumentKind, Session};
 
-use super::ToolError;
+use super::{ToolError, tell_torn};
 use crate::files::history::{self, HistoryError, Loaded};
 use crate::files::kept;
 use crate::files::resume::Resume;
 use crate::plural::counted;
 
 /// Rewrites the history and prints its size before and after. What is not understood is not rewritten.
-pub(super) fn compact(path: &Path, text: bool, out: &mut impl Write) -> Result<(), ToolError> {
+pub(super) fn compact(
+    path: &Path,
+    text: bool,
+    out: &mut impl Write,
+    notices: &mut impl Write,
+) -> Result<(), ToolError> {
     let before = fs::metadata(path).map_err(|source| ToolError::Unreadable { path: path.to_owned(), source })?.len();
     let opened = LogFile::open(path).map_err(|error| ToolError::History(HistoryError::from_storage(error)))?;
+    tell_torn(opened.torn, notices)?;
     let mut file = opened.file;
     match kept::kind_of(&opened.records) {
         Some(DocumentKind::Text) | None => {}
@@ -53,9 +59,10 @@ pub(super) fn compact(path: &Path, text: bool, out: &mut impl Write) -> Result<(
 
 /// Rewrites the history of a dictionary without what was overwritten, and prints its size before and after. What its
 /// events did before is gone then; that they were there is known.
-pub(super) fn drop_overwritten(path: &Path, out: &mut impl Write) -> Result<(), ToolError> {
+pub(super) fn drop_overwritten(path: &Path, out: &mut impl Write, notices: &mut impl Write) -> Result<(), ToolError> {
     let before = fs::metadata(path).map_err(|source| ToolError::Unreadable { path: path.to_owned(), source })?.len();
     let opened = LogFile::open(path).map_err(|error| ToolError::History(HistoryError::from_storage(error)))?;
+    tell_torn(opened.torn, notices)?;
     let mut file = opened.file;
     let kept = match values(path, &opened.records)? {
         AnyDocument::Dict(dict) => dict.drop_overwritten(),

@@ -14,7 +14,7 @@ use serde_json::Value;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
 use super::names::Names;
-use super::{ToolError, values};
+use super::{ToolError, tell_torn, values};
 use crate::files::history::HistoryError;
 use crate::files::kept;
 use crate::files::resume::Resume;
@@ -24,16 +24,22 @@ use crate::plural::counted;
 const NOBODY: AgentId = AgentId::new(0);
 
 /// Writes the union of these histories, and of what `into` holds, to `into`.
-pub(super) fn merge(files: &[PathBuf], into: &Path, out: &mut impl Write) -> Result<(), ToolError> {
-    let events = unite(files, into)?;
+pub(super) fn merge(
+    files: &[PathBuf],
+    into: &Path,
+    out: &mut impl Write,
+    notices: &mut impl Write,
+) -> Result<(), ToolError> {
+    let events = unite(files, into, notices)?;
     writeln!(out, "{}: {}", into.display(), counted(events, "event")).map_err(ToolError::Output)
 }
 
-/// The same without a word. Says how many events there are then.
-pub(super) fn unite(files: &[PathBuf], into: &Path) -> Result<u64, ToolError> {
+/// The same without a word but of what is odd about the files. Says how many events there are then.
+pub(super) fn unite(files: &[PathBuf], into: &Path, notices: &mut impl Write) -> Result<u64, ToolError> {
     let mut union = Union::default();
     for file in files {
-        let (records, _) = kept::records(file).map_err(ToolError::History)?;
+        let (records, torn) = kept::records(file).map_err(ToolError::History)?;
+        tell_torn(torn, notices)?;
         union.add(file, &records)?;
     }
     let lacking = |document: &AnyDocument| match document.waiting() as u64 {
@@ -46,6 +52,9 @@ pub(super) fn unite(files: &[PathBuf], into: &Path) -> Result<u64, ToolError> {
     }
     let storage = |source| ToolError::History(HistoryError::from_storage(source));
     let mut opened = LogFile::open(into).map_err(storage)?;
+    if files.iter().all(|file| file != into) {
+        tell_torn(opened.torn, notices)?;
+    }
     union.add(into, &opened.records)?;
     let there = kept::document(NOBODY, &opened.records).map_err(|error| refused(into, error))?;
     let document = union.document.unwrap_or_else(|| AnyDocument::new(DocumentKind::Text, NOBODY));

@@ -14,7 +14,7 @@ use std::fs;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 
-use cede::storage::{Kind, LogFile};
+use cede::storage::{Kind, LogFile, TornTail};
 use cede::{AgentId, AnyDocument, Document, DocumentKind};
 
 use crate::files::history::{self, HistoryError};
@@ -69,8 +69,8 @@ pub fn run(tool: &Tool, out: &mut impl Write, notices: &mut impl Write) -> Resul
             Some(text) => inspect::print(&text, out),
             None => cat(file, at.as_ref(), out, notices),
         },
-        Tool::Compact { file, text } => compact::compact(file, *text, out),
-        Tool::DropOverwritten { file } => compact::drop_overwritten(file, out),
+        Tool::Compact { file, text } => compact::compact(file, *text, out, notices),
+        Tool::DropOverwritten { file } => compact::drop_overwritten(file, out, notices),
         Tool::Log { file } => match read_any(file, notices)? {
             AnyDocument::Text(document) => inspect::log(&document, out),
             AnyDocument::Json(json) => values::log_json(&json, out),
@@ -86,7 +86,7 @@ pub fn run(tool: &Tool, out: &mut impl Write, notices: &mut impl Write) -> Resul
                 AnyDocument::Dict(dict) => values::stats_dict(&dict, bytes, out),
             }
         }
-        Tool::Merge { files, into } => merge::merge(files, into, out),
+        Tool::Merge { files, into } => merge::merge(files, into, out, notices),
         Tool::Diff { before, after } => {
             let documents = [read_any(before, notices)?, read_any(after, notices)?];
             merge::diff([before, after], documents.each_ref(), out)
@@ -99,7 +99,7 @@ pub fn run(tool: &Tool, out: &mut impl Write, notices: &mut impl Write) -> Resul
         Tool::Dict { file, deed } => dict::run(file, deed, out),
         Tool::Finish { file, folder, name } => folder::leave(file, folder, name.as_deref(), notices),
         Tool::MergeFolder(gathering) => folder::merge(gathering, out, notices),
-        Tool::GitMerge(sides) => git::merge(sides),
+        Tool::GitMerge(sides) => git::merge(sides, notices),
         Tool::GitTextconv { file } => git::textconv(file, out, notices),
     };
     match done.and_then(|()| out.flush().map_err(ToolError::Output)) {
@@ -210,16 +210,21 @@ fn read_any(path: &Path, notices: &mut impl Write) -> Result<AnyDocument, ToolEr
     // Nobody edits here.
     let document = kept::document(AgentId::new(0), &records)
         .map_err(|error| ToolError::History(HistoryError::refused(path, error)))?;
-    if let Some(torn) = torn {
-        let told = writeln!(notices, "notice: the last record, at byte {}, is unfinished and left out", torn.offset);
-        told.map_err(ToolError::Output)?;
-    }
+    tell_torn(torn, notices)?;
     let waiting = document.waiting();
     if waiting > 0 {
         let told = writeln!(notices, "notice: {waiting} events wait for others that the file does not hold");
         told.map_err(ToolError::Output)?;
     }
     Ok(document)
+}
+
+/// Says that a file ends in the middle of a record, if it does.
+fn tell_torn(torn: Option<TornTail>, notices: &mut impl Write) -> Result<(), ToolError> {
+    torn.map_or(Ok(()), |torn| {
+        writeln!(notices, "notice: the last record, at byte {}, is unfinished and left out", torn.offset)
+            .map_err(ToolError::Output)
+    })
 }
 
 #[cfg(test)]
@@ -382,6 +387,32 @@ mod tests {
         assert_eq!(fs::read(&file).unwrap(), before);
         let gone = said(&Tool::Compact { file: desk.path("none.cede"), text: false }).unwrap_err();
         assert!(matches!(gone, ToolError::Unreadable { .. }), "{gone}");
+    }
+
+    #[test]
+    fn an_unfinished_last_record_is_told_by_whoever_leaves_it_out() {
+        let desk = Desk::with_trace(DUET);
+        desk.import(false, false).unwrap();
+        let (torn, whole) = (desk.path("torn.cede"), desk.path("out.cede"));
+        let offset = fs::metadata(&whole).unwrap().len();
+        let mut longer = LogFile::open(&whole).unwrap().file;
+        longer.append(Kind::Events, b"no whole record, for its end is missing").unwrap();
+        drop(longer);
+        let bytes = fs::read(&whole).unwrap();
+        let tear = || fs::write(&torn, &bytes[..offset as usize + 20]).unwrap();
+        let files = vec![torn.clone(), torn.clone()];
+        let tools = [
+            Tool::Cat { file: torn.clone(), at: None },
+            Tool::Compact { file: torn.clone(), text: false },
+            Tool::Merge { files: files.clone(), into: desk.path("union.cede") },
+            Tool::Merge { files: vec![desk.path("union.cede")], into: torn.clone() },
+        ];
+        for tool in tools {
+            tear();
+            let (_, notices) = said(&tool).unwrap();
+            let notice = "the last record, at byte";
+            assert!(notices.contains(notice) && notices.contains("is unfinished and left out"), "{tool:?}: {notices}");
+        }
     }
 
     #[test]

@@ -35,10 +35,10 @@ pub struct Sides {
 
 /// Merges, and leaves the result in the place of ours. Where both sides put different values at one path, each is left in
 /// the file between the marks that git users know, and it is an error that names the paths.
-pub(super) fn merge(sides: &Sides) -> Result<(), ToolError> {
+pub(super) fn merge(sides: &Sides, notices: &mut impl Write) -> Result<(), ToolError> {
     let [base, ours, theirs] = [read(&sides.base)?, read(&sides.ours)?, read(&sides.theirs)?];
     if ours.starts_with(HISTORY) || theirs.starts_with(HISTORY) {
-        return merge::unite(&[sides.ours.clone(), sides.theirs.clone()], &sides.ours).map(drop);
+        return merge::unite(&[sides.ours.clone(), sides.theirs.clone()], &sides.ours, notices).map(drop);
     }
     // Added on both sides, there is no base.
     let base = if base.trim_ascii().is_empty() { None } else { Some(parsed(&sides.base, &base)?) };
@@ -113,7 +113,7 @@ mod tests {
             theirs: file("theirs", theirs),
             name: Some("a.json".to_owned()),
         };
-        let done = merge(&sides).map_err(|error| error.to_string());
+        let done = merge(&sides, &mut Vec::new()).map_err(|error| error.to_string());
         (fs::read_to_string(&sides.ours).unwrap(), done)
     }
 
