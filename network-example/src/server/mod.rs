@@ -58,6 +58,8 @@ use crate::store::Store;
 use crate::tls::Certificate;
 use crate::wire::MAX_MESSAGE;
 
+/// How many events a document may have where nothing else is said.
+pub const MAX_EVENTS: u64 = 16_000_000;
 /// How long connections may take to say goodbye when the server stops.
 const GOODBYES: Duration = Duration::from_secs(3);
 /// What the kernel keeps for a client that does not read, in bytes; it takes twice that. Left to itself it goes up to
@@ -238,7 +240,7 @@ pub struct Config {
     pub max_rooms: usize,
     /// The kind of all documents. Default: none, so that the first event of a room decides.
     pub only: Option<DocumentKind>,
-    /// Events of one document. Default: 16 million.
+    /// Events of one document. Default: [`MAX_EVENTS`].
     pub max_events: u64,
     /// Bytes of one document as they are stored in one piece. Default: 64 MiB.
     pub max_room_bytes: u64,
@@ -274,7 +276,7 @@ impl Default for Config {
             max_members: 500,
             max_rooms: 10_000,
             only: None,
-            max_events: 16_000_000,
+            max_events: MAX_EVENTS,
             max_room_bytes: 64 * 1024 * 1024,
             byte_rate: Rate { per_second: 4 * MIB, burst: 16 * MIB },
             message_rate: Rate { per_second: 1_000, burst: 5_000 },

@@ -14,6 +14,7 @@ use cede_net::client::{Change, Incoming, Link, LinkError, State, Target};
 use cede_net::folder::SCHEME;
 use cede_net::presence::{Agreement, PeerId, Presence};
 use cede_net::rights::Rights;
+use cede_net::server::MAX_EVENTS;
 use cede_net::token::Token;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -268,9 +269,25 @@ impl App {
             State::Offline { reason, .. } if !std::mem::replace(&mut self.company.is_settled, true) => {
                 self.notices.warn(format!("no connection yet: {reason}"), self.now);
             }
-            State::Refused { reason } => self.notices.fail(format!("not let in: {reason}")),
+            State::Refused { reason } if self.role == Role::Guest => {
+                self.notices.fail(format!("not let in: {reason}"));
+            }
+            State::Refused { reason } => {
+                let reason = reason.clone();
+                self.cannot_be_joined(&reason);
+            }
             _ => {}
         }
+    }
+
+    /// The server inside takes nothing in any more. Whoever edits here is not concerned.
+    fn cannot_be_joined(&mut self, reason: &str) {
+        let why = match self.session.document().event_count() >= MAX_EVENTS {
+            true => "the document is too large to share",
+            false => reason,
+        };
+        (self.join, self.join_to_read) = (None, None);
+        self.warn(format!("{why}; nobody else can join"));
     }
 
     /// The join line lets nobody in any more but by this token.

@@ -14,6 +14,7 @@ use cede_net::folder::{self, ReplicaId};
 use cede_net::presence::{Color, Identity};
 use cede_net::rights::Rights;
 use cede_net::room::RoomName;
+use cede_net::server::MAX_EVENTS;
 use cede_net::tls::{Certificate, Trust};
 use tokio::sync::mpsc;
 
@@ -43,6 +44,14 @@ pub(super) struct Ready {
     pub(super) connected: Option<Connected>,
     /// What the person should know, the most important last.
     pub(super) notices: Vec<String>,
+}
+
+impl Ready {
+    /// How many events the document has, or will have when the text file is taken in.
+    fn events(&self) -> u64 {
+        let chars = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.text.chars().count() as u64);
+        chars.max(self.session.document().event_count())
+    }
 }
 
 /// The way to a room, and the room itself when it is here.
@@ -116,6 +125,13 @@ pub(super) async fn open(edit: Edit, reports: &mpsc::UnboundedSender<Report>) ->
             ready.role = Role::Guest;
             let posted = post(&file, meeting.join_line());
             ready.connected = Some(Connected { posted, ..meet(&ready.name, meeting, trust, Some(&file))? });
+        }
+        // The server inside would take in none of it.
+        (company, None) if ready.events() >= MAX_EVENTS => {
+            if matches!(company, Company::Share { .. }) {
+                let most = counted(MAX_EVENTS, "event");
+                ready.notices.push(format!("too large to share (it has {most} or more); nobody else can join"));
+            }
         }
         (Company::Share { bind, room, door }, None) => {
             ready.role = Role::Host;

@@ -305,6 +305,25 @@ fn why_the_first_attempt_failed_is_told_once() {
 }
 
 #[test]
+fn a_document_too_large_to_share_has_no_join_line_and_nobody_is_kept_out_of_it() {
+    for (role, length, why) in [
+        (Role::Alone, 16_000_000, "the document is too large to share; nobody else can join"),
+        (Role::Host, 16_000_000, "the document is too large to share; nobody else can join"),
+        (Role::Host, 3, "broken; nobody else can join"),
+    ] {
+        let mut author = Session::new(OTHER);
+        author.insert(Chars(0), &"x\n".repeat(length / 2)).expect("typed");
+        let mut opening = opening(Session::with_document(author.into_document(), ME));
+        (opening.role, opening.join) = (role, Some("ws://127.0.0.1:7/r".into()));
+        opening.link = Some(Link::new(Identity { name: "Me".into(), color: Color(1, 2, 3) }));
+        let mut desk = Desk::opened(opening);
+        desk.hear(Incoming::Refused { reason: "broken".into() }).assert_shows(why);
+        desk.keys("<F5>");
+        assert!(!desk.shows("cede join"), "{}", desk.screen().join("\n"));
+    }
+}
+
+#[test]
 fn a_host_says_so_before_it_closes_on_others() {
     let mut desk = among("", &["Ada", "Ben"], Role::Host);
     desk.keys("<C-q>");
