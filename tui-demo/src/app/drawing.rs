@@ -15,6 +15,7 @@ use super::keeping::Home;
 use super::leaving::Concern;
 use super::{App, Mode, Role, keymap};
 use crate::glyph;
+use crate::layout::counted_lines;
 use crate::plural::counted;
 use crate::screen::{
     self, Help, Hit, Info, KeySection, Overlay, PeerList, PeerRow, Places, Question, Remote, Scene, Status,
@@ -175,7 +176,7 @@ impl App {
         }];
         lines.push(format!(
             "Text: {}, {}, {}",
-            counted(text.line_count() as u64, "line"),
+            counted(counted_lines(text) as u64, "line"),
             counted(text.len::<Chars>().0 as u64, "character"),
             counted(text.len::<cede::Bytes>().0 as u64, "byte"),
         ));

@@ -187,6 +187,13 @@ impl<'a> Layout<'a> {
     }
 }
 
+/// How many lines a text has, as people and other programs count them: what stands behind the last line feed is one only
+/// when it has a character.
+pub fn counted_lines(buffer: &Buffer) -> usize {
+    let last = buffer.len::<Chars>().0.checked_sub(1).and_then(|last| buffer.char_at(Chars(last)));
+    buffer.line_count() - usize::from(matches!(last, None | Some('\n')))
+}
+
 /// Line and column of a position, both counted from 1, the column in clusters.
 ///
 /// Costs O(log n) and the distance to the start of the line, of which only the last

@@ -41,6 +41,13 @@ fn rows_end_between_words_where_they_can() {
 }
 
 #[test]
+fn an_empty_line_behind_the_last_line_feed_is_not_counted() {
+    for (text, lines) in [("", 0), ("a", 1), ("a\n", 1), ("a\nb", 2), ("a\nb\n", 2), ("\n", 1), ("\n\n", 2)] {
+        assert_eq!(counted_lines(&Buffer::from(text)), lines, "{text:?}");
+    }
+}
+
+#[test]
 fn wide_clusters_are_not_cut_at_the_edge() {
     for (text, columns, expected) in [
         ("漢字漢字", 4, "漢字|漢字¶"),

@@ -51,6 +51,7 @@ fn one_of_a_kind_is_not_said_to_be_many() {
     desk.keys("a<F5>");
     desk.assert_shows("1 line, 1 character, 1 byte");
     desk.assert_shows("1 event in 1 group by 1 agent");
+    desk.keys("<Esc><Enter><F5>").assert_shows("1 line, 2 characters, 2 bytes");
 }
 
 #[test]
