@@ -250,7 +250,11 @@ impl App {
             Change::Notice(text) => self.inform(text),
             Change::State => self.hear_state(),
             Change::Rights => match self.company.rights() {
-                Rights::Read => self.warn("the host lets you read only; what has not been sent stays here"),
+                // Before the room has said what it holds, everything counts as unsent.
+                Rights::Read if self.company.is_online() && self.company.unacknowledged(&self.session) > 0 => {
+                    self.warn("you may read only; what has not been sent stays here");
+                }
+                Rights::Read => self.warn("you may read only"),
                 Rights::Write => self.inform("you may write"),
                 Rights::Host => {}
             },

@@ -139,7 +139,7 @@ fn a_guest_says_nothing_about_others_rights() {
 #[test]
 fn who_may_only_read_types_nothing_until_they_may_write() {
     let mut desk = among("abc", &["Ada"], Role::Guest);
-    desk.rights(0, Rights::Read).assert_shows("lets you read only");
+    desk.rights(0, Rights::Read).assert_shows("you may read only");
     for keys in ["x", "<Del>", "<C-z>", "<C-y>", "<C-v>"] {
         desk.keys(keys);
         assert_eq!(desk.text(), "abc", "{keys}");
@@ -148,6 +148,15 @@ fn who_may_only_read_types_nothing_until_they_may_write() {
     desk.rights(0, Rights::Write).assert_shows("you may write");
     desk.keys("x");
     assert_eq!(desk.text(), "xabc");
+}
+
+#[test]
+fn unsent_typing_is_spoken_of_when_there_is_some() {
+    let mut desk = among("", &["Ada"], Role::Guest);
+    desk.rights(0, Rights::Read).assert_shows("you may read only");
+    assert!(!desk.shows("what has not been sent"));
+    desk.rights(0, Rights::Write).keys("x").wait(Duration::from_millis(50));
+    desk.rights(0, Rights::Read).assert_shows("you may read only; what has not been sent stays here");
 }
 
 #[test]
