@@ -1,13 +1,13 @@
 //! The command line: words in, a command out.
 //!
-//! Knows what can be typed behind `cede` and nothing of what it does. File names may be any
+//! Knows what can be typed behind `cede` and nothing of what it does; asks only whether a file is there. File names may be any
 //! bytes; everything else is text. The recorded-session tools read their own arguments.
 
 use std::error::Error;
 use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cede_net::rights::Rights;
 use cede_net::room::RoomName;
@@ -303,6 +303,11 @@ impl Found {
         if positional.iter().any(|word| word.is_empty()) {
             return Err(UsageError::Empty);
         }
+        if let (Verb::Edit, [first, _, ..]) = (verb, &positional[..])
+            && !Path::new(first).exists()
+        {
+            return Err(UsageError::Command(first.clone()));
+        }
         let mut words = positional.into_iter();
         let mut file = || words.next().map(PathBuf::from);
         let (file, company) = match verb {
@@ -427,6 +432,8 @@ pub enum UsageError {
     Missing(&'static str, &'static str),
     /// A word too many.
     Extra(OsString),
+    /// Others follow the word, and it is neither a command nor a file.
+    Command(OsString),
     /// A word without a character.
     Empty,
     /// An option that this command does not take.
@@ -479,6 +486,7 @@ impl fmt::Display for UsageError {
             Self::Argument(error) => write!(f, "{error}"),
             Self::Missing(command, word) => write!(f, "cede {command} needs {word}"),
             Self::Extra(word) => write!(f, "one word too many: {}", word.display()),
+            Self::Command(word) => write!(f, "there is no command {}", word.display()),
             Self::Empty => write!(f, "an empty word names no file"),
             Self::Misplaced(option) => write!(f, "{option} does not go with this command"),
             Self::Address(text) => write!(f, "{text} is not ADDR:PORT, such as 0.0.0.0:7171"),
@@ -611,7 +619,8 @@ mod tests {
     #[test]
     fn misunderstandings_are_named() {
         let cases = [
-            ("a b", "one word too many: b"),
+            ("Cargo.toml b", "one word too many: b"),
+            ("joni ws://h:1/r", "there is no command joni"),
             ("share", "cede share needs FILE"),
             ("join", "cede join needs URL"),
             ("serve --name x", "--name does not go with this command"),
