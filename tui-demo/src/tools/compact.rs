@@ -33,7 +33,7 @@ pub(super) fn compact(
         }
         Some(_) => {
             let document = values(path, &opened.records)?;
-            rewrite(&mut file, path, &opened.records, &[events(&document)])?;
+            rewrite(&mut file, &opened.records, &[events(&document)])?;
             return report(path, before, &file, out);
         }
     }
@@ -53,7 +53,7 @@ pub(super) fn compact(
     if text {
         records[0] = Record { kind: Kind::Saved, payload: session.document().save() };
     }
-    rewrite(&mut file, path, &opened.records, &records)?;
+    rewrite(&mut file, &opened.records, &records)?;
     report(path, before, &file, out)
 }
 
@@ -71,7 +71,7 @@ pub(super) fn drop_overwritten(path: &Path, out: &mut impl Write, notices: &mut 
         }
     };
     let dropped = counted(kept.dropped(), "event");
-    rewrite(&mut file, path, &opened.records, &[events(&AnyDocument::Dict(Box::new(kept)))])?;
+    rewrite(&mut file, &opened.records, &[events(&AnyDocument::Dict(Box::new(kept)))])?;
     report(path, before, &file, out)?;
     writeln!(out, "{dropped} dropped so far; history before what is there is gone").map_err(ToolError::Output)
 }
@@ -90,11 +90,11 @@ fn events(document: &AnyDocument) -> Record {
     Record { kind: Kind::Events, payload: document.encode() }
 }
 
-fn rewrite(file: &mut LogFile, path: &Path, before: &[Record], after: &[Record]) -> Result<(), ToolError> {
+fn rewrite(file: &mut LogFile, before: &[Record], after: &[Record]) -> Result<(), ToolError> {
     if before == after {
         return Ok(());
     }
-    file.rewrite(after).map_err(|source| ToolError::Storage { path: path.to_owned(), source })
+    file.rewrite(after).map_err(ToolError::Storage)
 }
 
 fn report(path: &Path, before: u64, file: &LogFile, out: &mut impl Write) -> Result<(), ToolError> {

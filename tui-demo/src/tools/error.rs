@@ -73,12 +73,7 @@ pub enum ToolError {
         path: PathBuf,
     },
     /// The history file could not be made.
-    Storage {
-        /// Where.
-        path: PathBuf,
-        /// What is wrong.
-        source: StorageError,
-    },
+    Storage(StorageError),
     /// There is no such file, or none that may be read.
     Unreadable {
         /// Where.
@@ -209,7 +204,7 @@ impl fmt::Display for ToolError {
                 characters(*found)
             ),
             Self::HasHistory { path } => write!(f, "{} holds a history already", path.display()),
-            Self::Storage { path, source } => write!(f, "{}: {source}", path.display()),
+            Self::Storage(error) => error.fmt(f),
             Self::Unreadable { path, source } => write!(f, "{}: {source}", path.display()),
             Self::History(error) => error.fmt(f),
             Self::NotWhole { path, waiting: 0 } => {
@@ -266,7 +261,7 @@ impl std::error::Error for ToolError {
             Self::Author { source, .. } => Some(source),
             Self::Edit { source, .. } => Some(source),
             Self::Delivery { source, .. } => Some(source),
-            Self::Storage { source, .. } => Some(source),
+            Self::Storage(source) => Some(source),
             Self::Unreadable { source, .. } | Self::Unwritable { source, .. } | Self::Output(source) => Some(source),
             Self::Json { source, .. } => Some(source),
             Self::Dict(source) => Some(source),

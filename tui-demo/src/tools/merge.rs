@@ -71,7 +71,7 @@ pub(super) fn unite(files: &[PathBuf], into: &Path, notices: &mut impl Write) ->
             let resume = Resume { saved, undo: Vec::new() };
             records.push(Record { kind: Kind::Undo, payload: resume.encode() });
         }
-        opened.file.rewrite(&records).map_err(|source| ToolError::Storage { path: into.to_owned(), source })?;
+        opened.file.rewrite(&records).map_err(ToolError::Storage)?;
     }
     Ok(document.event_count())
 }

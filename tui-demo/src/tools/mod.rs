@@ -173,13 +173,12 @@ fn ending(document: &Document, expected: &str) -> Result<(), ToolError> {
 
 /// Makes the history file. One that has something in it stays as it is.
 fn keep(document: &Document, into: &Path) -> Result<(), ToolError> {
-    let storage = |source| ToolError::Storage { path: into.to_owned(), source };
-    let mut opened = LogFile::open(into).map_err(storage)?;
+    let mut opened = LogFile::open(into).map_err(ToolError::Storage)?;
     if !opened.records.is_empty() {
         return Err(ToolError::HasHistory { path: into.to_owned() });
     }
-    opened.file.append(Kind::Events, &document.encode()).map_err(storage)?;
-    opened.file.sync().map_err(storage)
+    opened.file.append(Kind::Events, &document.encode()).map_err(ToolError::Storage)?;
+    opened.file.sync().map_err(ToolError::Storage)
 }
 
 /// Prints what a history says at a version, the last one without it.
@@ -292,6 +291,14 @@ mod tests {
         let before = fs::read(desk.path("out.cede")).unwrap();
         assert!(matches!(desk.import(true, false), Err(ToolError::HasHistory { .. })));
         assert_eq!(fs::read(desk.path("out.cede")).unwrap(), before);
+    }
+
+    #[test]
+    fn a_place_where_no_history_can_be_made_is_named_once() {
+        let desk = Desk::with_trace(DUET);
+        fs::create_dir(desk.path("out.cede")).unwrap();
+        let refused = desk.import(false, false).unwrap_err().to_string();
+        assert_eq!(refused.matches("out.cede").count(), 1, "{refused}");
     }
 
     #[test]
