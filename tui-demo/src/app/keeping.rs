@@ -310,7 +310,7 @@ impl App {
         };
         match result {
             Ok(()) => {
-                let lines = self.session.text().line_count();
+                let lines = crate::layout::counted_lines(self.session.text());
                 self.keeping.holds(Some(saving));
                 self.keeping.look(self.session.document());
                 self.effects.push(Effect::KeepResume);

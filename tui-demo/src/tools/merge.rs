@@ -216,11 +216,11 @@ mod tests {
         let [ours, theirs] = ["ours.cede", "theirs.cede"].map(|name| folder.path().join(name));
         let saved = vec![history(&ours, 1, "ours"), history(&theirs, 2, "theirs")];
         let files = [ours.clone(), theirs];
-        unite(&files, &ours).unwrap();
+        unite(&files, &ours, &mut Vec::new()).unwrap();
         let loaded = crate::files::history::read(&ours).unwrap();
         assert_eq!((loaded.saved, loaded.undo), (saved, vec![b"undo".to_vec()]));
         let before = std::fs::read(&ours).unwrap();
-        unite(&files, &ours).unwrap();
+        unite(&files, &ours, &mut Vec::new()).unwrap();
         assert_eq!(std::fs::read(&ours).unwrap(), before);
     }
 }
