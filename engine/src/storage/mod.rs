@@ -264,9 +264,10 @@ impl LogFile {
         let bytes = file_bytes(records).map_err(|len| StorageError::TooLarge { path: self.path.clone(), len })?;
         let path = self.path.clone();
         let io = |cause| StorageError::Io { path: path.clone(), cause };
+        self.check_named()?;
         let mut beside = self.file.beside().map_err(io)?;
         let written = beside.write(0, &bytes).and_then(|()| beside.sync()).map_err(io);
-        // Asked as late as can be.
+        // Once more, as late as can be.
         let replaced = written.and_then(|()| self.check_named()).and_then(|()| beside.take_place().map_err(io));
         replaced.inspect_err(|_| beside.discard())?;
         self.file = beside;
