@@ -4,8 +4,8 @@
 //! engine. All random tests force ties: every replica begins at clock 0, there are few keys, and the walls are wrong.
 
 use cede::sync::{Action, Exchange, Message};
-use cede::{AgentId, Clock, Dict, EventId};
-use cede_tests::forge::sealed;
+use cede::{AgentId, Clock, Dict, EventId, ImportError, Sender};
+use cede_tests::forge::{number, sealed};
 use cede_tests::random::{Random, seeds};
 use cede_tests::tell;
 use serde_json::{Value, json};
@@ -366,6 +366,48 @@ fn bad_bytes_leave_no_trace() {
         assert_eq!((state(&fresh), fresh.groups()), (state(&reader), reader.groups()), "seed {seed}");
     }
     tell(format_args!("{refused} mutated updates were refused, {taken} taken in"));
+}
+
+/// An update by one agent that has dropped so many events, from a clock on: 47 bytes.
+fn dropped(agent: u128, clock: u64, events: u64) -> Vec<u8> {
+    let mut bytes = b"CEDk\x01\x01".to_vec();
+    bytes.extend(agent.to_be_bytes());
+    // One piece of the first agent; no parents, or it goes on.
+    let parents = u64::from(clock == 0);
+    [1, 0, clock, events, parents].into_iter().for_each(|field| number(&mut bytes, field));
+    let mut length = Vec::new();
+    number(&mut length, events);
+    bytes.extend([1, 2, 0, length.len() as u8]);
+    bytes.extend(length);
+    bytes.extend([0, 0, 0]);
+    sealed(bytes)
+}
+
+/// Events of which only the names are kept are a few bytes, however many they are; and a log that is full stays full.
+#[test]
+fn a_few_bytes_do_not_fill_a_dictionary() {
+    let all = (1 << 30) - 2;
+    let mut ann = Dict::new(AgentId::new(1));
+    ann.set("a", &json!(1), 0).unwrap();
+    let before = ann.encode();
+    let refused = ann.import_from(Sender(1), &dropped(7, 0, all));
+    assert!(matches!(refused, Err(ImportError::TooMany { .. })), "{refused:?}");
+    assert!(ann.encode() == before, "a refused update has changed the dictionary");
+    // Many small ones bring no more than a large one, and neither do those that have waited.
+    let mut taken = 0;
+    for message in 0..400 {
+        taken += u32::from(ann.import_from(Sender(1), &dropped(7 + message, 0, 1 << 20)).is_ok());
+        ann.import_from(Sender(1), &dropped(1007 + message, 1, 1 << 20)).expect("it waits");
+        drop(ann.import_from(Sender(1), &dropped(1007 + message, 0, 1)));
+    }
+    assert!(ann.dropped() <= (1 << 22) + 1, "{} events were dropped", ann.dropped());
+    assert!(taken <= 4, "{taken} messages of a million each");
+    ann.set("a", &json!(2), 0).expect("there is room");
+    // What one has kept oneself is taken in, and again from somebody else.
+    let mut own = Dict::decode(AgentId::new(2), &dropped(7, 0, all / 2)).expect("one's own");
+    assert_eq!(own.dropped(), all / 2);
+    own.import_from(Sender(1), &dropped(7, 0, all / 2)).expect("held already");
+    own.import_from(Sender(1), &before).expect("nothing of it was dropped");
 }
 
 fn mutated(random: &mut Random, sources: &[Vec<u8>]) -> Vec<u8> {

@@ -21,6 +21,10 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fmt;
 
+/// Events that others may bring of which only the names are kept, whatever else there is: any number of them are a few
+/// bytes, and a log that is full is full for ever.
+const DROPPED: u32 = 1 << 22;
+
 /// By keys, the last operation in T.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Entries {
@@ -44,6 +48,18 @@ impl Values for Entries {
 
     fn check(_: &Log<Operations>, _: Span) -> Result<(), Refusal> {
         Ok(())
+    }
+
+    /// What was dropped is granted once and not to each message: as much as [`DROPPED`], and one for each event of which more
+    /// is held than its name.
+    fn check_amount(log: &Log<Operations>, events: Span) -> Result<(), ImportError> {
+        let dropped = log.contents().dropped();
+        let limit = DROPPED.saturating_add(log.len().0 - dropped);
+        let brings_any = || log.contents().deeds(events.numbers()).any(|(_, deed)| deed == Deed::Dropped);
+        match dropped <= limit || !brings_any() {
+            true => Ok(()),
+            false => Err(ImportError::TooMany { events: dropped, limit }),
+        }
     }
 
     /// A look at one key an event, which is never too much.
@@ -115,10 +131,10 @@ impl Dict {
     /// A dictionary from the bytes of [`encode`](Self::encode).
     ///
     /// # Errors
-    /// As [`import`](Self::import).
+    /// As [`absorb`](Self::absorb).
     pub fn decode(agent: AgentId, bytes: &[u8]) -> Result<Self, ImportError> {
         let mut dict = Self::new(agent);
-        dict.import(bytes)?;
+        dict.absorb(bytes)?;
         Ok(dict)
     }
 
@@ -322,7 +338,8 @@ impl Dict {
     }
 
     /// The same dictionary without what was overwritten: the last operation on each key is kept, and of all others that they
-    /// were there. It goes on and exchanges with replicas that hold more or less as before.
+    /// were there. It goes on and exchanges with replicas that hold more or less as before; of more than four million that were
+    /// dropped, nobody takes the names who does not have the file.
     pub fn drop_overwritten(&self) -> Self {
         let (log, last) = (self.log(), &self.holding.values().last);
         let mut kept = Operations::default();
@@ -385,14 +402,19 @@ impl Dict {
 
     /// Takes in events and returns what stands under each key that they change.
     ///
+    /// From whomever they are, as with [`import_from`](Self::import_from). What one has kept oneself goes through
+    /// [`absorb`](Self::absorb).
+    ///
     /// # Errors
-    /// Bytes that are no update of a dictionary, or an event that breaks a rule; then nothing has changed.
+    /// Bytes that are no update of a dictionary, an event that breaks a rule, or too many that were dropped; then nothing has
+    /// changed.
     pub fn import(&mut self, bytes: &[u8]) -> Result<Vec<Entry>, ImportError> {
         self.import_from(Sender::default(), bytes)
     }
 
-    /// The same for one of several senders: how much may wait for parents is bounded, and who has the most waiting is
-    /// the first to lose some of it.
+    /// The same for one of several senders, whom nobody has to trust: how much may wait for parents is bounded, and who has
+    /// the most waiting is the first to lose some of it; and others bring at most four million events that were dropped,
+    /// and as many as there are events that were not.
     ///
     /// # Errors
     /// As [`import`](Self::import).
@@ -405,13 +427,22 @@ impl Dict {
         Ok(changed.iter().filter_map(|key| self.entry_of(*last.get(key)?)).collect())
     }
 
-    /// The same for whoever keeps a dictionary and shows it to nobody: does not say what changes.
+    /// Takes in what one has kept oneself, whatever it is, and does not say what changes.
+    ///
+    /// # Errors
+    /// Bytes that are no update of a dictionary, or an event that breaks a rule; then nothing has changed.
+    pub fn absorb(&mut self, bytes: &[u8]) -> Result<(), ImportError> {
+        self.holding.import(Origin::Kept, Sender::default(), bytes, &mut Vec::new())
+    }
+
+    /// What [`import_from`](Self::import_from) does, for whoever keeps a dictionary and shows it to nobody: does not say what
+    /// changes.
     ///
     /// `admits` is asked about the agent of each piece that brings something. When it says no of one, nothing is taken
     /// in, and the answer is false.
     ///
     /// # Errors
-    /// As [`import`](Self::import).
+    /// As [`import_from`](Self::import_from).
     pub fn absorb_from(
         &mut self,
         sender: Sender,

@@ -168,6 +168,19 @@ impl Operations {
         self.len += 1;
     }
 
+    fn is_same(&self, deed: Deed<'_>, other: &Self, theirs: Deed<'_>) -> bool {
+        match (deed, theirs) {
+            (Deed::Dropped, _) | (_, Deed::Dropped) => true,
+            (Deed::Set { key, value, wall }, Deed::Set { key: their_key, value: their_value, wall: their_wall }) => {
+                (self.key(key), value, wall) == (other.key(their_key), their_value, their_wall)
+            }
+            (Deed::Removed { key, wall }, Deed::Removed { key: their_key, wall: their_wall }) => {
+                (self.key(key), wall) == (other.key(their_key), their_wall)
+            }
+            _ => false,
+        }
+    }
+
     /// Adds a copy of what events of another log did.
     pub(crate) fn copy(&mut self, other: &Self, deed: Deed<'_>, count: u32) {
         match deed {
@@ -190,17 +203,13 @@ impl Contents for Operations {
         other.deeds(events).for_each(|(part, deed)| self.copy(other, deed, part.end - part.start));
     }
 
-    /// What was dropped may have been anything.
+    /// What was dropped may have been anything, so it is passed by runs: one of 2³⁰ events is a few bytes.
     fn same(&self, at: u32, other: &Self, events: Range<u32>) -> bool {
-        events.zip(at..).all(|(theirs, ours)| match (self.deed(ours), other.deed(theirs)) {
-            (Deed::Dropped, _) | (_, Deed::Dropped) => true,
-            (Deed::Set { key, value, wall }, Deed::Set { key: their_key, value: their_value, wall: their_wall }) => {
-                (self.key(key), value, wall) == (other.key(their_key), their_value, their_wall)
-            }
-            (Deed::Removed { key, wall }, Deed::Removed { key: their_key, wall: their_wall }) => {
-                (self.key(key), wall) == (other.key(their_key), their_wall)
-            }
-            _ => false,
+        let first = events.start;
+        other.deeds(events).all(|(part, theirs)| match theirs {
+            Deed::Dropped => true,
+            // One event.
+            theirs => self.is_same(self.deed(at + (part.start - first)), other, theirs),
         })
     }
 
@@ -290,7 +299,7 @@ impl Contents for Operations {
                     tell_string(self.key(key), tell);
                     tell(&wall.to_le_bytes());
                 }
-                Deed::Dropped => part.for_each(|_| tell(&[DROPPED])),
+                Deed::Dropped => tell_dropped(part.end - part.start, tell),
             }
         }
     }
@@ -317,6 +326,16 @@ impl Contents for Operations {
     fn memory(&self) -> usize {
         let keys: usize = self.keys.iter().map(|key| key.len() + 64).sum();
         size_of::<Self>() + self.runs.len() * size_of::<Run>() + self.values.len() + keys
+    }
+}
+
+/// A byte for each event, many at once.
+fn tell_dropped(count: u32, tell: &mut dyn FnMut(&[u8])) {
+    const MANY: [u8; 1 << 10] = [DROPPED; 1 << 10];
+    let mut left = count as usize;
+    while let Some(some) = MANY.get(..left.min(MANY.len())).filter(|some| !some.is_empty()) {
+        tell(some);
+        left -= some.len();
     }
 }
 

@@ -111,7 +111,7 @@ impl AnyDocument {
             }
             Self::Text(document) => document.absorb(bytes),
             Self::Json(json) => json.absorb(bytes),
-            Self::Dict(dict) => dict.absorb_from(Sender::default(), bytes, |_| true).map(drop),
+            Self::Dict(dict) => dict.absorb(bytes),
         }
     }
 

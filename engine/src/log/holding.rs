@@ -38,6 +38,12 @@ pub(crate) trait Values: Clone + Default {
     /// Whether these events, which are in the log, keep the rules that need more than names and parents.
     fn check(log: &Log<Self::Contents>, events: Span) -> Result<(), Refusal>;
 
+    /// Whether somebody else may bring these events, which are in the log: there are values of which any number are a few
+    /// bytes.
+    fn check_amount(_: &Log<Self::Contents>, _: Span) -> Result<(), ImportError> {
+        Ok(())
+    }
+
     /// Makes what these events, which were checked, make. Those before them were applied. Stops when the effort is spent,
     /// after an event; what was made until then stays.
     fn apply(
@@ -131,12 +137,9 @@ impl<V: Values> Holding<V> {
         let steps = STEPS + STEPS_AN_EVENT * (u64::from(self.log.len().0) + u64::from(update.contents().len()));
         let mut effort = if origin == Origin::Sent { Effort::of(steps) } else { Effort::endless() };
         let from = self.log.mark();
-        let taken = self.log.take_in(update);
-        let taken = taken.and_then(|waiting| V::check(&self.log, self.since(from)).map(|()| waiting));
-        let waiting = taken.map_err(|refusal| {
-            self.take_back(from);
-            ImportError::from(refusal)
-        })?;
+        let taken = self.log.take_in(update).map_err(ImportError::from);
+        let taken = taken.and_then(|waiting| self.check(from, origin).map(|()| waiting));
+        let waiting = taken.inspect_err(|_| self.take_back(from))?;
         if self.values.apply(&self.log, self.since(from), changes, &mut effort).is_err() {
             self.make_again(from);
             return Err(ImportError::TooCostly { steps });
@@ -144,6 +147,12 @@ impl<V: Values> Holding<V> {
         self.waiting.extend(waiting, sender);
         self.release_from(from, changes, &mut effort);
         Ok(())
+    }
+
+    /// Whether the events from `from` on, which are in the log, may stay.
+    fn check(&self, from: Local, origin: Origin) -> Result<(), ImportError> {
+        V::check(&self.log, self.since(from))?;
+        if origin == Origin::Sent { V::check_amount(&self.log, self.since(from)) } else { Ok(()) }
     }
 
     /// Takes the events from `from` on back out, where the log was marked, when some of them were applied: values never go
@@ -181,8 +190,9 @@ impl<V: Values> Holding<V> {
     fn let_in(&mut self, waited: &Waiting<V::Contents>, changes: &mut V::Changes, effort: &mut Effort) -> bool {
         let from = self.log.mark();
         let mut waiting = Pending::default();
-        let taken = self.log.take_piece(&waited.piece, &waited.contents, &mut waiting);
-        if taken.and_then(|()| V::check(&self.log, self.since(from))).is_err() {
+        let taken = self.log.take_piece(&waited.piece, &waited.contents, &mut waiting).map_err(ImportError::from);
+        // Nobody keeps what waits, so somebody sent it.
+        if taken.and_then(|()| self.check(from, Origin::Sent)).is_err() {
             self.take_back(from);
             return false;
         }

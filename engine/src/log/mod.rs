@@ -588,7 +588,8 @@ pub enum ImportError {
     Decode(DecodeError),
     /// An event breaks a rule.
     Refused(Refusal),
-    /// A message of somebody else brings more deletions than it and the document have characters.
+    /// A message of somebody else brings more deletions than it and the document have characters, or more events of a
+    /// dictionary that were dropped than are granted.
     TooMany {
         /// How many it brings.
         events: u32,
