@@ -145,7 +145,7 @@ impl<V: Values> Holding<V> {
             return Err(ImportError::TooCostly { steps });
         }
         self.waiting.extend(waiting, sender);
-        self.release_from(from, changes, &mut effort);
+        self.release_from(from, origin, changes, &mut effort);
         Ok(())
     }
 
@@ -172,13 +172,13 @@ impl<V: Values> Holding<V> {
     /// Lets in what has waited for the events from `from` on. What turns out to break a rule is dropped: its sender was
     /// somebody else than the one whose message is being taken in. What the message's effort is not enough for is dropped as
     /// well; asked for again, it comes in one piece.
-    fn release_from(&mut self, from: Local, changes: &mut V::Changes, effort: &mut Effort) {
+    fn release_from(&mut self, from: Local, origin: Origin, changes: &mut V::Changes, effort: &mut Effort) {
         let (mut at, mut refused) = (from, 0);
         while at < self.log.len() {
             let end = self.log.graph().run_at(at).span.end;
             let released = self.waiting.release(self.log.graph().event_span(Span::new(at, end)));
             for waited in released {
-                if refused < MOST_REFUSED && !self.let_in(&waited, changes, effort) {
+                if refused < MOST_REFUSED && !self.let_in(&waited, origin, changes, effort) {
                     refused = if effort.is_spent() { MOST_REFUSED } else { refused + 1 };
                 }
             }
@@ -187,12 +187,17 @@ impl<V: Values> Holding<V> {
     }
 
     /// Takes in a piece that has waited, unless it breaks a rule.
-    fn let_in(&mut self, waited: &Waiting<V::Contents>, changes: &mut V::Changes, effort: &mut Effort) -> bool {
+    fn let_in(
+        &mut self,
+        waited: &Waiting<V::Contents>,
+        origin: Origin,
+        changes: &mut V::Changes,
+        effort: &mut Effort,
+    ) -> bool {
         let from = self.log.mark();
         let mut waiting = Pending::default();
         let taken = self.log.take_piece(&waited.piece, &waited.contents, &mut waiting).map_err(ImportError::from);
-        // Nobody keeps what waits, so somebody sent it.
-        if taken.and_then(|()| self.check(from, Origin::Sent)).is_err() {
+        if taken.and_then(|()| self.check(from, origin)).is_err() {
             self.take_back(from);
             return false;
         }
