@@ -148,6 +148,15 @@ impl List {
         }
     }
 
+    /// The same for whoever is about to hide them: of a list emptied over and over nobody passes everything that ever was in
+    /// it.
+    pub(super) fn seek_shown(&mut self) -> Vec<Local> {
+        match &mut self.order {
+            Order::Row(_) => self.shown(),
+            Order::Sequence(sequence) => sequence.seek_shown(),
+        }
+    }
+
     fn shown_in<'a>(&'a self, row: &'a [Local]) -> impl Iterator<Item = Local> + 'a {
         row.iter().copied().filter(|&element| self.slots.get(element).is_some())
     }
@@ -176,6 +185,7 @@ impl List {
         }
         let shown = self.shown();
         assert_eq!(shown.len(), self.len(), "visible elements");
+        assert_eq!(shown, self.clone().seek_shown(), "one by one, and by the sums");
         assert!(shown.iter().all(|&element| self.slot(log, element).is_some()), "{shown:?} have slots");
         assert!(self.slots.keys().iter().all(|element| shown.contains(element)), "a slot of none of {shown:?}");
     }

@@ -12,6 +12,9 @@ use std::hash::Hash;
 /// So many stand in a row.
 const FEW: usize = if cfg!(test) { 2 } else { 8 };
 
+/// A table with room for so many times its keys is made smaller.
+const SPARSE: usize = 8;
+
 /// Invariant: no key twice.
 #[derive(Clone, Debug)]
 pub(super) enum Slots<K> {
@@ -74,7 +77,13 @@ impl<K: Copy + Eq + Hash> Slots<K> {
     pub(super) fn remove(&mut self, key: K) {
         match self {
             Self::Few(few) => few.retain(|(other, _)| *other != key),
-            Self::Many(many) => drop(many.remove(&key)),
+            Self::Many(many) => {
+                many.remove(&key);
+                // Going over the keys of a table takes as long as it has room, and so does giving the room back.
+                if many.capacity() > SPARSE * (many.len() + FEW) {
+                    many.shrink_to_fit();
+                }
+            }
         }
     }
 

@@ -466,6 +466,17 @@ impl Sequence {
         shown.flat_map(|run| (0..run.len).filter_map(|at| run.id.plus(at).event()))
     }
 
+    /// The same where much may be hidden: what is, is passed by the sums. O(log n) for each run that is visible.
+    pub(crate) fn seek_shown(&mut self) -> Vec<Local> {
+        let (mut shown, mut place) = (Vec::new(), self.tree.first());
+        while let Some(found) = self.tree.next_with(place, |lengths| lengths.current > 0) {
+            let run = self.elements(found);
+            shown.extend((0..run.len).filter_map(|at| run.id.plus(at).event()));
+            place = self.tree.after(found);
+        }
+        shown
+    }
+
     /// Removes the visible elements at `index`, … by one event each: forwards they all stand at `index` in turn,
     /// backwards the first event removes the one at `index` and each other one the element before it. Tells each
     /// stretch that goes from the end version: its position, its length and the events that remove it, in order.
