@@ -275,7 +275,7 @@ pub(crate) struct Sequence {
     /// How many elements the base has too many, at its right end, because its length was not known.
     excess: u32,
     spots: Spots,
-    /// How many runs have been looked up to be changed.
+    /// How many runs have been looked up to be changed, or passed one by one.
     steps: u64,
     /// Room for the effects that are being retreated or advanced.
     shifting: Vec<Run<Effect>>,
@@ -846,10 +846,12 @@ impl Sequence {
         match side {
             Side::Right => Some(start),
             // Behind what stands before all that descends from the right origin to the left.
-            Side::LeftOf(right) => match row.leftmost(right) {
-                leftmost if leftmost == right => end,
-                leftmost => Some(self.place_of(leftmost)),
-            },
+            Side::LeftOf(right) => {
+                // Two who prepend by turns make this as long as what they write.
+                let (leftmost, way) = row.leftmost(right);
+                self.steps += way;
+                if leftmost == right { end } else { Some(self.place_of(leftmost)) }
+            }
         }
     }
 

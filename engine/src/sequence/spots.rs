@@ -100,10 +100,11 @@ impl Row {
         }
     }
 
-    /// The first element of the row that descends to the left from `id`, through left children alone, or itself.
-    pub(super) fn leftmost(&self, id: ElementId) -> ElementId {
+    /// The first element of the row that descends to the left from `id`, through left children alone, or itself; and how
+    /// many there are on the way.
+    pub(super) fn leftmost(&self, id: ElementId) -> (ElementId, u64) {
         let first_child = |id| self.only.get(&id).copied().or_else(|| self.left.get(&id)?.first());
-        std::iter::successors(Some(id), |&id| first_child(id)).last().unwrap_or(id)
+        std::iter::successors(first_child(id), |&id| first_child(id)).fold((id, 0), |(_, way), id| (id, way + 1))
     }
 }
 
