@@ -41,7 +41,10 @@ impl Graph {
         let bridges: Vec<usize> =
             (0..runs.len()).filter(|&number| waits[number] > 1 && children_of(number).next().is_none()).collect();
         let bridges = if bridges.len() < FEW_BRIDGES { Vec::new() } else { bridges };
-        let mut ready: Vec<usize> = (0..runs.len()).rev().filter(|&number| waits[number] == 0).collect();
+        let mut ready: Vec<usize> = (0..runs.len()).filter(|&number| waits[number] == 0).collect();
+        // Those that go on from the same of what was there before stand together.
+        ready.sort_by_key(|&number| runs[number].parents.iter().filter(|&&parent| parent < span.start).max());
+        ready.reverse();
         let mut order = Vec::with_capacity(runs.len());
         while let Some(number) = ready.pop() {
             order.push(number);

@@ -38,7 +38,7 @@ pub(super) const NOBODY: Option<fn(Change)> = None;
 const LEAST_WALKED: usize = if cfg!(test) { 8 } else { 4096 };
 
 /// So many runs of the graph are passed on the way in the time in which one run of elements is changed.
-const RUNS_A_STEP: u64 = 16;
+const RUNS_A_STEP: u64 = 8;
 
 /// Follows a log and tells how the text changes.
 #[derive(Clone, Debug, Default)]
@@ -303,8 +303,9 @@ impl Window {
 fn walks_far(log: &TextLog, events: Span) -> bool {
     let held = log.contents().run_count();
     let most = LEAST_WALKED + if cfg!(test) { 0 } else { 8 * log.contents().runs_among(events) + held / 8 };
-    // Each run of operations cuts at most one of elements in two.
-    let runs = |span: &Span| (span.len() as usize).min(2 * held);
+    // Each run of operations cuts at most one of elements in two; and finding the way passes each run of the graph, of which
+    // many may be one of operations.
+    let runs = |span: &Span| (span.len() as usize).min(2 * held + log.graph().runs_among(*span));
     let (mut walked, mut last) = (0, None);
     for run in log.graph().runs_in(events) {
         if let Some(last) = last.filter(|_| !run.saw_all && run.span.start > events.start) {
