@@ -282,7 +282,7 @@ fn a_cursor_into_what_is_not_there_says_where_and_changes_nothing() {
     let long = json!("x".repeat((1 << 17) + 1));
     refused(
         &|doc| doc.update(&json!({"a": [], "long": long.clone()})),
-        "a name or string of 131073 bytes; 131072 are the most",
+        "a name, string or path of 131073 bytes; 131072 are the most",
     );
 }
 

@@ -1,7 +1,7 @@
 //! Changing a JSON document: a place in it, and what is done there.
 
 use super::mutation::{check_name, checked_scalar};
-use super::operations::{Action, Container, ContainerId, Key, Kind, MAX_DEPTH, Operation, Operations};
+use super::operations::{Action, Container, ContainerId, Key, Kind, Operation, Operations, Way};
 use super::patch::pointer;
 use super::read::Step;
 use super::tree::Spot;
@@ -103,7 +103,7 @@ impl Editor<'_> {
         match self.place? {
             Target::Root => self.json.update(value),
             Target::Under(inside, to) => {
-                self.json.check_value(value, inside)?;
+                self.json.check_value(value, to.name_bytes(), inside)?;
                 self.json.put(inside, &to, value)
             }
         }
@@ -120,7 +120,7 @@ impl Editor<'_> {
         if let Some(None) = left {
             return Err(self.json.index_beyond(&target, inside, index));
         }
-        self.json.check_value(value, inside)?;
+        self.json.check_value(value, 0, inside)?;
         self.json.insert_behind(inside, left.flatten(), value)
     }
 
@@ -211,10 +211,14 @@ impl Json {
         inserts && matches!(inside, Inside::Known(list) if operation.container == list)
     }
 
-    fn depth_of(&self, inside: Inside) -> u8 {
+    fn way_to(&self, inside: Inside) -> Way {
+        let contents = self.log().contents();
         match inside {
-            Inside::Known(container) => self.log().contents().depth(container),
-            Inside::Fresh { parent, .. } => self.log().contents().depth(parent).saturating_add(1),
+            Inside::Known(container) => contents.way(container),
+            Inside::Fresh { parent, spot: Spot::Name(name), .. } => {
+                contents.way(parent).below(contents.name(name).len())
+            }
+            Inside::Fresh { parent, spot: Spot::Element(_), .. } => contents.way(parent).below(0),
         }
     }
 
@@ -247,24 +251,22 @@ impl Json {
         pointer(&steps)
     }
 
-    /// Whether a value can be put into a container: as deep as documents are, and no string too long.
-    fn check_value(&self, value: &Value, inside: Inside) -> Result<(), JsonError> {
-        check_value(value, self.depth_of(inside))
+    /// Whether a value can be put into a container, under a name of so many bytes or as an element: as deep as documents are,
+    /// and no string too long.
+    fn check_value(&self, value: &Value, name: usize, inside: Inside) -> Result<(), JsonError> {
+        check_value(value, name, self.way_to(inside).checked()?)
     }
 }
 
-/// Checks a value that stands in a container of this depth.
-pub(super) fn check_value(value: &Value, depth: u8) -> Result<(), JsonError> {
+/// Checks a value that stands in a container to which this is the way, under a name of so many bytes or as an element.
+pub(super) fn check_value(value: &Value, name: usize, way: Way) -> Result<(), JsonError> {
     checked_scalar(value)?;
-    let below = || match depth.checked_add(1) {
-        Some(below) if below <= MAX_DEPTH => Ok(below),
-        _ => Err(JsonError::TooDeep { limit: MAX_DEPTH }),
-    };
+    let below = || way.below(name).checked();
     match value {
-        Value::Array(elements) => elements.iter().try_for_each(|element| check_value(element, below()?)),
+        Value::Array(elements) => elements.iter().try_for_each(|element| check_value(element, 0, below()?)),
         Value::Object(entries) => entries.iter().try_for_each(|(name, value)| {
             check_name(name)?;
-            check_value(value, below()?)
+            check_value(value, name.len(), below()?)
         }),
         _ => Ok(()),
     }
@@ -359,6 +361,13 @@ impl Json {
 }
 
 impl To {
+    fn name_bytes(&self) -> usize {
+        match self {
+            Self::Name(name) => name.len(),
+            Self::Element(_) => 0,
+        }
+    }
+
     fn enter(&self, operations: &mut Operations) -> Key {
         match self {
             Self::Name(name) => Key::Name(operations.enter_name(name)),

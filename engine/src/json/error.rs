@@ -40,7 +40,7 @@ pub enum JsonError {
         /// The most steps.
         limit: u8,
     },
-    /// A name or string that is too long for one event.
+    /// A name or string that is too long for one event, or the names along a path together.
     TooLong {
         /// Its length in bytes.
         len: usize,
@@ -91,7 +91,7 @@ impl fmt::Display for JsonError {
             }
             Self::NoSuchElement { element } => write!(f, "element {element} was not inserted into that array"),
             Self::TooDeep { limit } => write!(f, "deeper than {limit} steps"),
-            Self::TooLong { len, limit } => write!(f, "a name or string of {len} bytes; {limit} are the most"),
+            Self::TooLong { len, limit } => write!(f, "a name, string or path of {len} bytes; {limit} are the most"),
             Self::NotOneOperation => {
                 f.write_str("one operation puts a scalar, {} or [] in place, nothing with contents")
             }

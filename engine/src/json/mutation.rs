@@ -1,7 +1,7 @@
 //! Operations by the names of everything, as they travel between programs: written at any version, and read back.
 
 use super::operations::{
-    Action, Container, ContainerId, Key, MAX_DEPTH, MAX_NAME, MAX_STRING, Operation, Operations, Scalar,
+    Action, Container, ContainerId, Key, MAX_DEPTH, MAX_NAME, MAX_PATH, MAX_STRING, Operation, Operations, Scalar, Way,
 };
 use super::patch::{Telling, pointer};
 use super::read::{Step, json_of, scalar_of};
@@ -195,9 +195,7 @@ enum CheckedDeed<'a> {
 impl<'a> Checked<'a> {
     fn of(json: &Json, mutation: &'a Mutation) -> Result<Self, JsonError> {
         let path = mutation.path.as_slice();
-        if path.len() > MAX_DEPTH.into() {
-            return Err(JsonError::TooDeep { limit: MAX_DEPTH });
-        }
+        path.iter().try_fold(Way::default(), |way, step| way.below(step.place.name_bytes()).checked())?;
         let mut container = Some(ContainerId::ROOT);
         let mut in_list = false;
         for (number, step) in path.iter().enumerate() {
@@ -310,6 +308,26 @@ fn pointer_of(path: &[PathStep]) -> String {
         Place::Element(id) => Step::Key(id.to_string()),
     });
     pointer(&steps.collect::<Vec<_>>())
+}
+
+impl Place {
+    fn name_bytes(&self) -> usize {
+        match self {
+            Self::Key(name) => name.len(),
+            Self::Element(_) => 0,
+        }
+    }
+}
+
+impl Way {
+    /// The way, unless it is longer than documents have any.
+    pub(super) fn checked(self) -> Result<Self, JsonError> {
+        match self {
+            way if !way.is_too_long() => Ok(way),
+            Self { steps, .. } if steps > MAX_DEPTH => Err(JsonError::TooDeep { limit: MAX_DEPTH }),
+            Self { bytes, .. } => Err(JsonError::TooLong { len: bytes, limit: MAX_PATH }),
+        }
+    }
 }
 
 pub(super) fn check_name(name: &str) -> Result<(), JsonError> {

@@ -19,15 +19,42 @@ use crate::codec::{ColumnReader, Columns, DecodeError, Reader, Writer};
 use crate::id::{AgentId, Clock, EventId};
 use crate::log::{Contents, Part, Share};
 use crate::tree::make_room;
+use foldhash::fast::RandomState;
+use smallvec::SmallVec;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 /// A path has at most so many steps.
 pub(crate) const MAX_DEPTH: u8 = 128;
 
+/// The names along a path have at most so many bytes together: what every operation that is done there says, whatever the
+/// bytes that it came in.
+pub(crate) const MAX_PATH: usize = 1 << 13;
+
 /// A name, and a string, has at most so many bytes, so that one event fits into a message.
 pub(crate) const MAX_NAME: usize = 1 << 12;
 pub(crate) const MAX_STRING: usize = 1 << 17;
+
+/// How far it is from the root to a container.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Way {
+    pub(crate) steps: u8,
+    /// Of the names.
+    pub(crate) bytes: usize,
+}
+
+impl Way {
+    /// One step further, under a name of so many bytes, or an element.
+    pub(crate) fn below(self, bytes: usize) -> Self {
+        Self { steps: self.steps.saturating_add(1), bytes: self.bytes.saturating_add(bytes) }
+    }
+
+    /// Whether it is longer than documents have any.
+    pub(crate) fn is_too_long(self) -> bool {
+        self.steps > MAX_DEPTH || self.bytes > MAX_PATH
+    }
+}
 
 /// What stands under a key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -161,7 +188,7 @@ pub(crate) enum Scalar<'a> {
 pub(crate) struct Operations {
     /// Without the root, whose number is 0.
     containers: Interned<Container>,
-    depths: Vec<u8>,
+    ways: Vec<Way>,
     names: Interned<Arc<str>>,
     authors: Interned<AgentId>,
     texts: String,
@@ -189,10 +216,23 @@ impl Operations {
         self.containers.find(&Container { parent, key, is_list }).map(|number| ContainerId(number + 1))
     }
 
-    /// How many steps lead to a container.
-    pub(crate) fn depth(&self, id: ContainerId) -> u8 {
+    /// How far it is to a container.
+    pub(crate) fn way(&self, id: ContainerId) -> Way {
         let number = id.0.checked_sub(1);
-        number.and_then(|number| self.depths.get(number as usize)).copied().unwrap_or(0)
+        number.and_then(|number| self.ways.get(number as usize)).copied().unwrap_or_default()
+    }
+
+    /// The same for one that may not be here yet.
+    pub(crate) fn way_to(&self, container: &Container) -> Way {
+        self.way(container.parent).below(self.name_bytes(container.key))
+    }
+
+    /// How many bytes the name has that a key is.
+    pub(crate) fn name_bytes(&self, key: Key) -> usize {
+        match key {
+            Key::Name(name) => self.name(name).len(),
+            Key::Element(_) => 0,
+        }
     }
 
     pub(crate) fn is_list(&self, id: ContainerId) -> bool {
@@ -201,7 +241,7 @@ impl Operations {
 
     /// The steps that lead to a container, from the root on.
     pub(crate) fn path(&self, id: ContainerId) -> Vec<Container> {
-        let mut steps = Vec::with_capacity(self.depth(id).into());
+        let mut steps = Vec::with_capacity(self.way(id).steps.into());
         let mut at = id;
         while let Some(container) = self.container(at) {
             steps.push(container);
@@ -248,11 +288,11 @@ impl Operations {
         self.operations.len() as u32
     }
 
-    /// The container under a key, to be named by the next operation. The caller has seen to its depth.
+    /// The container under a key, to be named by the next operation. The caller has seen to the way to it.
     pub(crate) fn enter_container(&mut self, container: Container) -> ContainerId {
         let number = self.containers.enter(container, self.at());
-        if number as usize == self.depths.len() {
-            self.depths.push(self.depth(container.parent).saturating_add(1));
+        if number as usize == self.ways.len() {
+            self.ways.push(self.way_to(&container));
         }
         ContainerId(number + 1)
     }
@@ -320,22 +360,102 @@ impl Operations {
     }
 
     fn copy_container(&mut self, other: &Self, id: ContainerId, memory: &mut Memory) -> ContainerId {
-        // Most operations stand where the one before did.
-        if let Some((_, own)) = memory.filter(|&(theirs, _)| theirs == id) {
+        if let Some(own) = memory.recall(id) {
             return own;
         }
-        let mut own = ContainerId::ROOT;
-        for step in other.path(id) {
+        let (mut own, steps) = memory.way_down(other, id);
+        for (theirs, step) in steps.into_iter().rev() {
             let key = self.copy_key(other, step.key);
             own = self.enter_container(Container { parent: own, key, is_list: step.is_list });
+            memory.note(theirs, own);
         }
-        *memory = Some((id, own));
         own
+    }
+
+    /// The same container as one of another log, if any operation has ever named it.
+    fn find_container(&self, other: &Self, id: ContainerId, memory: &mut Memory) -> Option<ContainerId> {
+        if let Some(own) = memory.recall(id) {
+            return Some(own);
+        }
+        let (mut own, steps) = memory.way_down(other, id);
+        for (theirs, step) in steps.into_iter().rev() {
+            own = self.child(own, self.find_key(other, step.key)?, step.is_list)?;
+            memory.note(theirs, own);
+        }
+        Some(own)
+    }
+
+    fn find_key(&self, other: &Self, key: Key) -> Option<Key> {
+        match key {
+            Key::Name(name) => self.find_name(other.name(name)).map(Key::Name),
+            Key::Element(element) => self.find_element(other.element(element)).map(Key::Element),
+        }
+    }
+
+    fn same_key(&self, key: Key, other: &Self, theirs: Key) -> bool {
+        match (key, theirs) {
+            (Key::Name(name), Key::Name(theirs)) => self.name(name) == other.name(theirs),
+            (Key::Element(element), Key::Element(theirs)) => self.element(element) == other.element(theirs),
+            _ => false,
+        }
+    }
+
+    fn same_value(&self, value: Stored, other: &Self, theirs: Stored) -> bool {
+        match (self.scalar(value), other.scalar(theirs)) {
+            // Zero is not minus zero.
+            (Scalar::Real(value), Scalar::Real(theirs)) => value.to_bits() == theirs.to_bits(),
+            (value, theirs) => value == theirs,
+        }
+    }
+
+    fn same_action(&self, action: Action, other: &Self, theirs: Action) -> bool {
+        match (action, theirs) {
+            (Action::Assign { key, value }, Action::Assign { key: their_key, value: their_value }) => {
+                self.same_key(key, other, their_key) && self.same_value(value, other, their_value)
+            }
+            (Action::Delete { key }, Action::Delete { key: their_key }) => self.same_key(key, other, their_key),
+            (Action::Insert { left, value }, Action::Insert { left: their_left, value: their_value }) => {
+                left.map(|left| self.element(left)) == their_left.map(|left| other.element(left))
+                    && self.same_value(value, other, their_value)
+            }
+            _ => false,
+        }
     }
 }
 
-/// A container of another log and the same one here.
-type Memory = Option<(ContainerId, ContainerId)>;
+/// Containers of another log and the same ones here: a path may be long, and operations go back and forth between some.
+#[derive(Default)]
+struct Memory {
+    /// Most operations stand where the one before did.
+    last: Option<(ContainerId, ContainerId)>,
+    others: HashMap<ContainerId, ContainerId, RandomState>,
+}
+
+impl Memory {
+    fn recall(&self, theirs: ContainerId) -> Option<ContainerId> {
+        let last = self.last.filter(|&(last, _)| last == theirs).map(|(_, own)| own);
+        last.or_else(|| if self.others.is_empty() { None } else { self.others.get(&theirs).copied() })
+    }
+
+    fn note(&mut self, theirs: ContainerId, own: ContainerId) {
+        if let Some((last, own)) = self.last.replace((theirs, own)) {
+            self.others.insert(last, own);
+        }
+    }
+
+    /// The nearest container on the way to one of another log that is known here, and the steps from there, last first.
+    fn way_down(&self, other: &Operations, id: ContainerId) -> (ContainerId, SmallVec<[(ContainerId, Container); 8]>) {
+        let (mut steps, mut at) = (SmallVec::new(), id);
+        while let Some(step) = other.container(at) {
+            if let Some(own) = self.recall(at) {
+                return (own, steps);
+            }
+            steps.push((at, step));
+            at = step.parent;
+        }
+        (ContainerId::ROOT, steps)
+    }
+}
 
 impl Contents for Operations {
     const MAGIC: &[u8; 4] = b"CEDj";
@@ -346,21 +466,21 @@ impl Contents for Operations {
     }
 
     fn append(&mut self, other: &Self, events: Range<u32>) {
-        let mut memory = None;
+        let mut memory = Memory::default();
         let operations = other.operations.get(events.start as usize..events.end as usize).unwrap_or_default();
         make_room(&mut self.operations, operations.len());
         operations.iter().for_each(|&operation| self.copy(other, operation, &mut memory));
     }
 
     fn same(&self, at: u32, other: &Self, events: Range<u32>) -> bool {
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        events.clone().zip(at..).all(|(event, own)| {
-            ours.clear();
-            theirs.clear();
-            self.tell_one(own, &mut |bytes| ours.extend_from_slice(bytes));
-            other.tell_one(event, &mut |bytes| theirs.extend_from_slice(bytes));
-            ours == theirs
-        })
+        let mut memory = Memory::default();
+        let theirs = other.operations.get(events.start as usize..events.end as usize).unwrap_or_default();
+        let ours = self.operations.get(at as usize..).unwrap_or_default();
+        ours.len() >= theirs.len()
+            && ours.iter().zip(theirs).all(|(ours, theirs)| {
+                self.find_container(other, theirs.container, &mut memory) == Some(ours.container)
+                    && self.same_action(ours.action, other, theirs.action)
+            })
     }
 
     fn truncate(&mut self, len: u32) {
@@ -374,7 +494,7 @@ impl Contents for Operations {
         }
         self.operations.truncate(len as usize);
         self.containers.truncate(len);
-        self.depths.truncate(self.containers.len());
+        self.ways.truncate(self.containers.len());
         self.names.truncate(len);
         self.authors.truncate(len);
     }
@@ -428,6 +548,15 @@ impl Contents for Operations {
 }
 
 impl Operations {
+    /// How many bytes the names have that an operation says.
+    pub(crate) fn said(&self, operation: &Operation) -> usize {
+        let own = match operation.action {
+            Action::Assign { key, .. } | Action::Delete { key } => self.name_bytes(key),
+            Action::Insert { .. } => 0,
+        };
+        self.way(operation.container).bytes + own
+    }
+
     /// About how many bytes an operation takes by itself.
     fn size(&self, operation: &Operation) -> usize {
         // An agent and a clock for each step of the path and the place itself, and the table around them.
@@ -436,16 +565,7 @@ impl Operations {
             Some(Stored::Text { len, .. }) => len as usize,
             _ => 8,
         };
-        let own = match operation.action {
-            Action::Assign { key, .. } | Action::Delete { key } => Some(key),
-            Action::Insert { .. } => None,
-        };
-        let path = self.path(operation.container);
-        let keys = path.iter().map(|step| step.key).chain(own).map(|key| match key {
-            Key::Name(name) => self.name(name).len(),
-            Key::Element(_) => 0,
-        });
-        STEP * (path.len() + 2) + value + keys.sum::<usize>()
+        STEP * (usize::from(self.way(operation.container).steps) + 2) + value + self.said(operation)
     }
 }
 

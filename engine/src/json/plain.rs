@@ -120,7 +120,11 @@ impl Operations {
                 _ => return Err(fault("a step into a map or a list")),
             };
             let key = self.plain_key(place, self.is_list(container)).map_err(|inner| fault(inner.expected))?;
-            container = self.enter_container(Container { parent: container, key, is_list });
+            let next = Container { parent: container, key, is_list };
+            if self.way_to(&next).is_too_long() {
+                return Err(fault("names of at most 8 KiB along a path"));
+            }
+            container = self.enter_container(next);
         }
         Ok(container)
     }

@@ -5,7 +5,7 @@
 //! an element are kept.
 
 use super::edit::{Inside, To, check_value};
-use super::operations::{ContainerId, Kind};
+use super::operations::{ContainerId, Kind, Way};
 use super::tree::Spot;
 use super::{Json, JsonError};
 use crate::id::EventId;
@@ -36,7 +36,7 @@ impl Json {
         let Value::Object(entries) = value else { return Err(JsonError::RootIsAnObject) };
         entries.iter().try_for_each(|(name, value)| {
             super::mutation::check_name(name)?;
-            check_value(value, 0)
+            check_value(value, name.len(), Way::default())
         })?;
         // No more events than there are values here and there.
         let most = u32::try_from(size_of_value(value) + size_of_value(&self.to_value())).unwrap_or(u32::MAX);

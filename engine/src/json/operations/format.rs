@@ -9,8 +9,7 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
 
 use super::{
-    Action, Container, ContainerId, ElementName, Key, MAX_DEPTH, MAX_NAME, MAX_STRING, NameId, Operations, Scalar,
-    Stored,
+    Action, Container, ContainerId, ElementName, Key, MAX_NAME, MAX_STRING, NameId, Operations, Scalar, Stored,
 };
 use crate::codec::{ColumnReader, Columns, DecodeError, Reader, Writer};
 use crate::id::{AgentId, Clock, EventId};
@@ -345,9 +344,6 @@ impl<'a> Reading<'a> {
         while parents.remaining() > 0 {
             let number = parents.number()?;
             let parent = self.container_at(number / 2, &parents)?;
-            if self.operations.depth(parent) >= MAX_DEPTH {
-                return Err(parents.invalid("a path deeper than 128 steps"));
-            }
             let key = if self.operations.is_list(parent) {
                 let author = keys.number()?;
                 let step = keys.signed()?;
@@ -357,6 +353,9 @@ impl<'a> Reading<'a> {
                 Key::Name(self.name_at(name, &keys)?)
             };
             let container = Container { parent, key, is_list: number % 2 == 1 };
+            if self.operations.way_to(&container).is_too_long() {
+                return Err(parents.invalid("a path of more than 128 steps, or of more than 8 KiB of names"));
+            }
             self.containers.push(self.operations.enter_container(container));
         }
         keys.end()?;
