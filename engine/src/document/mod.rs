@@ -400,7 +400,7 @@ impl Document {
     ) -> Result<Vec<Change>, ImportError> {
         let mut allowance = self.allowance(origin, update.contents(), update.bytes())?;
         let from = self.log.mark();
-        let mut changes = Vec::new();
+        let mut changes = Changes { all: Vec::new(), len: self.len() };
         let waiting = self.log.take_in(update).map_err(ImportError::from);
         let waiting = waiting.and_then(|waiting| {
             self.replay_from(from, &mut changes, &mut allowance)?;
@@ -414,13 +414,13 @@ impl Document {
             }
         }
         self.release_from(from, &mut changes, &mut allowance);
-        Ok(changes)
+        Ok(changes.all)
     }
 
     /// Lets in what has waited for the events from `from` on. What turns out to break a rule is dropped: its sender was
     /// somebody else than the one whose message is being taken in. What the message's allowance is not enough for is
     /// dropped as well; asked for again, it comes in one piece.
-    fn release_from(&mut self, from: Local, changes: &mut Vec<Change>, allowance: &mut Allowance) {
+    fn release_from(&mut self, from: Local, changes: &mut Changes, allowance: &mut Allowance) {
         let (mut at, mut refused) = (from, 0);
         while at < self.log.len() {
             let end = self.log.graph().run_at(at).span.end;
@@ -435,8 +435,8 @@ impl Document {
     }
 
     /// Takes in a piece that has waited, unless it breaks a rule.
-    fn let_in(&mut self, waited: &Waiting<Operations>, changes: &mut Vec<Change>, allowance: &mut Allowance) -> bool {
-        let (start, known) = (self.log.mark(), changes.len());
+    fn let_in(&mut self, waited: &Waiting<Operations>, changes: &mut Changes, allowance: &mut Allowance) -> bool {
+        let (start, known, len) = (self.log.mark(), changes.all.len(), changes.len);
         let mut waiting = Pending::default();
         let taken = self.log.take_piece(&waited.piece, &waited.contents, &mut waiting).map_err(ImportError::from);
         let taken = taken.and_then(|()| self.replay_from(start, changes, allowance)).is_ok();
@@ -444,7 +444,8 @@ impl Document {
             self.waiting.extend(waiting, waited.sender);
         } else {
             self.take_back(start);
-            changes.truncate(known);
+            changes.all.truncate(known);
+            changes.len = len;
         }
         taken
     }
@@ -457,15 +458,18 @@ impl Document {
         }
     }
 
-    /// Replays the events from `from` on. `changes` are those that are not made to the text yet.
+    /// Replays the events from `from` on.
     fn replay_from(
         &mut self,
         from: Local,
-        changes: &mut Vec<Change>,
+        changes: &mut Changes,
         allowance: &mut Allowance,
     ) -> Result<(), ImportError> {
-        let len = changes.iter().fold(self.len(), |len, change| change.resized(len));
-        let replayed = self.replay.advance(&self.log, from, len, &mut allowance.effort, |change| changes.push(change));
+        let Changes { all, len } = changes;
+        let replayed = self.replay.advance(&self.log, from, *len, &mut allowance.effort, |change| {
+            *len = change.resized(*len);
+            all.push(change);
+        });
         replayed.map_err(|stopped| self.error_of(stopped, allowance))
     }
 
@@ -573,6 +577,13 @@ impl Document {
         let len = self.len();
         self.replay.whole(&self.log, len)
     }
+}
+
+/// Changes that are not made to the text yet, in order, and how long it will be: adding them up for each of many pieces
+/// that are released takes longer than the pieces.
+struct Changes {
+    all: Vec<Change>,
+    len: u32,
 }
 
 /// What was typed: at `at` of the agent's own branch, at `position` of the visible text.
