@@ -18,6 +18,9 @@ use std::collections::HashSet;
 const MOST_SEEN: usize = 1 << 18;
 const MOST_SEEN_EACH: usize = 4;
 
+/// Words of 64 events in which cuts are kept: a deletion of 2³⁰ chars is a few bytes, and nobody has written this much.
+const MOST_CUTS: usize = 1 << 17;
+
 impl<C: Contents> Log<C> {
     /// The log of a packed update that brings everything it builds on and keeps all rules; each piece is entered as soon
     /// as it is read. And what was found out on the way, if agents are few.
@@ -164,7 +167,7 @@ impl Building {
             return None;
         }
         self.seen.add(known)?;
-        known.iter().filter(|parent| !parent.is_last).for_each(|parent| self.cut(parent.event + 1));
+        known.iter().filter(|parent| !parent.is_last).try_for_each(|parent| self.cut(parent.event + 1))?;
         let latest = known.iter().map(|parent| parent.clock).max();
         let expected = latest.map_or(Some(0), |clock| clock.checked_add(1))?;
         let contiguous = last.is_some_and(|last| last.clock + 1 == expected);
@@ -180,14 +183,19 @@ impl Building {
         self.graph.start_group(author, clock, events.as_ref(), count)
     }
 
-    fn cut(&mut self, event: Local) {
+    /// `None` where that takes more memory than the bytes that claim so many events are worth.
+    fn cut(&mut self, event: Local) -> Option<()> {
         let (word, bit) = (event.0 as usize / 64, event.0 % 64);
+        if word >= MOST_CUTS {
+            return None;
+        }
         if word >= self.cuts.len() {
             self.cuts.resize(word + 1, 0);
         }
         if let Some(word) = self.cuts.get_mut(word) {
             *word |= 1 << bit;
         }
+        Some(())
     }
 
     fn finish(self, pieces: &[Entry]) -> Option<(Graph, Option<Past>)> {
