@@ -16,7 +16,7 @@
 
 use super::{DecodeError, Reader, Writer};
 use std::borrow::Cow;
-use structured_zstd::decoding::FrameDecoder;
+use structured_zstd::decoding::{FrameContentSize, FrameDecoder, find_frame_compressed_size, read_frame_content_size};
 use structured_zstd::encoding::{CompressionLevel, compress_slice_to_vec};
 
 /// Bytes of memory that `packed` bytes may grow into. What 64 KiB from a stranger become stays below 16 MiB; recorded
@@ -131,6 +131,9 @@ impl<'r, 'a> ColumnReader<'r, 'a> {
         if packed.is_empty() {
             return self.reader.raw(len).map(Cow::Borrowed);
         }
+        if says_that_it_is_empty(packed) {
+            return Err(self.invalid("a column with a frame that says that it is empty"));
+        }
         // A buffer of the right size is all that is ever written to, so no window that a frame claims is reserved.
         let mut column = vec![0; len];
         match self.decoder.decode_all(packed, &mut column) {
@@ -151,6 +154,20 @@ impl<'r, 'a> ColumnReader<'r, 'a> {
     pub(crate) fn invalid(&self, what: &'static str) -> DecodeError {
         self.reader.invalid(what)
     }
+}
+
+/// Whether one of these frames, as far as they can be told apart, says that nothing is in it. What is in it all the same
+/// would not be written to the buffer that is there for it, but to a window of megabytes.
+fn says_that_it_is_empty(packed: &[u8]) -> bool {
+    let mut rest = packed;
+    while !rest.is_empty() {
+        if matches!(read_frame_content_size(rest), Ok(FrameContentSize::Known(0))) {
+            return true;
+        }
+        let next = find_frame_compressed_size(rest).ok().and_then(|size| rest.get(size..));
+        rest = next.filter(|next| next.len() < rest.len()).unwrap_or_default();
+    }
+    false
 }
 
 #[cfg(test)]
