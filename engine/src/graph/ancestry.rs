@@ -174,23 +174,37 @@ impl Ancestry {
 
     /// Of a run, and of the runs before it in its chain, a version has seen what is below this.
     pub(super) fn bound(&self, outlook: &Outlook, run: usize) -> Local {
-        self.own_bound(outlook, run).max(self.past_bound(outlook, run))
+        outlook.own_bound(self.marks[run].chain).max(self.past_bound(outlook, run))
     }
 
-    /// Whether an event of a version, in this run, has been seen by another one of it.
-    pub(super) fn is_dominated(&self, outlook: &Outlook, event: Local, run: usize) -> bool {
-        self.own_bound(outlook, run) > event + 1 || self.past_bound(outlook, run) > event
-    }
-
-    fn own_bound(&self, outlook: &Outlook, run: usize) -> Local {
-        let found = outlook.own.binary_search_by_key(&self.marks[run].chain, |&(chain, _)| chain);
-        found.map_or(Local(0), |number| outlook.own[number].1)
+    /// The first of these events that another one of them has seen, if any. All tries are gone down at once, for thousands of
+    /// events would else ask thousands of tries each.
+    pub(super) fn dominated(&self, graph: &Graph, events: &[Local]) -> Option<Local> {
+        let outlook = self.outlook(graph, events);
+        let mut asked: Vec<(u32, Local)> =
+            events.iter().map(|&event| (self.marks[graph.run_number(event)].chain, event)).collect();
+        asked.sort_unstable();
+        let mut found = None;
+        self.bounds.largest(&outlook.seen, &asked, &mut |(chain, event), bound| {
+            let own = outlook.own_bound(chain);
+            if own > event + 1 || bound.max(outlook.floor) > event {
+                found = Some(found.map_or(event, |first: Local| first.min(event)));
+            }
+        });
+        found
     }
 
     fn past_bound(&self, outlook: &Outlook, run: usize) -> Local {
         let chain = self.marks[run].chain;
         let bounds = outlook.seen.iter().map(|&seen| self.bounds.get(seen, chain));
         bounds.max().unwrap_or_default().max(outlook.floor)
+    }
+}
+
+impl Outlook {
+    fn own_bound(&self, chain: u32) -> Local {
+        let found = self.own.binary_search_by_key(&chain, |&(chain, _)| chain);
+        found.map_or(Local(0), |number| self.own[number].1)
     }
 }
 
@@ -224,6 +238,38 @@ impl Bounds {
             value = self.node(value)[slot(chain, level)];
         }
         Local(value)
+    }
+
+    /// Tells of each of these, by chains, ascending, the largest bound that any of these tries has for its chain. Looks at
+    /// each node once, however many of the tries share it.
+    fn largest(&self, tries: &[Root], asked: &[(u32, Local)], tell: &mut impl FnMut((u32, Local), Local)) {
+        let for_asked = asked.last().map(|&(chain, _)| height_for(chain));
+        let height = tries.iter().map(|trie| trie.height).chain(for_asked).max().unwrap_or_default();
+        self.largest_below(tries.into(), height, asked, tell);
+    }
+
+    fn largest_below(
+        &self,
+        mut tries: SmallVec<[Root; 2]>,
+        height: u32,
+        mut asked: &[(u32, Local)],
+        tell: &mut impl FnMut((u32, Local), Local),
+    ) {
+        tries.retain(|trie| trie.node > 0);
+        tries.sort_unstable();
+        tries.dedup();
+        let Some(level) = height.checked_sub(1).filter(|_| !tries.is_empty()) else {
+            let bound = if height == 0 { tries.iter().map(|trie| Local(trie.node)).max() } else { None };
+            return asked.iter().for_each(|&one| tell(one, bound.unwrap_or_default()));
+        };
+        while let Some(&(chain, _)) = asked.first() {
+            let at = slot(chain, level);
+            let count = asked.partition_point(|&(chain, _)| slot(chain, level) == at);
+            let (here, left) = asked.split_at(count);
+            asked = left;
+            let below = tries.iter().map(|&trie| self.below(trie, level, at)).collect();
+            self.largest_below(below, level, here, tell);
+        }
     }
 
     /// The larger bounds of all of these, and of these by chains, ascending. Makes no node that it does not keep.

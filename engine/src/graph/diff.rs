@@ -172,10 +172,7 @@ impl Graph {
                 heap.pop();
             }
             if reached && !patience.spend(run.parents) {
-                let ancestry = self.ancestry();
-                let outlook = ancestry.outlook(self, events);
-                let seen = |event: &Local| ancestry.is_dominated(&outlook, *event, self.run_number(*event));
-                return events.iter().copied().find(seen);
+                return self.ancestry().dominated(self, events);
             }
             heap.extend(run.parents.iter().filter(|&&parent| parent >= oldest).map(|&parent| (parent, true)));
         }
