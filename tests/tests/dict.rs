@@ -4,7 +4,7 @@
 //! engine. All random tests force ties: every replica begins at clock 0, there are few keys, and the walls are wrong.
 
 use cede::sync::{Action, Exchange, Message};
-use cede::{AgentId, Clock, Dict, EventId, ImportError, Sender};
+use cede::{AgentId, Clock, Dict, EventId, ImportError, MetaJson, Sender};
 use cede_tests::forge::{number, sealed};
 use cede_tests::random::{Random, seeds};
 use cede_tests::tell;
@@ -408,6 +408,19 @@ fn a_few_bytes_do_not_fill_a_dictionary() {
     assert_eq!(own.dropped(), all / 2);
     own.import_from(Sender(1), &dropped(7, 0, all / 2)).expect("held already");
     own.import_from(Sender(1), &before).expect("nothing of it was dropped");
+}
+
+/// Groups may stand in any order. What waits for its parents is bounded, and nothing of one text is lost by that.
+#[test]
+fn groups_whose_parents_are_listed_last_are_all_read() {
+    const GROUPS: u64 = 20_000;
+    let agent = |number: u64| format!("{number:032x}");
+    let group = |number: u64| json!({"agent": agent(number), "clock": 1, "parents": [format!("{}/0", agent(1))], "ops": [{"set": "k", "value": number}]});
+    let first = json!({"agent": agent(1), "clock": 0, "parents": [], "ops": [{"set": "k", "value": 0}]});
+    let groups: Vec<Value> = (2..2 + GROUPS).map(group).chain([first]).collect();
+    let text = json!({"cede": "dict", "version": 1, "groups": groups}).to_string();
+    let read = MetaJson::parse(AgentId::new(1 << 100), text.as_bytes()).expect("a document");
+    assert_eq!(read.document.groups().len() as u64, GROUPS + 1);
 }
 
 fn mutated(random: &mut Random, sources: &[Vec<u8>]) -> Vec<u8> {

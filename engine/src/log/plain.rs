@@ -80,7 +80,21 @@ pub(crate) fn read<C: Plain>(groups: &[Value]) -> Result<PlainUpdate, PlainFault
         pieces.push(piece);
     }
     let spans = pieces.iter().map(|piece| piece.span).collect();
+    let (pieces, contents) = parents_first(pieces, &contents);
     Ok(PlainUpdate { bytes: update::encode_pieces(&pieces, &contents), spans })
+}
+
+/// The same pieces by their clocks: whoever keeps the clock rule comes after their parents then. What waits for its parents is
+/// bounded, and some of it would be lost.
+fn parents_first<C: Contents>(mut pieces: Vec<Piece>, contents: &C) -> (Vec<Piece>, C) {
+    pieces.sort_by_key(|piece| piece.span.start);
+    let mut ordered = C::default();
+    for piece in &mut pieces {
+        let start = ordered.len();
+        ordered.append(contents, piece.contents.clone());
+        piece.contents = start..ordered.len();
+    }
+    (pieces, ordered)
 }
 
 fn read_group<C: Plain>(group: &Value, contents: &mut C) -> Result<Piece, PlainFault> {
