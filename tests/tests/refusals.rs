@@ -215,6 +215,12 @@ fn a_parent_is_named_once_and_there_are_at_most_4096() {
     refused_everywhere("a parent named twice", &update(&[twice]), |error| {
         matches!(error, ImportError::Decode(DecodeError::Invalid { .. }))
     });
+    let held = piece(CAT, 5, Some(&[(ANN, 4), (BEN, 3), (BEN, 3)]), &[Op::Insert(5, "!")]);
+    for twice in [piece(7, 4, Some(&[(ANN, 3), (ANN, 3)]), &[Op::Insert(0, "?")]), held] {
+        refused_everywhere("a parent named twice, packed", &packed(&[twice]), |error| {
+            matches!(error, ImportError::Decode(DecodeError::Invalid { .. }))
+        });
+    }
     let many: Vec<(u128, u64)> = (100..100 + 4097).map(|agent| (agent, 0)).collect();
     let bad = piece(7, 1, Some(&many), &[Op::Insert(0, "?")]);
     refused_everywhere("4,097 parents", &update(&[bad]), |error| {

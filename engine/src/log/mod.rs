@@ -287,7 +287,12 @@ impl<C: Contents> Log<C> {
         let goes_on = self.graph.goes_on(first);
         let same_parents = match &piece.parents {
             None => goes_on,
-            Some(ids) => !goes_on && self.graph.frontier(&parents) == Frontier::from_ids(ids.to_vec()),
+            // A frontier has each of them once, however often it was named.
+            Some(ids) => {
+                !goes_on
+                    && ids.len() == parents.len()
+                    && self.graph.frontier(&parents) == Frontier::from_ids(ids.to_vec())
+            }
         };
         if !same_parents {
             return differs(piece.span.start.0);

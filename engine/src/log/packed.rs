@@ -365,7 +365,22 @@ impl Reading<'_> {
             latest = latest.max(Some(clock));
             self.parents.push(parent);
         }
+        if others > 0 { self.check_named_once() } else { Ok(()) }?;
         Ok(latest)
+    }
+
+    /// Whether no parent is named twice, in the same words. In others it is found out when the piece is taken in.
+    fn check_named_once(&self) -> Result<(), DecodeError> {
+        let is_twice = match *self.parents.as_slice() {
+            [] | [_] => false,
+            [a, b] => a == b,
+            _ => {
+                let mut parents: SmallVec<[Parent; 8]> = self.parents.as_slice().into();
+                parents.sort_unstable();
+                parents.iter().zip(parents.iter().skip(1)).any(|(a, b)| a == b)
+            }
+        };
+        if is_twice { Err(self.steps.invalid("a parent is named twice")) } else { Ok(()) }
     }
 
     fn parent(&mut self) -> Result<(Parent, u32), DecodeError> {

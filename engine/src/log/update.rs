@@ -77,7 +77,7 @@ pub(super) struct Entry {
 }
 
 /// A parent as an update names it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Parent {
     /// An event of this update, and the piece that it belongs to.
     Inside { piece: u32, event: u32 },
