@@ -202,12 +202,8 @@ impl Tree {
 
     /// Takes away what the past has of everything in a container. As deep as paths are, which is at most 128 steps.
     fn clear_all(&mut self, past: &Past<'_>, container: ContainerId) {
-        let spots = match self.nodes.get_mut(container.number()) {
-            Some(Node::List(list)) => list.seek_shown().into_iter().map(Spot::Element).collect(),
-            _ => self.spots(container),
-        };
         self.steps += 1;
-        for spot in spots {
+        for spot in self.spots(container) {
             self.clear(past, container, key_of(past.log, spot), spot);
         }
     }

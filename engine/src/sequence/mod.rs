@@ -459,22 +459,16 @@ impl Sequence {
         self.tree.before(place).current + inside
     }
 
-    /// The events of all visible elements of the current version, from left to right.
+    /// The events of all visible elements of the current version, from left to right. What is hidden is passed by the sums,
+    /// so that this costs O(log n) for each visible run however much is.
     pub(crate) fn shown(&self) -> impl Iterator<Item = Local> {
-        let runs = self.tree.iter().map(|stand| &self.runs[stand.run.0 as usize]);
-        let shown = runs.filter(|run| run.count == VISIBLE);
-        shown.flat_map(|run| (0..run.len).filter_map(|at| run.id.plus(at).event()))
-    }
-
-    /// The same where much may be hidden: what is, is passed by the sums. O(log n) for each run that is visible.
-    pub(crate) fn seek_shown(&mut self) -> Vec<Local> {
-        let (mut shown, mut place) = (Vec::new(), self.tree.first());
-        while let Some(found) = self.tree.next_with(place, |lengths| lengths.current > 0) {
-            let run = self.elements(found);
-            shown.extend((0..run.len).filter_map(|at| run.id.plus(at).event()));
+        let mut place = self.tree.first();
+        let runs = std::iter::from_fn(move || {
+            let found = self.tree.look_for(place, |lengths| lengths.current > 0)?;
             place = self.tree.after(found);
-        }
-        shown
+            Some(self.elements(found))
+        });
+        runs.flat_map(|run| (0..run.len).filter_map(|at| run.id.plus(at).event()))
     }
 
     /// Removes the visible elements at `index`, … by one event each: forwards they all stand at `index` in turn,

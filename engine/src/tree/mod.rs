@@ -303,6 +303,23 @@ impl<T: Item, const FANOUT: usize> Tree<T, FANOUT> {
         }
         // Further away the sums have to be right.
         self.lift_finger();
+        self.next_by_sums(place, has)
+    }
+
+    /// The same without a change: one by one as long as there is a finger, which only seeking sets.
+    pub(crate) fn look_for(&self, place: Place, has: impl Fn(&T::Width) -> bool) -> Option<Place> {
+        if let Some(found) = self.next_in_leaf(place, &has) {
+            return Some(found);
+        }
+        if self.finger.is_none() {
+            return self.next_by_sums(place, has);
+        }
+        let places = std::iter::successors(Some(place), |&place| self.get(place).map(|_| self.after(place)));
+        places.into_iter().find(|&place| self.get(place).is_some_and(|item| has(&item.width())))
+    }
+
+    /// The first item behind the leaf of a place, by sums that are right.
+    fn next_by_sums(&self, place: Place, has: impl Fn(&T::Width) -> bool) -> Option<Place> {
         let (mut child, mut parent, mut above) = (place.leaf.0, self.leaves[place.leaf.0 as usize].parent, 0);
         while let Some(number) = parent {
             let node = &self.nodes[number as usize];
