@@ -175,7 +175,7 @@ fn inputs() -> Vec<(String, Vec<u8>)> {
     add(&format!("{TOO_COSTLY} 20,000"), two_branches(20_000, 1_900, 0));
     add(&format!("{TOO_COSTLY} 10,000"), two_branches(10_000, 1_900, 0));
     // They take most of the time to make.
-    for shape in SHAPES.into_iter().filter(|shape| is_wanted(&format!("{shape:?}"))) {
+    for shape in SHAPES.iter().filter(|shape| is_wanted(&format!("{shape:?}"))) {
         add(
             &format!("{shape:?}"),
             largest(|events| {
@@ -399,10 +399,12 @@ fn json_documents(limit: Duration) {
     }
 }
 
-/// Messages for documents that hold something, which others have brought before: whether they are to be taken in, if that
-/// is known.
+/// A name, what others have brought before, a message, and whether it is to be taken in, if that is known.
+type Asked = (&'static str, Vec<Vec<u8>>, Vec<u8>, Option<bool>);
+
+/// Messages for documents that hold something.
 fn documents_that_hold_something(limit: Duration) {
-    let texts: [(&str, Vec<Vec<u8>>, Vec<u8>, Option<bool>); 4] = [
+    let texts: [Asked; 4] = [
         (
             "prepended by turns, and by a crowd that saw a part of it",
             vec![by_turns(100_000)],
@@ -424,7 +426,7 @@ fn documents_that_hold_something(limit: Duration) {
         let take = || document.clone().import_from::<Chars>(Sender(1), &message).map(drop);
         check_cost(name, message.len(), limit, is_taken, take);
     }
-    let jsons: [(&str, Vec<Vec<u8>>, Vec<u8>, Option<bool>); 3] = [
+    let jsons: [Asked; 3] = [
         ("JSON, a list emptied over and over", emptied(240_000), emptied_again(20_000), Some(true)),
         ("JSON, long paths by turns", vec![], long_paths(120, &[4096; 2]), Some(false)),
         ("JSON, paths as long as can be by turns", vec![], long_paths(100, &[81; 2]), Some(false)),
