@@ -133,6 +133,11 @@ impl Graph {
         heads
     }
 
+    /// How many events there are that no other one has seen.
+    pub(crate) fn head_count(&self) -> usize {
+        self.older_heads.len() + usize::from(self.len > 0)
+    }
+
     /// Whether this version, ascending, is that of everything here.
     pub(crate) fn is_newest(&self, version: &[Local]) -> bool {
         match version.split_last() {

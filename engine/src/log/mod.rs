@@ -151,10 +151,11 @@ impl<C: Contents> Log<C> {
     /// As many heads as an event of `agent` may name, where there are more: those with the largest clocks, so that it comes
     /// after all of them in T, and one that has seen the agent's last event.
     pub(crate) fn nameable_heads(&self, agent: AgentId) -> Option<Heads> {
-        let (graph, mut heads) = (&self.graph, self.graph.heads());
-        if heads.len() <= MAX_PARENTS {
+        let graph = &self.graph;
+        if graph.head_count() <= MAX_PARENTS {
             return None;
         }
+        let mut heads = graph.heads();
         let last = graph.agent_index(agent).map(|agent| graph.last_of(agent));
         let own = last.and_then(|last| heads.iter().copied().find(|&head| graph.has_seen(&[head], last)));
         heads.sort_unstable_by_key(|&head| std::cmp::Reverse(graph.clock(head)));
