@@ -28,7 +28,7 @@ async fn take_part(socket: &mut Raw) {
 /// How much the program holds after 12 MiB that hardly compress have passed through it to one reader of this kind.
 async fn memory_beside_a_reader(reads: bool) -> u64 {
     let folder = Folder::new(if reads { "reader" } else { "mute" });
-    let program = Program::start(&folder.file("rooms.redb"), "127.0.0.1:0", &[]);
+    let program = Program::start_frugal(&folder.file("rooms.redb"), "127.0.0.1:0");
     let mut reader = raw_with_small_buffer(&program.target).await;
     take_part(&mut reader).await;
     // Either task holds the socket; one of them never looks at it.
@@ -52,7 +52,7 @@ async fn memory_beside_a_reader(reads: bool) -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_slow_reader_costs_no_memory() {
     let _alone = ALONE.lock().await;
-    // The least of a few: what the allocator keeps differs from run to run by more than a queue.
+    // The least of a few: what is under way at that moment differs.
     let (mut beside_mute, mut beside_reader) = (u64::MAX, u64::MAX);
     for _ in 0..2 {
         beside_reader = beside_reader.min(memory_beside_a_reader(true).await);

@@ -13,7 +13,24 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) fn start(file: &Path, listen: &str, more: &[&str]) -> Self {
+        Self::start_in(&[], file, listen, more)
+    }
+
+    /// A program whose allocator gives back at once what is not in use, so that its memory tells what it holds: what
+    /// glibc's keeps otherwise differs from run to run by half of it.
+    pub(crate) fn start_frugal(file: &Path, listen: &str) -> Self {
+        let frugal = [
+            ("MALLOC_ARENA_MAX", "1"),
+            ("MALLOC_MMAP_THRESHOLD_", "16384"),
+            ("MALLOC_TOP_PAD_", "0"),
+            ("MALLOC_TRIM_THRESHOLD_", "0"),
+        ];
+        Self::start_in(&frugal, file, listen, &[])
+    }
+
+    fn start_in(environment: &[(&str, &str)], file: &Path, listen: &str, more: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_cede-server"))
+            .envs(environment.iter().copied())
             .args(["--listen", listen, "--store"])
             .arg(file)
             .args(more)
