@@ -206,9 +206,9 @@ pub fn repeated(bytes: &[u8]) -> Vec<u8> {
     frame.extend((bytes.len() as u32).to_le_bytes());
     let mut rest = bytes;
     while let Some(&first) = rest.first() {
-        let same = |bytes: &[u8]| bytes.iter().take_while(|&&byte| byte == bytes[0]).count();
+        let same = |bytes: &[u8]| bytes.iter().take(LONGEST).take_while(|&&byte| byte == bytes[0]).count();
         let (is_same, count) = match same(rest) {
-            count @ 8.. => (true, count.min(LONGEST)),
+            count @ 8.. => (true, count),
             _ => (
                 false,
                 (1..rest.len().min(LONGEST)).find(|&at| same(&rest[at..]) >= 8).unwrap_or(rest.len().min(LONGEST)),

@@ -25,6 +25,8 @@ const BITS: u32 = if cfg!(test) { 1 } else { 3 };
 const WIDTH: usize = 1 << BITS;
 /// Tries whose unions are remembered.
 const MOST_REMEMBERED: usize = 1 << 14;
+/// So many tries of an outlook are asked one by one.
+const FEW: usize = if cfg!(test) { 1 } else { 8 };
 /// So many chains that began last are tried for a run that goes on from none of its parents.
 const TRIED: usize = 4;
 
@@ -65,8 +67,20 @@ pub(super) struct Outlook {
     floor: Local,
     /// Each trie once.
     seen: SmallVec<[Root; 2]>,
+    /// Of the highest of them.
+    height: u32,
     /// Of each chain that one of the events is on, the bound, by chain.
     own: SmallVec<[(u32, Local); 2]>,
+    /// Where there are many tries: the ways down all of them at once that have been gone. The first one is their top.
+    ways: Vec<Way>,
+}
+
+/// A place in several tries at once: what they have there, each once, and, once anybody has gone on from here, where the
+/// places below are. None is at 0, where nothing is.
+#[derive(Debug)]
+struct Way {
+    tries: SmallVec<[Root; 2]>,
+    on: Option<[u32; WIDTH]>,
 }
 
 impl Ancestry {
@@ -166,6 +180,7 @@ impl Ancestry {
         }
         outlook.seen.sort_unstable();
         outlook.seen.dedup();
+        outlook.height = outlook.seen.iter().map(|trie| trie.height).max().unwrap_or_default();
         // Of several events on one chain the last one has seen the others.
         outlook.own.sort_unstable_by_key(|&(chain, bound)| (chain, std::cmp::Reverse(bound)));
         outlook.own.dedup_by_key(|(chain, _)| *chain);
@@ -173,31 +188,22 @@ impl Ancestry {
     }
 
     /// Of a run, and of the runs before it in its chain, a version has seen what is below this.
-    pub(super) fn bound(&self, outlook: &Outlook, run: usize) -> Local {
+    pub(super) fn bound(&self, outlook: &mut Outlook, run: usize) -> Local {
         outlook.own_bound(self.marks[run].chain).max(self.past_bound(outlook, run))
     }
 
-    /// The first of these events that another one of them has seen, if any. All tries are gone down at once, for thousands of
-    /// events would else ask thousands of tries each.
-    pub(super) fn dominated(&self, graph: &Graph, events: &[Local]) -> Option<Local> {
-        let outlook = self.outlook(graph, events);
-        let mut asked: Vec<(u32, Local)> =
-            events.iter().map(|&event| (self.marks[graph.run_number(event)].chain, event)).collect();
-        asked.sort_unstable();
-        let mut found = None;
-        self.bounds.largest(&outlook.seen, &asked, &mut |(chain, event), bound| {
-            let own = outlook.own_bound(chain);
-            if own > event + 1 || bound.max(outlook.floor) > event {
-                found = Some(found.map_or(event, |first: Local| first.min(event)));
-            }
-        });
-        found
+    /// Whether an event of a version, in this run, has been seen by another one of it.
+    pub(super) fn is_dominated(&self, outlook: &mut Outlook, event: Local, run: usize) -> bool {
+        outlook.own_bound(self.marks[run].chain) > event + 1 || self.past_bound(outlook, run) > event
     }
 
-    fn past_bound(&self, outlook: &Outlook, run: usize) -> Local {
+    fn past_bound(&self, outlook: &mut Outlook, run: usize) -> Local {
         let chain = self.marks[run].chain;
-        let bounds = outlook.seen.iter().map(|&seen| self.bounds.get(seen, chain));
-        bounds.max().unwrap_or_default().max(outlook.floor)
+        let seen = match outlook.seen.len() {
+            ..=FEW => outlook.seen.iter().map(|&seen| self.bounds.get(seen, chain)).max().unwrap_or_default(),
+            _ => self.bounds.largest(outlook, chain),
+        };
+        seen.max(outlook.floor)
     }
 }
 
@@ -240,36 +246,47 @@ impl Bounds {
         Local(value)
     }
 
-    /// Tells of each of these, by chains, ascending, the largest bound that any of these tries has for its chain. Looks at
-    /// each node once, however many of the tries share it.
-    fn largest(&self, tries: &[Root], asked: &[(u32, Local)], tell: &mut impl FnMut((u32, Local), Local)) {
-        let for_asked = asked.last().map(|&(chain, _)| height_for(chain));
-        let height = tries.iter().map(|trie| trie.height).chain(for_asked).max().unwrap_or_default();
-        self.largest_below(tries.into(), height, asked, tell);
+    /// The largest bound that a version of many events has for this chain. The tries are gone down together, and each node is
+    /// looked at once, so that thousands of questions to thousands of tries cost no more than what these differ in.
+    fn largest(&self, outlook: &mut Outlook, chain: u32) -> Local {
+        if height_for(chain) > outlook.height {
+            return Local(0);
+        }
+        let ways = &mut outlook.ways;
+        if ways.is_empty() {
+            ways.push(Way { tries: outlook.seen.clone(), on: None });
+        }
+        let mut at = 0;
+        for level in (0..outlook.height).rev() {
+            let on = ways[at].on.unwrap_or_else(|| self.go_on(ways, at, level));
+            at = on[slot(chain, level)] as usize;
+            if at == 0 {
+                return Local(0);
+            }
+        }
+        // They are in ascending order.
+        ways[at].tries.last().map_or(Local(0), |bound| Local(bound.node))
     }
 
-    fn largest_below(
-        &self,
-        mut tries: SmallVec<[Root; 2]>,
-        height: u32,
-        mut asked: &[(u32, Local)],
-        tell: &mut impl FnMut((u32, Local), Local),
-    ) {
-        tries.retain(|trie| trie.node > 0);
-        tries.sort_unstable();
-        tries.dedup();
-        let Some(level) = height.checked_sub(1).filter(|_| !tries.is_empty()) else {
-            let bound = if height == 0 { tries.iter().map(|trie| Local(trie.node)).max() } else { None };
-            return asked.iter().for_each(|&one| tell(one, bound.unwrap_or_default()));
-        };
-        while let Some(&(chain, _)) = asked.first() {
-            let at = slot(chain, level);
-            let count = asked.partition_point(|&(chain, _)| slot(chain, level) == at);
-            let (here, left) = asked.split_at(count);
-            asked = left;
-            let below = tries.iter().map(|&trie| self.below(trie, level, at)).collect();
-            self.largest_below(below, level, here, tell);
+    /// Finds what is below a place, at this level.
+    fn go_on(&self, ways: &mut Vec<Way>, at: usize, level: u32) -> [u32; WIDTH] {
+        let mut below: [SmallVec<[Root; 2]>; WIDTH] = Default::default();
+        for &trie in &ways[at].tries {
+            for (slot, below) in below.iter_mut().enumerate() {
+                below.extend(Some(self.below(trie, level, slot)).filter(|trie| trie.node > 0));
+            }
         }
+        let on = below.map(|mut tries| {
+            tries.sort_unstable();
+            tries.dedup();
+            if tries.is_empty() {
+                return 0;
+            }
+            ways.push(Way { tries, on: None });
+            ways.len() as u32 - 1
+        });
+        ways[at].on = Some(on);
+        on
     }
 
     /// The larger bounds of all of these, and of these by chains, ascending. Makes no node that it does not keep.

@@ -146,7 +146,7 @@ impl Graph {
             }
             if !patience.spend(run.parents) {
                 let ancestry = self.ancestry();
-                return ancestry.bound(&ancestry.outlook(self, version), self.run_number(event)) > event;
+                return ancestry.bound(&mut ancestry.outlook(self, version), self.run_number(event)) > event;
             }
             heap.extend(run.parents.iter().copied().filter(|&parent| parent >= event));
         }
@@ -172,7 +172,10 @@ impl Graph {
                 heap.pop();
             }
             if reached && !patience.spend(run.parents) {
-                return self.ancestry().dominated(self, events);
+                let ancestry = self.ancestry();
+                let mut outlook = ancestry.outlook(self, events);
+                let mut is_seen = |event: &Local| ancestry.is_dominated(&mut outlook, *event, self.run_number(*event));
+                return events.iter().copied().find(|event| is_seen(event));
             }
             heap.extend(run.parents.iter().filter(|&&parent| parent >= oldest).map(|&parent| (parent, true)));
         }
@@ -192,12 +195,12 @@ impl Graph {
     /// The same as [`diff`](Self::diff), by what is known of each run: only what is found is walked.
     pub(super) fn diff_by_ancestry(&self, a: &[Local], b: &[Local]) -> Diff {
         let ancestry = self.ancestry();
-        let outlooks = [a, b].map(|version| ancestry.outlook(self, version));
-        Diff { only_a: self.unseen(a, ancestry, &outlooks[1]), only_b: self.unseen(b, ancestry, &outlooks[0]) }
+        let unseen = |version, other| self.unseen(version, ancestry, &mut ancestry.outlook(self, other));
+        Diff { only_a: unseen(a, b), only_b: unseen(b, a) }
     }
 
     /// The events of a version that another one lacks, newest span first.
-    fn unseen(&self, version: &[Local], ancestry: &Ancestry, other: &Outlook) -> Vec<Span> {
+    fn unseen(&self, version: &[Local], ancestry: &Ancestry, other: &mut Outlook) -> Vec<Span> {
         let mut spans = Vec::new();
         let mut heap: BinaryHeap<Local> = version.iter().copied().collect();
         while let Some(event) = heap.pop() {
