@@ -3,20 +3,17 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
-/// Waits until it is on the disk which file has this name. Where directories cannot be opened as files, a name is as safe as
-/// the system makes it.
+/// [`cede::storage::sync_name`], and tests know of it.
 ///
 /// # Errors
-/// The system's reason; whether the name is safe is unknown then.
+/// As there.
 pub(crate) fn sync_name(path: &Path) -> io::Result<()> {
-    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
     #[cfg(test)]
-    tests::record(directory);
-    if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
+    tests::record(path);
+    cede::storage::sync_name(path)
 }
 
 #[cfg(test)]
@@ -36,7 +33,8 @@ pub(crate) mod tests {
         static SYNCED: RefCell<BTreeMap<PathBuf, Listing>> = RefCell::default();
     }
 
-    pub(super) fn record(directory: &Path) {
+    pub(super) fn record(path: &Path) {
+        let directory = path.parent().unwrap();
         let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
         let files = files.filter(|entry| entry.path().is_file());
         let listing =

@@ -14,6 +14,8 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::str::FromStr;
 
+use cede::storage::leads_to;
+
 use crate::directory;
 use crate::rights::{Rights, RightsError};
 use crate::room::{RoomName, RoomNameError};
@@ -185,28 +187,10 @@ fn lock(path: &Path, options: &OpenOptions) -> io::Result<File> {
         let file = options.open(path)?;
         file.lock()?;
         // Whoever had the lock may have put another file in the place of this one.
-        if is_at(&file, path)? {
+        if leads_to(path, &file)? {
             return Ok(file);
         }
     }
-}
-
-/// Whether this is still the file of this name.
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-    let held = file.metadata()?;
-    match fs::metadata(path) {
-        Ok(found) => Ok((found.dev(), found.ino()) == (held.dev(), held.ino())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-/// Elsewhere there is no telling, and of two who revoke at once one may lose their change.
-#[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> io::Result<bool> {
-    Ok(true)
 }
 
 /// Whenever this is cut short the file is the former one or the latter, never part of it.

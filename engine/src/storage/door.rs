@@ -4,6 +4,7 @@
 //! the place of a real one. In what order they are made, and what holds in between, is the log file's.
 
 use super::StorageError;
+use super::names::{leads_to, sync_name};
 use std::fmt;
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -51,7 +52,7 @@ impl OnDisk {
                 Err(TryLockError::Error(cause)) => return Err(io(cause)),
             }
             // Between opening and locking, a rewrite may have put another file in the place of this one.
-            if is_at(&file, path).map_err(io)? {
+            if leads_to(path, &file).map_err(io)? {
                 // Later the file is replaced under the name that it really has, not in the place of a link to it.
                 let path = std::fs::canonicalize(path).map_err(io)?;
                 return Ok(Self { file, path, beside: None });
@@ -82,12 +83,12 @@ impl Door for OnDisk {
     }
 
     fn sync_name(&mut self) -> io::Result<()> {
-        sync_directory(&self.path)
+        sync_name(&self.path)
     }
 
     fn is_named(&self) -> bool {
         // Where that cannot be told, nobody is known to have moved it.
-        is_at(&self.file, &self.path).unwrap_or(true)
+        leads_to(&self.path, &self.file).unwrap_or(true)
     }
 
     fn beside(&mut self) -> io::Result<Box<dyn Door>> {
@@ -142,31 +143,4 @@ pub(super) fn keep_access(made: &File, former: &Metadata) -> io::Result<()> {
 #[cfg(not(unix))]
 pub(super) fn keep_access(made: &File, former: &Metadata) -> io::Result<()> {
     made.set_permissions(former.permissions())
-}
-
-/// Waits until the name of a file is on the disk.
-pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
-    if !cfg!(unix) {
-        return Ok(());
-    }
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(directory)?.sync_all()
-}
-
-/// Whether this is still the file of this name.
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-    let held = file.metadata()?;
-    match std::fs::metadata(path) {
-        Ok(found) => Ok((found.dev(), found.ino()) == (held.dev(), held.ino())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-/// Elsewhere an open file cannot be replaced.
-#[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> io::Result<bool> {
-    Ok(true)
 }

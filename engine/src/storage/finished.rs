@@ -3,7 +3,8 @@
 //! Knows names and the order in which files come to lie there: `NAME.json`, `NAME.meta.json`, and then `NAME.done`. Each
 //! is there as a whole or not at all, whenever the process or the machine stops. Does not know what is in them.
 
-use super::door::{keep_access, private, sync_directory};
+use super::door::{keep_access, private};
+use super::names::sync_name;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, OpenOptions};
@@ -27,7 +28,7 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     former.map_or(Ok(()), |former| keep_access(&file, &former))?;
     file.sync_all()?;
     fs::rename(&beside, path)?;
-    sync_directory(path)
+    sync_name(path)
 }
 
 /// Where a file is written before it takes its place. What a stopped process leaves there, the next one replaces.
@@ -102,7 +103,7 @@ pub fn finish(folder: &Path, name: &str, values: &[u8], meta: &[u8]) -> Result<(
     replace_file(&files.meta, meta).map_err(io(&files.meta))?;
     // Made, and not written over: of two processes with one name one is told.
     match OpenOptions::new().write(true).create_new(true).open(&files.mark).and_then(|mark| mark.sync_all()) {
-        Ok(()) => sync_directory(&files.mark).map_err(io(&files.mark)),
+        Ok(()) => sync_name(&files.mark).map_err(io(&files.mark)),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(FinishError::Waits { mark: files.mark }),
         Err(cause) => Err(FinishError::Io { path: files.mark, cause }),
     }

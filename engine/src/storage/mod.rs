@@ -27,9 +27,11 @@
 
 mod door;
 mod finished;
+mod names;
 mod outline;
 
 pub use finished::{FinishError, Finished, finish, replace_file};
+pub use names::{leads_to, sync_name};
 pub use outline::Outline;
 
 use door::{Door, OnDisk};

@@ -10,6 +10,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
+use cede::storage::sync_name;
+
 use crate::files::attributes;
 
 /// The largest text that is opened, in bytes. Positions are kept in 31 bits by the engine, one
@@ -173,7 +175,7 @@ pub fn write(path: &Path, text: &str, form: Form) -> Result<Stamp, TextError> {
 /// Puts a file in the place of the one that had this stamp.
 fn replace(path: &Path, target: &Path, former: Option<Stamp>, beside: Beside) -> Result<(), TextError> {
     check_unchanged(path, target, former)?;
-    let placed = beside.take_place(target).and_then(|()| sync_folder(target));
+    let placed = beside.take_place(target).and_then(|()| sync_name(target));
     placed.map_err(|error| TextError::io(path, Doing::Write, error))
 }
 
@@ -297,14 +299,6 @@ fn temporary_beside(target: &Path) -> PathBuf {
     name.push(target.file_name().unwrap_or_default());
     name.push(format!(".{}.cede-tmp", std::process::id()));
     folder_of(target).join(name)
-}
-
-fn sync_folder(target: &Path) -> io::Result<()> {
-    // A folder cannot be opened as a file everywhere; where it can, the rename must last.
-    if cfg!(unix) {
-        File::open(folder_of(target))?.sync_all()?;
-    }
-    Ok(())
 }
 
 /// What was being done to a file when it failed.
