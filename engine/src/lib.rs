@@ -71,7 +71,7 @@ pub use json::{
     Conflict, Cursor, Deed, Editor, Json, JsonAuthored, JsonError, JsonPatch, Mutation, PatchOp, PathStep, Place,
     Step as JsonStep, parse_object,
 };
-pub use log::{Full, ImportError, Refusal, Rule, Sender, TooManyParents, VersionError};
+pub use log::{Full, ImportError, Refusal, Rule, Sender, VersionError, WriteError};
 pub use replay::patch::Patch;
 pub use session::{EditError, Session};
 pub use text::buffer::Buffer;

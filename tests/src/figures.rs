@@ -126,7 +126,7 @@ fn author(trace: &Trace, document: &mut Document, mut each: impl FnMut(EventSpan
         let edits: Vec<_> = transaction.edits.iter().map(patch).collect();
         let own = lines.entry(transaction.author).or_default();
         let goes_on = own.iter().find_map(|&agent| match write(document, agent, &parents, &edits) {
-            Err(cede::AuthorError::OwnPastUnseen { .. }) => None,
+            Err(cede::AuthorError::At(cede::WriteError::OwnPastUnseen { .. })) => None,
             written => Some(written.expect("a transaction of the trace")),
         });
         versions.push(goes_on.unwrap_or_else(|| {

@@ -2,6 +2,7 @@
 
 use cede::{
     AgentId, AuthorError, Chars, Clock, Document, EventId, EventSpan, Frontier, Patch, Session, Summary, VersionError,
+    WriteError,
 };
 use cede_tests::forge::{number, sealed};
 use cede_tests::live::{name_of, parents_of, patch_of, span_of};
@@ -196,7 +197,7 @@ fn history_that_cannot_be_is_not_authored() {
     }
     assert_eq!(
         document.author(ben, &first, &[insert(0, "?")]),
-        Err(AuthorError::OwnPastUnseen { last: second.ids()[0] })
+        Err(AuthorError::At(WriteError::OwnPastUnseen { last: second.ids()[0] }))
     );
     assert_eq!(document.author(ann, &first, &[insert(9, "?")]), Err(AuthorError::OutOfRange { index: 9, len: 3 }));
     assert_eq!(document.text(), "bc!");

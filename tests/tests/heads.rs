@@ -5,7 +5,7 @@
 
 use cede::{
     AgentId, AuthorError, Chars, Deed, Dict, DictError, Document, Frontier, Json, JsonError, Mutation, Patch, Place,
-    Session,
+    Session, WriteError,
 };
 use serde_json::json;
 
@@ -21,7 +21,7 @@ fn a_key_in_a_text_of_many_heads_is_taken_by_everybody() {
     }
     let crowd = document.encode();
     let too_many = document.author(ME, &document.frontier(), std::slice::from_ref(&insert));
-    assert!(matches!(too_many, Err(AuthorError::TooManyParents(_))), "{too_many:?}");
+    assert!(matches!(too_many, Err(AuthorError::At(WriteError::TooManyParents { .. }))), "{too_many:?}");
 
     let mut session = Session::with_document(document, ME);
     for (at, word) in [(4_000, "here"), (0, "there"), (8_000, "!")] {
@@ -49,7 +49,7 @@ fn a_dictionary_of_many_heads_goes_on() {
         dict.author(agent, &Frontier::root(), "key", Some(&json!(0)), 0).expect("a new agent");
     }
     let too_many = dict.author(ME, &dict.frontier(), "key", None, 0);
-    assert!(matches!(too_many, Err(DictError::TooManyParents(_))), "{too_many:?}");
+    assert!(matches!(too_many, Err(DictError::At(WriteError::TooManyParents { .. }))), "{too_many:?}");
     for value in 1..4 {
         dict.set("key", &json!(value), 0).expect("a short key");
         assert_eq!(dict.get("key"), Some(json!(value)), "what is set last counts");
@@ -68,7 +68,7 @@ fn a_json_document_of_many_heads_goes_on() {
     }
     let before = json.to_value();
     let too_many = json.author(ME, &json.frontier(), &[Mutation { path: Vec::new(), deed: assign("mine".into()) }]);
-    assert!(matches!(too_many, Err(JsonError::TooManyParents(_))), "{too_many:?}");
+    assert!(matches!(too_many, Err(JsonError::At(WriteError::TooManyParents { .. }))), "{too_many:?}");
     json.mutate(&Mutation { path: Vec::new(), deed: assign("mine".into()) }).expect("a key of the root");
     let mut expected = before;
     expected["mine"] = json!(1);

@@ -12,7 +12,7 @@ mod plain;
 use crate::graph::{Frontier, Group, Lacking, Summary};
 use crate::id::{AgentId, Clock, EventId, EventSpan, Local, Span};
 use crate::log::{
-    Effort, Full, Holding, ImportError, Log, Origin, Refusal, Sender, Spent, Told, TooManyParents, Values, VersionError,
+    Effort, Holding, ImportError, Log, Origin, Refusal, Sender, Spent, Told, Values, VersionError, WriteError,
 };
 use foldhash::fast::RandomState;
 use operations::{Deed, KeyId, MAX_KEY, MAX_VALUE, Operations};
@@ -182,14 +182,7 @@ impl Dict {
         value: Option<&Value>,
         wall: u64,
     ) -> Result<EventId, DictError> {
-        let heads = self.log().heads_of(parents)?;
-        let graph = self.log().graph();
-        let last = graph.agent_index(agent).map(|index| graph.last_of(index));
-        if let Some(last) = last.filter(|&last| !graph.has_seen(&heads, last)) {
-            return Err(DictError::OwnPastUnseen { last: graph.id(last) });
-        }
-        self.log().check_room(1)?;
-        TooManyParents::check(&heads)?;
+        let heads = self.log().heads_to_write_at(agent, parents, 1)?;
         check_len(key.len(), MAX_KEY)?;
         let text = value.map(Value::to_string);
         check_len(text.as_ref().map_or(0, String::len), MAX_VALUE)?;
@@ -498,33 +491,12 @@ pub enum DictError {
         limit: usize,
     },
     /// The version to write at.
-    Version(VersionError),
-    /// The version has not seen what the agent wrote before.
-    OwnPastUnseen {
-        /// The agent's last event.
-        last: EventId,
-    },
-    /// Too many events.
-    Full(Full),
-    /// A version of too many events.
-    TooManyParents(TooManyParents),
+    At(WriteError),
 }
 
-impl From<VersionError> for DictError {
-    fn from(error: VersionError) -> Self {
-        Self::Version(error)
-    }
-}
-
-impl From<TooManyParents> for DictError {
-    fn from(error: TooManyParents) -> Self {
-        Self::TooManyParents(error)
-    }
-}
-
-impl From<Full> for DictError {
-    fn from(full: Full) -> Self {
-        Self::Full(full)
+impl<E: Into<WriteError>> From<E> for DictError {
+    fn from(error: E) -> Self {
+        Self::At(error.into())
     }
 }
 
@@ -532,12 +504,16 @@ impl fmt::Display for DictError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLong { len, limit } => write!(f, "a key or value of {len} bytes; {limit} are the most"),
-            Self::Version(error) => error.fmt(f),
-            Self::OwnPastUnseen { last } => write!(f, "the version has not seen {last}, the agent's last event"),
-            Self::Full(full) => full.fmt(f),
-            Self::TooManyParents(error) => error.fmt(f),
+            Self::At(error) => error.fmt(f),
         }
     }
 }
 
-impl std::error::Error for DictError {}
+impl std::error::Error for DictError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::At(error) => Some(error),
+            Self::TooLong { .. } => None,
+        }
+    }
+}

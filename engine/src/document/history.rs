@@ -2,8 +2,8 @@
 
 use super::Document;
 use crate::graph::Frontier;
-use crate::id::{AgentId, EventId, EventSpan, Local, Span};
-use crate::log::{Contents, Effort, Full, TooManyParents, VersionError};
+use crate::id::{AgentId, EventSpan, Local, Span};
+use crate::log::{Contents, Effort, Full, WriteError};
 use crate::replay::merge::Replay;
 use crate::replay::patch::{self, Patch};
 use crate::replay::{Misplaced, Stopped};
@@ -26,22 +26,17 @@ impl Document {
         parents: &Frontier,
         edits: &[Patch<Chars>],
     ) -> Result<Frontier, AuthorError> {
-        let heads = self.log.heads_of(parents)?;
         let mut operations = Operations::default();
         for edit in edits {
             record(&mut operations, edit)?;
         }
         let count = operations.len();
+        let heads = self.log.heads_to_write_at(agent, parents, count)?;
         if count == 0 {
             return Ok(parents.clone());
         }
-        self.log.check_room(count)?;
-        TooManyParents::check(&heads)?;
         let graph = self.log.graph();
         let last = graph.agent_index(agent).map(|index| graph.last_of(index));
-        if let Some(last) = last.filter(|&last| !graph.has_seen(&heads, last)) {
-            return Err(AuthorError::OwnPastUnseen { last: graph.id(last) });
-        }
         let goes_on = last.is_some_and(|last| heads.as_slice() == [last]);
         let from = self.log.mark();
         let group = (!goes_on).then_some(heads.as_slice());
@@ -129,7 +124,7 @@ fn record(operations: &mut Operations, edit: &Patch<Chars>) -> Result<(), Author
     let room = (limit - operations.len()) as usize;
     let count = edit.deleted.0.checked_add(edit.inserted.len());
     if edit.start.0 >= limit as usize || count.is_none_or(|count| count >= room) {
-        return Err(AuthorError::Full(Full { limit }));
+        return Err(WriteError::Full(Full { limit }).into());
     }
     let (at, deleted) = (edit.start.0 as u32, edit.deleted.0 as u32);
     if deleted > 0 {
@@ -163,12 +158,7 @@ fn edits_of(operation: Operation<'_>) -> Vec<Patch<Chars>> {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum AuthorError {
     /// The version to write at.
-    Version(VersionError),
-    /// The version has not seen what the agent wrote before.
-    OwnPastUnseen {
-        /// The agent's last event.
-        last: EventId,
-    },
+    At(WriteError),
     /// A position beyond the text there.
     OutOfRange {
         /// The position, in chars.
@@ -176,38 +166,19 @@ pub enum AuthorError {
         /// The length of the text there, in chars.
         len: u32,
     },
-    /// Too many events.
-    Full(Full),
-    /// A version of too many events.
-    TooManyParents(TooManyParents),
 }
 
-impl From<VersionError> for AuthorError {
-    fn from(error: VersionError) -> Self {
-        Self::Version(error)
-    }
-}
-
-impl From<TooManyParents> for AuthorError {
-    fn from(error: TooManyParents) -> Self {
-        Self::TooManyParents(error)
-    }
-}
-
-impl From<Full> for AuthorError {
-    fn from(full: Full) -> Self {
-        Self::Full(full)
+impl From<WriteError> for AuthorError {
+    fn from(error: WriteError) -> Self {
+        Self::At(error)
     }
 }
 
 impl fmt::Display for AuthorError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Version(error) => error.fmt(f),
-            Self::OwnPastUnseen { last } => write!(f, "the version has not seen {last}, the agent's last event"),
+            Self::At(error) => error.fmt(f),
             Self::OutOfRange { index, len } => write!(f, "position {index} in a text of {len} chars"),
-            Self::Full(full) => full.fmt(f),
-            Self::TooManyParents(error) => error.fmt(f),
         }
     }
 }
@@ -215,10 +186,8 @@ impl fmt::Display for AuthorError {
 impl std::error::Error for AuthorError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Version(error) => Some(error),
-            Self::Full(full) => Some(full),
-            Self::TooManyParents(error) => Some(error),
-            Self::OwnPastUnseen { .. } | Self::OutOfRange { .. } => None,
+            Self::At(error) => Some(error),
+            Self::OutOfRange { .. } => None,
         }
     }
 }

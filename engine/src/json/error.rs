@@ -1,7 +1,7 @@
 //! Why a JSON document was not changed.
 
 use crate::id::EventId;
-use crate::log::{Full, TooManyParents, VersionError};
+use crate::log::WriteError;
 use std::fmt;
 
 /// An edit that was not made. The document is as it was.
@@ -50,33 +50,12 @@ pub enum JsonError {
     /// A value that one operation cannot put in place: it takes a scalar, `{}` or `[]`.
     NotOneOperation,
     /// The version to write at.
-    Version(VersionError),
-    /// The version has not seen what the agent wrote before.
-    OwnPastUnseen {
-        /// The agent's last event.
-        last: EventId,
-    },
-    /// Too many events.
-    Full(Full),
-    /// A version of too many events.
-    TooManyParents(TooManyParents),
+    At(WriteError),
 }
 
-impl From<VersionError> for JsonError {
-    fn from(error: VersionError) -> Self {
-        Self::Version(error)
-    }
-}
-
-impl From<TooManyParents> for JsonError {
-    fn from(error: TooManyParents) -> Self {
-        Self::TooManyParents(error)
-    }
-}
-
-impl From<Full> for JsonError {
-    fn from(full: Full) -> Self {
-        Self::Full(full)
+impl<E: Into<WriteError>> From<E> for JsonError {
+    fn from(error: E) -> Self {
+        Self::At(error.into())
     }
 }
 
@@ -95,10 +74,7 @@ impl fmt::Display for JsonError {
             Self::NotOneOperation => {
                 f.write_str("one operation puts a scalar, {} or [] in place, nothing with contents")
             }
-            Self::Version(error) => error.fmt(f),
-            Self::OwnPastUnseen { last } => write!(f, "the version has not seen {last}, the agent's last event"),
-            Self::Full(full) => full.fmt(f),
-            Self::TooManyParents(error) => error.fmt(f),
+            Self::At(error) => error.fmt(f),
         }
     }
 }
@@ -106,9 +82,7 @@ impl fmt::Display for JsonError {
 impl std::error::Error for JsonError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Version(error) => Some(error),
-            Self::Full(full) => Some(full),
-            Self::TooManyParents(error) => Some(error),
+            Self::At(error) => Some(error),
             _ => None,
         }
     }

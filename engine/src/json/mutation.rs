@@ -9,7 +9,6 @@ use super::tree::JsonLog;
 use super::{Json, JsonError};
 use crate::graph::{Frontier, Heads};
 use crate::id::{AgentId, Clock, EventId, EventSpan, Local, Span};
-use crate::log::TooManyParents;
 use serde_json::Value;
 
 /// Where something stands in its container: under a key of a map, or as an element of a list.
@@ -97,14 +96,8 @@ impl Json {
         parents: &Frontier,
         mutations: &[Mutation],
     ) -> Result<Frontier, JsonError> {
-        let heads = self.log().heads_of(parents)?;
-        self.log().check_room(u32::try_from(mutations.len()).unwrap_or(u32::MAX))?;
-        TooManyParents::check(&heads)?;
-        let graph = self.log().graph();
-        let last = graph.agent_index(agent).map(|index| graph.last_of(index));
-        if let Some(last) = last.filter(|&last| !graph.has_seen(&heads, last)) {
-            return Err(JsonError::OwnPastUnseen { last: graph.id(last) });
-        }
+        let count = u32::try_from(mutations.len()).unwrap_or(u32::MAX);
+        let heads = self.log().heads_to_write_at(agent, parents, count)?;
         // Made there first, so that nothing is done here unless all of it can be.
         let mut then = self.at(parents)?;
         let mut made = Vec::with_capacity(mutations.len());

@@ -378,6 +378,26 @@ impl<C: Contents> Log<C> {
         }
     }
 
+    /// The local heads of a version at which an agent is to write so many events.
+    pub(crate) fn heads_to_write_at(
+        &self,
+        agent: AgentId,
+        version: &Frontier,
+        count: u32,
+    ) -> Result<Heads, WriteError> {
+        let heads = self.heads_of(version)?;
+        self.check_room(count)?;
+        if heads.len() > MAX_PARENTS {
+            return Err(WriteError::TooManyParents { count: heads.len() });
+        }
+        let graph = &self.graph;
+        let last = graph.agent_index(agent).map(|index| graph.last_of(index));
+        match last.filter(|&last| !graph.has_seen(&heads, last)) {
+            Some(last) => Err(WriteError::OwnPastUnseen { last: graph.id(last) }),
+            None => Ok(heads),
+        }
+    }
+
     /// What somebody with `theirs` lacks.
     pub(crate) fn lacking_in(&self, theirs: &Summary) -> Lacking {
         self.graph.not_in(theirs)
@@ -449,26 +469,59 @@ impl fmt::Display for Full {
 
 impl std::error::Error for Full {}
 
-/// More events that have not seen each other than one event may name.
+/// Why an agent cannot write at a version.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct TooManyParents {
-    /// How many.
-    pub count: usize,
+pub enum WriteError {
+    /// There is no such version here.
+    Version(VersionError),
+    /// The version has not seen what the agent wrote before.
+    OwnPastUnseen {
+        /// The agent's last event.
+        last: EventId,
+    },
+    /// More events that have not seen each other than one event may name.
+    TooManyParents {
+        /// How many.
+        count: usize,
+    },
+    /// Too many events.
+    Full(Full),
 }
 
-impl TooManyParents {
-    pub(crate) fn check(parents: &[Local]) -> Result<(), Self> {
-        if parents.len() <= MAX_PARENTS { Ok(()) } else { Err(Self { count: parents.len() }) }
+impl From<VersionError> for WriteError {
+    fn from(error: VersionError) -> Self {
+        Self::Version(error)
     }
 }
 
-impl fmt::Display for TooManyParents {
+impl From<Full> for WriteError {
+    fn from(full: Full) -> Self {
+        Self::Full(full)
+    }
+}
+
+impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} events that have not seen each other; one may follow at most {MAX_PARENTS}", self.count)
+        match self {
+            Self::Version(error) => error.fmt(f),
+            Self::OwnPastUnseen { last } => write!(f, "the version has not seen {last}, the agent's last event"),
+            Self::TooManyParents { count } => {
+                write!(f, "{count} events that have not seen each other; one may follow at most {MAX_PARENTS}")
+            }
+            Self::Full(full) => full.fmt(f),
+        }
     }
 }
 
-impl std::error::Error for TooManyParents {}
+impl std::error::Error for WriteError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Version(error) => Some(error),
+            Self::Full(full) => Some(full),
+            Self::OwnPastUnseen { .. } | Self::TooManyParents { .. } => None,
+        }
+    }
+}
 
 /// A version that this replica cannot go to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
