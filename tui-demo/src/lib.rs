@@ -76,7 +76,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn edit_file(edit: Edit) -> ExitCode {
-    match wait_for(shell::run::edit(edit)) {
+    match wait_for(shell::run::edit(edit, complain)) {
         Ok(Ended::Left) => ExitCode::SUCCESS,
         Ok(Ended::Signalled(signal)) => ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX)),
         Err(error) => failed(&error),

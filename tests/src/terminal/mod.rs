@@ -233,6 +233,14 @@ impl Terminal {
         self.wait_for_end();
     }
 
+    /// Tells the program that its terminal is closed.
+    ///
+    /// # Panics
+    /// When the system does not let us.
+    pub fn hang_up(&mut self) {
+        kill_process(self.pid, Signal::HUP).expect("a child of ours");
+    }
+
     /// Asks the program to stop, as a shell does.
     ///
     /// # Panics

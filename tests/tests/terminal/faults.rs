@@ -1,7 +1,7 @@
 //! What happens when programs are ended in the middle of their work.
 
 use cede_tests::terminal::desk::{quit, save, type_together, wait_until_equal};
-use cede_tests::terminal::{Ended, Key, shows};
+use cede_tests::terminal::{Ended, Key, Terminal, shows};
 
 use crate::desk;
 use crate::peer::Peer;
@@ -148,6 +148,39 @@ fn a_killed_editor_has_what_was_written_and_can_undo_it() {
     });
     editor.press(Key::Ctrl('y'));
     editor.wait_for_text("never saved!");
+}
+
+/// Two at once, as when all of a terminal's windows are closed.
+#[test]
+fn texts_that_are_kept_nowhere_outlast_their_terminals() {
+    let desk = desk();
+    let thoughts = ["a thought", "another one"];
+    let mut editors = thoughts.map(|thought| {
+        let mut editor = desk.edit("Ada", &[]);
+        editor.type_text(thought);
+        editor.wait_for_text(thought);
+        editor
+    });
+    // One that holds nothing leaves nothing.
+    let mut empty = desk.edit("Ben", &[]);
+    editors.iter_mut().for_each(Terminal::hang_up);
+    empty.hang_up();
+    for editor in editors.iter_mut().chain([&mut empty]) {
+        assert_eq!(editor.wait_for_end(), Ended::Code(129));
+    }
+    let mut kept = ["cede.save", "cede.save.2"].map(|file| desk.read(file));
+    kept.sort_unstable();
+    assert_eq!(kept, thoughts);
+    assert!(!desk.path("cede.save.3").exists());
+
+    let mut editor = desk.edit("Ada", &["cede.save"]);
+    editor.wait_for_text("cede.save");
+    editor.press(Key::Ctrl('z'));
+    editor.wait_for("the typing undone", |screen| {
+        shows(screen, "[+]") && thoughts.iter().all(|text| !shows(screen, text))
+    });
+    editor.press(Key::Ctrl('y'));
+    editor.wait_for("the typing back", |screen| thoughts.iter().any(|text| shows(screen, text)));
 }
 
 #[test]

@@ -100,6 +100,12 @@ impl App {
         }
     }
 
+    /// Whether what has been typed is neither in a file here nor with a server.
+    #[must_use]
+    pub fn is_kept_nowhere(&self) -> bool {
+        [Concern::Nameless, Concern::Unacknowledged].into_iter().any(|concern| self.is_concerned(concern))
+    }
+
     fn is_concerned(&self, concern: Concern) -> bool {
         let home = &self.keeping.home;
         let named = matches!(home, Home::Named { .. });

@@ -25,6 +25,7 @@ mod input;
 mod job_control;
 pub mod open;
 mod question;
+mod rescue;
 pub mod run;
 pub mod serve;
 pub mod terminal;

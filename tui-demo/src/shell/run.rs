@@ -3,6 +3,7 @@
 //! Knows the order in which things must reach the disk. Decides nothing about the text. A screen
 //! is drawn after everything that has already arrived is taken in, so a burst costs one screen.
 
+use std::fmt;
 use std::future::pending;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use super::host::{Asked, Host};
 use super::input::Input;
 use super::job_control::{Job, JobControl};
 use super::open::{self, Connected, Ready};
+use super::rescue;
 use super::terminal::Screen;
 use crate::app::{App, Effect, Event, Home, Opening};
 use crate::cli::Edit;
@@ -52,18 +54,26 @@ pub enum Ended {
     Signalled(i32),
 }
 
-/// Edits until the person leaves.
+/// Edits until the person leaves. `tell` prints a line once the terminal is given back.
 ///
 /// # Errors
 /// [`ShellError`]; what had been typed is in the history.
-pub async fn edit(edit: Edit) -> Result<Ended, ShellError> {
+pub async fn edit(edit: Edit, tell: fn(&dyn fmt::Display)) -> Result<Ended, ShellError> {
     let (reporter, reports) = mpsc::unbounded_channel();
     let Some(ready) = open::open(edit, &reporter).await? else {
         return Ok(Ended::Left);
     };
     let mut shell = Shell::start(ready, reporter, reports)?;
     let ended = shell.run().await;
+    // Whoever leaves has been asked.
+    let is_cut_short = !matches!(ended, Ok(Ended::Left));
+    let rescued = (is_cut_short && shell.app.is_kept_nowhere()).then(|| rescue::keep(&shell.app));
     let kept = shell.close().await;
+    match rescued {
+        Some(Ok(path)) => tell(&format_args!("the text was kept nowhere; it is in {} now", path.display())),
+        Some(Err(reason)) => return Err(ShellError::Unkept(reason)),
+        None => {}
+    }
     ended.and_then(|ended| kept.map(|()| ended))
 }
 
@@ -481,16 +491,15 @@ impl Shell {
         }
     }
 
-    /// Sees to it that what was handed over to the history is on disk, and where it is not, tries once more to write it
+    /// Sees to it that what was handed over to the history is on disk, and where it is not, tries again to write it
     /// whole; that may be where one learns that the file has been moved. Says whether it is.
     fn syncs_history(&mut self) -> bool {
-        (0..2).any(|_| {
-            let kept = self.history.as_ref().is_none_or(History::sync);
-            if !kept {
+        let syncs = |shell: &Self| shell.history.as_ref().is_none_or(History::sync);
+        syncs(self)
+            || (0..2).any(|_| {
                 self.rewrite_history();
-            }
-            kept
-        }) || self.history.as_ref().is_none_or(History::sync)
+                syncs(self)
+            })
     }
 
     /// Keeps what has been typed, or says why it cannot be.
