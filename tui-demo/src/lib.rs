@@ -34,10 +34,12 @@ pub mod shell;
 pub mod tools;
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 use cli::{Command, Edit, Serve};
 use merging::Merging;
+use replay::ReplayError;
 use shell::ShellError;
 use shell::run::Ended;
 
@@ -62,7 +64,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::ToolHelp => print(&tool_help()),
         Command::Version => print(concat!("cede ", env!("CARGO_PKG_VERSION"))),
         Command::Tool(tool) => ended(tools::run_on_stdout(&tool)),
-        Command::Replay(file) => ended(replay::play(&file)),
+        Command::Replay(file) => play(&file),
         Command::Merge(Merging::Help) => print(merging::HELP),
         Command::Merge(Merging::Work { setup, pace }) => {
             let (lines, out, notices) = (std::io::stdin().lock(), &mut std::io::stdout(), &mut std::io::stderr());
@@ -76,10 +78,21 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn edit_file(edit: Edit) -> ExitCode {
-    match wait_for(shell::run::edit(edit, complain)) {
-        Ok(Ended::Left) => ExitCode::SUCCESS,
-        Ok(Ended::Signalled(signal)) => ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX)),
-        Err(error) => failed(&error),
+    wait_for(shell::run::edit(edit, complain)).map_or_else(|error| failed(&error), code_of)
+}
+
+fn play(file: &Path) -> ExitCode {
+    match wait_for(replay::play(file)) {
+        Ok(how) => code_of(how),
+        Err(error) => ended::<ReplayError>(Err(error)),
+    }
+}
+
+/// As shells name the end by a signal.
+fn code_of(how: Ended) -> ExitCode {
+    match how {
+        Ended::Left => ExitCode::SUCCESS,
+        Ended::Signalled(signal) => ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX)),
     }
 }
 
@@ -105,7 +118,7 @@ fn change_tokens(change: &cli::TokenChange) -> ExitCode {
 }
 
 /// The caller's thread is the editor's; the network has its own.
-fn wait_for<T>(work: impl Future<Output = Result<T, ShellError>>) -> Result<T, ShellError> {
+fn wait_for<T, E: From<ShellError>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -99,3 +99,22 @@ fn a_session_is_played_paused_and_sought_in() {
     player.type_text("q");
     assert_eq!(player.wait_for_end(), Ended::Code(0));
 }
+
+#[test]
+fn a_player_that_is_stopped_or_ended_gives_the_terminal_back() {
+    let desk = desk();
+    desk.write("trace.json", TRACE);
+    desk.prints(&["import", "trace.json", "session.cede"]);
+    let mut player = Terminal::spawn("player", &desk.cede(&["replay", "session.cede"]), SIZE);
+    player.wait_for_text("session.cede");
+    player.ask_to_stop();
+    player.wait_for("the screen of before", |screen| !screen.alternate_screen() && !screen.hide_cursor());
+    player.wait_until_stopped();
+    player.go_on();
+    player.wait_for("the player again", |screen| screen.alternate_screen() && shows(screen, "session.cede"));
+    player.press(Key::End);
+    player.wait_for_text("Yes, let us go on.");
+    player.hang_up();
+    assert_eq!(player.wait_for_end(), Ended::Code(129));
+    assert!(!player.screen().alternate_screen() && !player.screen().hide_cursor());
+}

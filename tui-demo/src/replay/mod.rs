@@ -7,14 +7,15 @@
 //! This room knows the clock on the wall and waits for keys. Nothing here changes the history.
 
 use std::fmt;
-use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crossterm::event::{self, Event};
+use tokio::time::sleep_until;
 
 use crate::palette::Palette;
-use crate::shell::terminal::Screen;
+use crate::shell::ShellError;
+use crate::shell::run::Ended;
+use crate::shell::stage::{Cue, Stage};
 use crate::tools::{self, ToolError};
 
 mod player;
@@ -27,14 +28,11 @@ use timeline::Timeline;
 /// How long a picture stands while the session plays: 30 pictures a second, which eyes take for motion.
 const FRAME: Duration = Duration::from_millis(33);
 
-/// How long to wait for a key while nothing moves. Nothing happens when it has passed.
-const PAUSE: Duration = Duration::from_secs(3600);
-
-/// Plays the history of a file until the person has seen enough.
+/// Plays the history of a file until the person has seen enough, or somebody wants the program to end.
 ///
 /// # Errors
 /// When the file is no history, or the terminal fails; the terminal is given back in any case.
-pub fn play(file: &Path) -> Result<(), ReplayError> {
+pub async fn play(file: &Path) -> Result<Ended, ReplayError> {
     let mut notices = Vec::new();
     let document = tools::read(file, &mut notices).map_err(ReplayError::History)?;
     let timeline = Timeline::of(&document);
@@ -42,27 +40,28 @@ pub fn play(file: &Path) -> Result<(), ReplayError> {
     let title = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let notice = String::from_utf8_lossy(&notices).trim_end().to_owned();
     let palette = Palette::detect(|name| std::env::var(name).ok());
-    show(Show::new(timeline, palette, title, notice)).map_err(ReplayError::Terminal)
+    Ok(show(Show::new(timeline, palette, title, notice)).await?)
 }
 
 /// Draws, waits, lets time pass, until the person wishes to leave.
-fn show(mut show: Show) -> io::Result<()> {
-    let mut screen = Screen::enter()?;
+async fn show(mut show: Show) -> Result<Ended, ShellError> {
+    let mut stage = Stage::enter()?;
     let mut before = Instant::now();
     loop {
-        screen.draw(|frame| show.draw(frame))?;
-        let rest = if show.is_playing() { FRAME.saturating_sub(before.elapsed()) } else { PAUSE };
+        stage.screen.draw(|frame| show.draw(frame)).map_err(ShellError::Terminal)?;
         let was_playing = show.is_playing();
-        if event::poll(rest)? {
-            let event = event::read()?;
-            if let Event::Resize(columns, rows) = event {
-                screen.resized(columns, rows)?;
-            }
-            match show.handle(&event) {
+        let cue = tokio::select! {
+            cue = stage.next() => Some(cue),
+            () = sleep_until((before + FRAME).into()), if was_playing => None,
+        };
+        match cue {
+            Some(Cue::End(signal)) => return Ok(Ended::Signalled(signal)),
+            Some(Cue::Input(event)) => match show.handle(&event) {
                 Wish::Stay => {}
-                Wish::Redraw => screen.clear()?,
-                Wish::Leave => return Ok(()),
-            }
+                Wish::Redraw => stage.screen.clear().map_err(ShellError::Terminal)?,
+                Wish::Leave => return Ok(Ended::Left),
+            },
+            None => {}
         }
         let now = Instant::now();
         // Time that went by while it stood still is not made up for.
@@ -78,15 +77,21 @@ fn show(mut show: Show) -> io::Result<()> {
 pub enum ReplayError {
     /// The file is no history.
     History(ToolError),
-    /// The terminal fails, or there is none.
-    Terminal(io::Error),
+    /// The terminal fails, or there is none; or the program cannot be run at all.
+    Shell(ShellError),
+}
+
+impl From<ShellError> for ReplayError {
+    fn from(error: ShellError) -> Self {
+        Self::Shell(error)
+    }
 }
 
 impl fmt::Display for ReplayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::History(error) => error.fmt(f),
-            Self::Terminal(error) => write!(f, "the terminal fails: {error}"),
+            Self::Shell(error) => error.fmt(f),
         }
     }
 }
@@ -95,7 +100,7 @@ impl std::error::Error for ReplayError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::History(error) => Some(error),
-            Self::Terminal(error) => Some(error),
+            Self::Shell(error) => Some(error),
         }
     }
 }

@@ -17,7 +17,7 @@ use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 use super::ShellError;
 use super::open::{fresh_agent, own_name, target};
-use super::run::Signals;
+use super::signals::Signals;
 use crate::cli::{DictDeed, RemoteDict};
 use crate::glyph;
 use crate::plural::counted;

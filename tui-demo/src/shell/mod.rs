@@ -2,7 +2,7 @@
 //!
 //! [`crate::app`] decides, this room does. In the order of one editing session: [`open`] finds
 //! out what there is and asks what to do about it, [`run`] brings events and carries out
-//! effects, [`host`] is the server inside, [`terminal`] is taken over and given back (by `job_control` also in between), [`serve`]
+//! effects, [`host`] is the server inside, [`stage`] is the terminal, taken over and given back (by `job_control` also in between), [`serve`]
 //! is a server without an editor, [`tokens`] says who may do what there, [`dictionary`] asks one that keeps a dictionary.
 
 use std::fmt;
@@ -28,6 +28,8 @@ mod question;
 mod rescue;
 pub mod run;
 pub mod serve;
+mod signals;
+pub mod stage;
 pub mod terminal;
 pub mod tokens;
 

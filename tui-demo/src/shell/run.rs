@@ -5,7 +5,6 @@
 
 use std::fmt;
 use std::future::pending;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -17,11 +16,9 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::ShellError;
 use super::host::{Asked, Host};
-use super::input::Input;
-use super::job_control::{Job, JobControl};
 use super::open::{self, Connected, Ready};
 use super::rescue;
-use super::terminal::Screen;
+use super::stage::{Cue, Stage};
 use crate::app::{App, Effect, Event, Home, Opening};
 use crate::cli::Edit;
 use crate::files::history::{History, Loaded, Report};
@@ -79,10 +76,7 @@ pub async fn edit(edit: Edit, tell: fn(&dyn fmt::Display)) -> Result<Ended, Shel
 
 struct Shell {
     app: App,
-    screen: Screen,
-    input: Input,
-    signals: Signals,
-    jobs: JobControl,
+    stage: Stage,
     history: Option<History>,
     watch: Option<Watch>,
     client: Option<Client>,
@@ -98,14 +92,12 @@ struct Shell {
 
 /// What came first.
 enum Arrival {
-    Input(Option<io::Result<TerminalEvent>>),
+    Cue(Cue),
     Incoming(Option<Incoming>),
     Asked(Option<Asked>),
     Report(Report),
     Look,
     Tick,
-    Job(Job),
-    Signal(i32),
 }
 
 impl Shell {
@@ -115,10 +107,7 @@ impl Shell {
         reports: mpsc::UnboundedReceiver<Report>,
     ) -> Result<Self, ShellError> {
         let agent = open::fresh_agent()?;
-        let signals = Signals::listen().map_err(ShellError::Signals)?;
-        let jobs = JobControl::listen().map_err(ShellError::Signals)?;
-        let input = Input::listen().map_err(ShellError::Runtime)?;
-        let screen = Screen::enter().map_err(ShellError::Terminal)?;
+        let stage = Stage::enter()?;
         let size = crossterm::terminal::size().map_err(ShellError::Terminal)?;
         let now = Instant::now();
         let watch = match &ready.home {
@@ -148,10 +137,7 @@ impl Shell {
         };
         let mut shell = Self {
             app: App::new(opening, now),
-            screen,
-            input,
-            signals,
-            jobs,
+            stage,
             history: ready.history,
             watch,
             client,
@@ -182,23 +168,19 @@ impl Shell {
         while !self.leaving {
             if std::mem::take(&mut self.stale) {
                 let app = &self.app;
-                self.screen.draw(|frame| app.draw(frame)).map_err(ShellError::Terminal)?;
+                self.stage.screen.draw(|frame| app.draw(frame)).map_err(ShellError::Terminal)?;
             }
             let wake = self.app.wakes_at();
             let arrival = tokio::select! {
-                input = self.input.next() => Arrival::Input(input),
+                cue = self.stage.next() => Arrival::Cue(cue),
                 incoming = next_incoming(&mut self.client) => Arrival::Incoming(incoming),
                 asked = next_asked(&mut self.host) => Arrival::Asked(asked),
                 Some(report) = self.reports.recv() => Arrival::Report(report),
                 _ = looks.tick(), if self.watch.is_some() => Arrival::Look,
                 () = until(wake) => Arrival::Tick,
-                job = self.jobs.next() => Arrival::Job(job),
-                signal = self.signals.next() => Arrival::Signal(signal),
             };
             match arrival {
-                // A terminal that is gone, without a signal.
-                Arrival::Input(None | Some(Err(_))) => return Ok(Ended::Signalled(SIGHUP)),
-                Arrival::Signal(signal) => return Ok(Ended::Signalled(signal)),
+                Arrival::Cue(Cue::End(signal)) => return Ok(Ended::Signalled(signal)),
                 arrival => self.take_in(arrival).await,
             }
             self.take_in_burst().await;
@@ -208,7 +190,7 @@ impl Shell {
 
     async fn take_in(&mut self, arrival: Arrival) {
         match arrival {
-            Arrival::Input(Some(Ok(input))) => self.hear_input(input).await,
+            Arrival::Cue(Cue::Input(input)) => self.hear_input(input).await,
             Arrival::Incoming(Some(incoming)) => self.tell(Event::Incoming(incoming)).await,
             Arrival::Incoming(None) => self.client = None,
             Arrival::Asked(Some(asked)) => self.answer(asked),
@@ -220,26 +202,8 @@ impl Shell {
                 }
             }
             Arrival::Tick => self.tell(Event::Tick).await,
-            Arrival::Job(job) => self.obey(job).await,
-            Arrival::Input(_) | Arrival::Signal(_) => {}
-        }
-    }
-
-    /// The shell that has started this program wants the terminal, or has given it back.
-    async fn obey(&mut self, job: Job) {
-        match job {
-            Job::Stop => {
-                self.screen.lend();
-                JobControl::stop();
-            }
-            Job::GoOn => {
-                // A terminal that fails here fails at the next screen as well, which says so.
-                let _ = self.screen.take_back();
-                // Nobody has told how large it was made meanwhile.
-                if let Ok((columns, rows)) = crossterm::terminal::size() {
-                    self.hear_input(TerminalEvent::Resize(columns, rows)).await;
-                }
-            }
+            // The loop is over then.
+            Arrival::Cue(Cue::End(_)) => {}
         }
     }
 
@@ -249,10 +213,9 @@ impl Shell {
             if self.leaving {
                 return;
             }
-            match self.input.try_next() {
-                Some(Ok(input)) => self.hear_input(input).await,
-                // The next wait finds the channel closed.
-                Some(Err(_)) | None => break,
+            match self.stage.try_next() {
+                Some(Cue::Input(input)) => self.hear_input(input).await,
+                Some(Cue::End(_)) | None => break,
             }
         }
         for _ in 0..BURST {
@@ -268,11 +231,7 @@ impl Shell {
             TerminalEvent::Key(key) => Event::Key(key),
             TerminalEvent::Mouse(mouse) => Event::Mouse(mouse),
             TerminalEvent::Paste(text) => Event::Paste(text),
-            TerminalEvent::Resize(columns, rows) => {
-                // A terminal that fails here fails at the next screen as well, which says so.
-                let _ = self.screen.resized(columns, rows);
-                Event::Resize(columns, rows)
-            }
+            TerminalEvent::Resize(columns, rows) => Event::Resize(columns, rows),
             TerminalEvent::FocusGained | TerminalEvent::FocusLost => return,
         };
         self.tell(event).await;
@@ -306,7 +265,7 @@ impl Shell {
                 Effect::Copy(text) => self.copy(&text),
                 Effect::Redraw => {
                     // A terminal that fails here fails at the next screen as well, which says so.
-                    let _ = self.screen.clear();
+                    let _ = self.stage.screen.clear();
                 }
                 Effect::Quit => self.leaving = true,
                 Effect::Save => self.save(),
@@ -362,7 +321,7 @@ impl Shell {
     }
 
     fn copy(&mut self, text: &str) {
-        if text.len() <= CLIPBOARD_MAX && self.screen.set_clipboard(text).is_err() {
+        if text.len() <= CLIPBOARD_MAX && self.stage.screen.set_clipboard(text).is_err() {
             self.app.warn("the terminal's clipboard cannot be reached");
         }
     }
@@ -521,7 +480,7 @@ impl Shell {
         // Waits for the disk.
         drop(self.history.take());
         drop(self.posted.take());
-        drop(self.screen);
+        drop(self.stage);
         let goodbye = async {
             if let Some(client) = self.client.take() {
                 client.close().await;
@@ -554,55 +513,5 @@ async fn until(wake: Option<Instant>) {
     match wake {
         Some(wake) => sleep_until(wake.into()).await,
         None => pending().await,
-    }
-}
-
-const SIGHUP: i32 = 1;
-
-/// The signals that ask a program to end.
-#[cfg(unix)]
-pub(super) struct Signals {
-    hangup: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    pub(super) fn listen() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            hangup: signal(SignalKind::hangup())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    /// The number of the next signal.
-    pub(super) async fn next(&mut self) -> i32 {
-        tokio::select! {
-            _ = self.hangup.recv() => SIGHUP,
-            _ = self.interrupt.recv() => 2,
-            _ = self.terminate.recv() => 15,
-        }
-    }
-}
-
-/// The signals that ask a program to end.
-#[cfg(not(unix))]
-pub(super) struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    pub(super) fn listen() -> io::Result<Self> {
-        Ok(Self)
-    }
-
-    /// The number of the next signal.
-    pub(super) async fn next(&mut self) -> i32 {
-        match tokio::signal::ctrl_c().await {
-            Ok(()) => 2,
-            Err(_) => pending().await,
-        }
     }
 }

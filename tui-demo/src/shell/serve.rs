@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::ShellError;
-use super::run::Signals;
+use super::signals::Signals;
 use crate::cli::Serve;
 use cede_net::server::{self, Access, Config};
 use cede_net::store::RedbStore;
