@@ -383,6 +383,31 @@ fn dropped(agent: u128, clock: u64, events: u64) -> Vec<u8> {
     sealed(bytes)
 }
 
+/// Catches what waits taken in as one's own because one's own let it in.
+#[test]
+fn what_a_stranger_left_waiting_fills_no_dictionary_when_ones_own_comes() {
+    let mut bob = Dict::new(AgentId::new(7));
+    bob.set("a", &json!(1), 0).expect("there is room");
+    let mut ann = Dict::new(AgentId::new(1));
+    ann.import_from(Sender(1), &dropped(7, 1, (1 << 30) - 10)).expect("it waits");
+    ann.absorb(&bob.encode()).expect("one's own file");
+    assert_eq!((ann.dropped(), ann.waiting()), (0, 0));
+    for n in 0..20 {
+        ann.set("b", &json!(n), 0).expect("there is room");
+    }
+}
+
+/// Catches one's own dropped events counted among those that others may bring.
+#[test]
+fn ones_own_dropped_events_take_nothing_from_what_others_may_bring() {
+    let mut own = Dict::decode(AgentId::new(2), &dropped(7, 0, 5_000_000)).expect("one's own");
+    let mut bob = Dict::new(AgentId::new(9));
+    bob.set("a", &json!(1), 0).expect("there is room");
+    bob.set("a", &json!(2), 0).expect("there is room");
+    own.import_from(Sender(1), &bob.drop_overwritten().encode()).expect("one dropped event");
+    assert_eq!(own.get("a"), Some(json!(2)));
+}
+
 /// Events of which only the names are kept are a few bytes, however many they are; and a log that is full stays full.
 #[test]
 fn a_few_bytes_do_not_fill_a_dictionary() {

@@ -78,3 +78,20 @@ fn a_json_document_of_many_heads_goes_on() {
     let sent = json.take_outgoing().expect("own events");
     assert!(!sent.is_empty());
 }
+
+/// Catches chunks that are counted without the parents that they name: a server takes no message of more than 256 KiB.
+#[test]
+fn what_brings_heads_together_is_sent_in_pieces_of_the_size_asked_for() {
+    let mut document = Document::new();
+    let insert = Patch { start: Chars(0), deleted: Chars(0), inserted: "x".to_owned() };
+    for agent in 0..4 * WRITERS {
+        document.author(AgentId::new(agent << 80), &Frontier::root(), std::slice::from_ref(&insert)).expect("new");
+    }
+    let held = document.summary();
+    let mut session = Session::with_document(document, ME);
+    session.insert(Chars(5), "y").expect("a position in the text");
+    let chunks = session.document().chunks_since(&held, 64 << 10);
+    let largest = chunks.iter().map(Vec::len).max();
+    // A group that names 4,096 parents of agents who are not in the message is larger, and cannot be cut.
+    assert!(largest.is_some_and(|largest| largest <= 96 << 10), "{largest:?} bytes");
+}

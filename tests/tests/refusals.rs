@@ -365,7 +365,10 @@ fn nobody_deletes_more_than_there_can_be() {
     for (name, mut session) in replicas() {
         let mut document = session.document().clone();
         let before = seen(&document);
-        let limit = (4 << 20) + document.event_count() as u32;
+        // Two for each char that was inserted, less those that there are.
+        let edits = document.operations().flat_map(|authored| authored.edits);
+        let limit =
+            edits.fold(4 << 20, |limit, edit| limit + 2 * edit.inserted.chars().count() - edit.deleted.0) as u32;
         let too_many = ImportError::TooMany { events: 1_073_000_000, limit };
         let sender = Sender(1);
         assert_eq!(document.import_from::<Chars>(sender, &bad).expect_err("too many"), too_many, "{name}");
@@ -681,4 +684,29 @@ fn mutated(random: &mut Random, source: &[u8], others: &[Vec<u8>]) -> Vec<u8> {
         }
     }
     sealed(body)
+}
+
+/// Many who have each seen a text of a million chars delete all of it: each message is small, and a log that is full stays full.
+#[test]
+fn deletions_in_many_messages_fill_no_document() {
+    const LEN: u64 = 1 << 20;
+    let base = "a".repeat(LEN as usize).leak();
+    let mut document = Document::new();
+    document.import::<Chars>(&update(&[piece(1, 0, Some(&[]), &[Op::Insert(0, base)])])).expect("a text");
+    let by = |agent| piece(agent, LEN, Some(&[(1, LEN - 1)]), &[Op::Delete(0, LEN)]);
+    let mut taken = 0;
+    for first in (2..200).step_by(3) {
+        let message = update(&[by(first), by(first + 1), by(first + 2)]);
+        match document.import_from::<Chars>(Sender(1), &message) {
+            Ok(_) => taken += 3,
+            Err(error) => assert!(matches!(error, ImportError::TooMany { .. }), "{error}"),
+        }
+    }
+    // Two for each char, and four million.
+    assert!((3..=6).contains(&taken), "{taken} million deletions of {LEN} chars");
+    assert_eq!(document.event_count(), LEN * (1 + taken));
+    // What inserts is taken as ever.
+    document
+        .import_from::<Chars>(Sender(1), &update(&[piece(500, 0, Some(&[]), &[Op::Insert(0, "b")])]))
+        .expect("a char");
 }

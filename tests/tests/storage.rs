@@ -320,8 +320,8 @@ fn a_file_that_was_moved_away_is_not_written_to_and_what_took_its_place_is_left_
         if is_replaced {
             fs::write(&path, b"somebody else's").expect("a file");
         }
-        opened.file.append(Kind::Events, b"two").expect("nobody knows yet");
         assert!(matches!(opened.file.sync(), Err(StorageError::Displaced { .. })));
+        assert!(matches!(opened.file.append(Kind::Events, b"two"), Err(StorageError::Broken { .. })));
         assert!(matches!(opened.file.append(Kind::Events, b"three"), Err(StorageError::Broken { .. })));
         let rewritten = opened.file.rewrite(&[record(Kind::Events, b"all")]);
         assert!(matches!(rewritten, Err(StorageError::Displaced { .. })), "{rewritten:?}");
@@ -329,7 +329,52 @@ fn a_file_that_was_moved_away_is_not_written_to_and_what_took_its_place_is_left_
         let beside = fs::read_dir(path.parent().expect("a folder")).expect("a folder").count();
         assert_eq!(beside, 1 + usize::from(is_replaced), "what was to take the place is left behind");
         drop(opened);
-        assert_eq!(LogFile::read(&elsewhere).expect("a log").0.len(), 2, "and what was written is there");
+        assert_eq!(LogFile::read(&elsewhere).expect("a log").0.len(), 1, "and what was written is there");
+    }
+}
+
+/// `cp` writes over a file, and asks for no lock: what was appended to what it had been made the new one unreadable.
+#[test]
+fn a_file_that_was_written_over_is_left_alone() {
+    let (path, other) = (path("written-over"), path("written-over-by"));
+    [&path, &other].into_iter().for_each(|path| drop(fs::remove_file(path)));
+    let mut opened = LogFile::open(&path).expect("a new file");
+    opened.file.append(Kind::Events, b"one").expect("room on the disk");
+    opened.file.sync().expect("it is where it was");
+    drop(LogFile::open(&other).expect("a new file"));
+    fs::copy(&other, &path).expect("room on the disk");
+    assert!(matches!(opened.file.append(Kind::Events, b"two"), Err(StorageError::Displaced { .. })));
+    assert!(matches!(opened.file.rewrite(&[]), Err(StorageError::Displaced { .. })));
+    assert_eq!(fs::read(&path).expect("a file"), fs::read(&other).expect("a file"));
+}
+
+/// What a process that was stopped has left beside may be open for somebody who must not read what comes now.
+#[cfg(unix)]
+#[test]
+fn what_was_left_beside_a_private_file_shows_nothing_of_it() {
+    use std::io::Read;
+    use std::os::unix::fs::PermissionsExt;
+    let private = fs::Permissions::from_mode(0o600);
+    let (log, plain) = (path("left-beside"), path("left-beside.json"));
+    let _ = fs::remove_file(&log);
+    let mut file = LogFile::open(&log).expect("a new file").file;
+    fs::write(&plain, b"former").expect("a file");
+    let hidden = format!(".{}.part", plain.file_name().expect("a name").to_string_lossy());
+    let beside = [log.with_extension("cede.rewrite"), plain.with_file_name(hidden)];
+    let open = beside.map(|path| {
+        fs::write(&path, b"half").expect("a file");
+        fs::File::open(&path).expect("a file")
+    });
+    [&log, &plain].into_iter().for_each(|path| fs::set_permissions(path, private.clone()).expect("one's own"));
+    file.rewrite(&[record(Kind::Events, b"secret")]).expect("room on the disk");
+    cede::storage::replace_file(&plain, b"secret").expect("room on the disk");
+    for mut open in open {
+        let mut seen = Vec::new();
+        open.read_to_end(&mut seen).expect("a file");
+        assert_eq!(seen, b"half");
+    }
+    for path in [&log, &plain] {
+        assert_eq!(fs::metadata(path).expect("a file").permissions().mode() & 0o777, 0o600);
     }
 }
 

@@ -50,13 +50,17 @@ impl Values for Entries {
         Ok(())
     }
 
+    fn amount(log: &Log<Operations>, events: Span) -> u32 {
+        let dropped = log.contents().deeds(events.numbers()).filter(|(_, deed)| *deed == Deed::Dropped);
+        dropped.map(|(part, _)| part.end - part.start).sum()
+    }
+
     /// What was dropped is granted once and not to each message: as much as [`DROPPED`], and one for each event of which more
     /// is held than its name.
-    fn check_amount(log: &Log<Operations>, events: Span) -> Result<(), ImportError> {
-        let dropped = log.contents().dropped();
-        let limit = DROPPED.saturating_add(log.len().0 - dropped);
-        let brings_any = || log.contents().deeds(events.numbers()).any(|(_, deed)| deed == Deed::Dropped);
-        match dropped <= limit || !brings_any() {
+    fn check_amount(log: &Log<Operations>, events: Span, own: u32) -> Result<(), ImportError> {
+        let all = log.contents().dropped();
+        let (dropped, limit) = (all.saturating_sub(own), DROPPED.saturating_add(log.len().0 - all));
+        match dropped <= limit || Self::amount(log, events) == 0 {
             true => Ok(()),
             false => Err(ImportError::TooMany { events: dropped, limit }),
         }

@@ -13,9 +13,8 @@ use super::Document;
 use crate::log::{Contents, Effort, ImportError, Origin};
 use crate::text::operations::Operations;
 
-/// Events, whatever a message brings and the document holds. Besides: those that insert, and as many that delete as there
-/// can be anything to delete.
-const EVENTS: u32 = 1 << 22;
+/// Events that delete, whatever a document holds. Besides: two for each that inserts, for several may delete the same.
+const EVENTS: u64 = 1 << 22;
 
 /// Runs of operations that a document may come to hold, whatever their bytes.
 const RUNS: usize = 1 << 14;
@@ -55,16 +54,33 @@ impl Document {
             return Ok(Allowance { steps: u64::MAX, effort: Effort::endless() });
         }
         let held = self.log.contents();
-        let limit = EVENTS.saturating_add(held.len()).saturating_add(2 * brought.insert_count() as u32);
-        if brought.len() > limit {
-            return Err(ImportError::TooMany { events: brought.len(), limit });
-        }
+        self.check_deletions(brought)?;
         let (runs, limit) = (brought.run_count(), run_limit(held.run_count(), bytes));
         if runs > limit {
             return Err(ImportError::TooDense { runs, limit });
         }
         let steps = STEPS + STEPS_A_RUN * (held.run_count() + brought.run_count()) as u64;
         Ok(Allowance { steps, effort: Effort::of(steps) })
+    }
+
+    /// Whether there may be something to delete for what these delete. It is all of the document that is counted and not
+    /// the message, or else many would fill it.
+    pub(super) fn check_deletions(&self, brought: &Operations) -> Result<(), ImportError> {
+        let held = self.log.contents();
+        // Counting takes a look at each run, and rarely is there any need to.
+        if u64::from(held.len()) + u64::from(brought.len()) <= EVENTS {
+            return Ok(());
+        }
+        let [(inserts, deletes), (more_inserts, more_deletes)] = [held, brought].map(|operations| {
+            let inserts = operations.insert_count();
+            (inserts, u64::from(operations.len()) - inserts)
+        });
+        let most = EVENTS + 2 * (inserts + more_inserts);
+        if more_deletes == 0 || deletes + more_deletes <= most {
+            return Ok(());
+        }
+        let limit = more_inserts + most.saturating_sub(deletes);
+        Err(ImportError::TooMany { events: brought.len(), limit: u32::try_from(limit).unwrap_or(u32::MAX) })
     }
 }
 

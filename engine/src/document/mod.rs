@@ -438,7 +438,10 @@ impl Document {
     fn let_in(&mut self, waited: &Waiting<Operations>, changes: &mut Changes, allowance: &mut Allowance) -> bool {
         let (start, known, len) = (self.log.mark(), changes.all.len(), changes.len);
         let mut waiting = Pending::default();
-        let taken = self.log.take_piece(&waited.piece, &waited.contents, &mut waiting).map_err(ImportError::from);
+        // Nobody keeps what waits, so somebody sent it.
+        let taken = self.check_deletions(&waited.contents).and_then(|()| {
+            self.log.take_piece(&waited.piece, &waited.contents, &mut waiting).map_err(ImportError::from)
+        });
         let taken = taken.and_then(|()| self.replay_from(start, changes, allowance)).is_ok();
         if taken {
             self.waiting.extend(waiting, waited.sender);

@@ -155,6 +155,21 @@ impl Summary {
         gaps.into_iter().map(move |gap| EventSpan { agent: span.agent, start: Clock(gap.start), end: Clock(gap.end) })
     }
 
+    /// What is held both here and in `other`. O(ranges of both).
+    #[must_use]
+    pub fn common(&self, other: &Summary) -> Summary {
+        let mut common = Summary::new();
+        for span in self.spans() {
+            let mut at = span.start;
+            for gap in other.missing(span) {
+                common.insert(EventSpan { start: at, end: gap.start, ..span });
+                at = gap.end;
+            }
+            common.insert(EventSpan { start: at, ..span });
+        }
+        common
+    }
+
     /// How many clocks are held: as many as events, but for a summary that was made for META.
     pub fn event_count(&self) -> u64 {
         self.held.values().map(RangeSet::count).sum()

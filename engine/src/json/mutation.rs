@@ -126,7 +126,7 @@ impl Json {
 
     /// Records one event of this document's agent.
     pub(super) fn make(&mut self, record: impl FnOnce(&mut Operations)) -> Result<EventId, JsonError> {
-        self.log().check_room(1)?;
+        self.log().check_room(1 + self.log().gatherings())?;
         self.gather_heads()?;
         let id = self.holding.make(self.agent, record, &mut Telling::Silent);
         self.note_outgoing(id);

@@ -38,9 +38,13 @@ pub(crate) trait Values: Clone + Default {
     /// Whether these events, which are in the log, keep the rules that need more than names and parents.
     fn check(log: &Log<Self::Contents>, events: Span) -> Result<(), Refusal>;
 
-    /// Whether somebody else may bring these events, which are in the log: there are values of which any number are a few
-    /// bytes.
-    fn check_amount(_: &Log<Self::Contents>, _: Span) -> Result<(), ImportError> {
+    /// How many of these events, which are in the log, are of the kind of which any number are a few bytes.
+    fn amount(_: &Log<Self::Contents>, _: Span) -> u32 {
+        0
+    }
+
+    /// Whether somebody else may bring these events, which are in the log, beside so many of that kind that are one's own.
+    fn check_amount(_: &Log<Self::Contents>, _: Span, _own: u32) -> Result<(), ImportError> {
         Ok(())
     }
 
@@ -61,12 +65,15 @@ pub(crate) struct Holding<V: Values> {
     log: Log<V::Contents>,
     waiting: Pending<V::Contents>,
     values: V,
+    /// How many events that one has kept oneself are of a kind that is granted to others once ([`Values::amount`]).
+    own: u32,
 }
 
 impl<V: Values> Holding<V> {
     /// What a log makes whose events were all checked.
     pub(crate) fn of(log: Log<V::Contents>, changes: &mut V::Changes) -> Self {
-        let mut holding = Self { log, ..Self::default() };
+        let own = V::amount(&log, Span::new(Local(0), log.len()));
+        let mut holding = Self { log, own, ..Self::default() };
         holding.apply_from(Local(0), changes);
         holding
     }
@@ -144,15 +151,18 @@ impl<V: Values> Holding<V> {
             self.make_again(from);
             return Err(ImportError::TooCostly { steps });
         }
+        if origin == Origin::Kept {
+            self.own = self.own.saturating_add(V::amount(&self.log, self.since(from)));
+        }
         self.waiting.extend(waiting, sender);
-        self.release_from(from, origin, changes, &mut effort);
+        self.release_from(from, changes, &mut effort);
         Ok(())
     }
 
     /// Whether the events from `from` on, which are in the log, may stay.
     fn check(&self, from: Local, origin: Origin) -> Result<(), ImportError> {
         V::check(&self.log, self.since(from))?;
-        if origin == Origin::Sent { V::check_amount(&self.log, self.since(from)) } else { Ok(()) }
+        if origin == Origin::Sent { V::check_amount(&self.log, self.since(from), self.own) } else { Ok(()) }
     }
 
     /// Takes the events from `from` on back out, where the log was marked, when some of them were applied: values never go
@@ -172,13 +182,13 @@ impl<V: Values> Holding<V> {
     /// Lets in what has waited for the events from `from` on. What turns out to break a rule is dropped: its sender was
     /// somebody else than the one whose message is being taken in. What the message's effort is not enough for is dropped as
     /// well; asked for again, it comes in one piece.
-    fn release_from(&mut self, from: Local, origin: Origin, changes: &mut V::Changes, effort: &mut Effort) {
+    fn release_from(&mut self, from: Local, changes: &mut V::Changes, effort: &mut Effort) {
         let (mut at, mut refused) = (from, 0);
         while at < self.log.len() {
             let end = self.log.graph().run_at(at).span.end;
             let released = self.waiting.release(self.log.graph().event_span(Span::new(at, end)));
             for waited in released {
-                if refused < MOST_REFUSED && !self.let_in(&waited, origin, changes, effort) {
+                if refused < MOST_REFUSED && !self.let_in(&waited, changes, effort) {
                     refused = if effort.is_spent() { MOST_REFUSED } else { refused + 1 };
                 }
             }
@@ -187,17 +197,12 @@ impl<V: Values> Holding<V> {
     }
 
     /// Takes in a piece that has waited, unless it breaks a rule.
-    fn let_in(
-        &mut self,
-        waited: &Waiting<V::Contents>,
-        origin: Origin,
-        changes: &mut V::Changes,
-        effort: &mut Effort,
-    ) -> bool {
+    fn let_in(&mut self, waited: &Waiting<V::Contents>, changes: &mut V::Changes, effort: &mut Effort) -> bool {
         let from = self.log.mark();
         let mut waiting = Pending::default();
         let taken = self.log.take_piece(&waited.piece, &waited.contents, &mut waiting).map_err(ImportError::from);
-        if taken.and_then(|()| self.check(from, origin)).is_err() {
+        // Nobody keeps what waits, so somebody sent it.
+        if taken.and_then(|()| self.check(from, Origin::Sent)).is_err() {
             self.take_back(from);
             return false;
         }
@@ -308,20 +313,23 @@ impl<C: Contents> Log<C> {
     fn each_chunk(&self, spans: Vec<Span>, max_bytes: usize) -> impl Iterator<Item = (Local, Vec<u8>)> + '_ {
         // A piece with its parents rarely takes more than this.
         const PIECE: usize = 32;
+        const PARENT: usize = 20;
         let mut spans = spans.into_iter().filter(|span| !span.is_empty());
         let mut cut_off: Option<Span> = None;
         std::iter::from_fn(move || {
             let (mut chunk, mut bytes) = (Vec::new(), 0);
             while let Some(span) = cut_off.take().or_else(|| spans.next()) {
-                let room = max_bytes.saturating_sub(bytes + PIECE);
+                let graph = self.graph();
+                let named = if graph.goes_on(span.start) { 0 } else { PARENT * graph.parents_of(span.start).len() };
+                let room = max_bytes.saturating_sub(bytes + PIECE + named);
                 let (count, taken) = self.contents().fitting(span.numbers(), room);
-                if count == 0 && !chunk.is_empty() {
+                if (count == 0 || room == 0) && !chunk.is_empty() {
                     cut_off = Some(span);
                     break;
                 }
                 let cut = span.start + count.clamp(1, span.len());
                 chunk.push(Span::new(span.start, cut));
-                bytes += PIECE + taken;
+                bytes += PIECE + named + taken;
                 cut_off = (cut < span.end).then(|| Span::new(cut, span.end));
             }
             chunk.last().map(|last| (last.end, self.encode(&chunk, Packing::Quick)))

@@ -148,6 +148,11 @@ impl<C: Contents> Log<C> {
         if count <= self.room() { Ok(()) } else { Err(Full { limit: Local::LIMIT }) }
     }
 
+    /// How often heads have to be brought together until one event can name them all.
+    pub(crate) fn gatherings(&self) -> u32 {
+        self.graph.head_count().saturating_sub(MAX_PARENTS).div_ceil(MAX_PARENTS - 1) as u32
+    }
+
     /// As many heads as an event of `agent` may name, where there are more: those with the largest clocks, so that it comes
     /// after all of them in T, and one that has seen the agent's last event.
     pub(crate) fn nameable_heads(&self, agent: AgentId) -> Option<Heads> {

@@ -450,7 +450,9 @@ impl Session {
 
     fn check_room(&self, deleted: u32, text: &str) -> Result<(), Full> {
         // Bytes are at least as many as chars; the limit is far beyond memory either way.
-        self.document.log().check_room(u32::try_from(text.len()).unwrap_or(u32::MAX).saturating_add(deleted))
+        let log = self.document.log();
+        let count = u32::try_from(text.len()).unwrap_or(u32::MAX).saturating_add(deleted);
+        log.check_room(count.saturating_add(2 * log.gatherings()))
     }
 }
 

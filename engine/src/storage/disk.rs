@@ -240,6 +240,11 @@ impl Door for Disk {
         Ok(())
     }
 
+    fn len(&self) -> io::Result<u64> {
+        let state = self.state();
+        Ok(state.files[self.file].current.len() as u64)
+    }
+
     fn is_named(&self) -> bool {
         self.state().named.last() == Some(&self.file)
     }

@@ -21,6 +21,8 @@ pub(super) trait Door: fmt::Debug + Send + Sync {
     fn sync(&mut self) -> io::Result<()>;
     /// Waits until the name is.
     fn sync_name(&mut self) -> io::Result<()>;
+    /// How many bytes there are.
+    fn len(&self) -> io::Result<u64>;
     /// Whether the name still leads here. Anybody may move a file away, or put another one in its place.
     fn is_named(&self) -> bool;
     /// An empty file beside this one, as private as this.
@@ -86,6 +88,10 @@ impl Door for OnDisk {
         sync_name(&self.path)
     }
 
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
     fn is_named(&self) -> bool {
         // Where that cannot be told, nobody is known to have moved it.
         leads_to(&self.path, &self.file).unwrap_or(true)
@@ -94,9 +100,8 @@ impl Door for OnDisk {
     fn beside(&mut self) -> io::Result<Box<dyn Door>> {
         let mut beside = self.path.clone().into_os_string();
         beside.push(".rewrite");
-        // Whoever holds this file's lock is the only one to make it; what may lie there is left from a rewrite that was
-        // stopped.
-        let file = private().read(true).open(&beside)?;
+        // Whoever holds this file's lock is the only one to make it.
+        let file = make_private(beside.as_ref())?;
         let made = Self { file, path: self.path.clone(), beside: Some(PathBuf::from(beside)) };
         // The lock goes with the file, so nobody finds the new one unlocked.
         made.file.lock()?;
@@ -118,14 +123,18 @@ impl Door for OnDisk {
     }
 }
 
-/// How to make a file that takes another one's place, or to replace one that was left: whoever opens it before it is as private
-/// as that one could read it later.
-pub(super) fn private() -> OpenOptions {
+/// Makes a file that is to take another one's place. What a process that was stopped has left there is removed: somebody may
+/// have it open who must not read this one, or it may be one that nobody may write to any more.
+pub(super) fn make_private(path: &Path) -> io::Result<File> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.read(true).write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
+    options.open(path)
 }
 
 /// Gives a file that is to take another one's place its mode, and its group and owner as far as the system lets us. The bits

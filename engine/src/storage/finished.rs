@@ -3,7 +3,7 @@
 //! Knows names and the order in which files come to lie there: `NAME.json`, `NAME.meta.json`, and then `NAME.done`. Each
 //! is there as a whole or not at all, whenever the process or the machine stops. Does not know what is in them.
 
-use super::door::{keep_access, private};
+use super::door::{keep_access, make_private};
 use super::names::sync_name;
 use std::ffi::OsString;
 use std::fmt;
@@ -20,11 +20,10 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let beside = beside(path);
     let former = fs::metadata(path).ok();
     let mut file = match former {
-        Some(_) => private().open(&beside)?,
+        Some(_) => make_private(&beside)?,
         None => OpenOptions::new().write(true).create(true).truncate(true).open(&beside)?,
     };
     file.write_all(bytes)?;
-    // Not before: what a stopped process leaves may be written to by the next one, also where the file may not.
     former.map_or(Ok(()), |former| keep_access(&file, &former))?;
     file.sync_all()?;
     fs::rename(&beside, path)?;

@@ -119,6 +119,8 @@ pub struct LogFile {
     /// A write that failed may have left part of a record, and what follows would stand behind garbage; or the file is not
     /// where it was any more.
     broken: bool,
+    /// Somebody has written to it who does not ask for locks.
+    overwritten: bool,
 }
 
 /// A log file just opened.
@@ -153,6 +155,7 @@ impl LogFile {
             seals: contents.version >= FIRST_SEALED,
             named: false,
             broken: false,
+            overwritten: false,
         };
         match bytes.get(contents.sure as usize..contents.len as usize) {
             Some(unsure) if contents.len >= START => log.renew(unsure, &contents),
@@ -200,12 +203,14 @@ impl LogFile {
     /// program at once.
     ///
     /// # Errors
-    /// A payload of 4 GiB or more; what the file system says. What a failed write has left is taken back; when that
+    /// A payload of 4 GiB or more; what the file system says; [`StorageError::Displaced`] as for [`sync`](Self::sync). What a
+    /// failed write has left is taken back; when that
     /// fails as well, nothing more is appended until the file is rewritten, or opened again.
     pub fn append(&mut self, kind: Kind, payload: &[u8]) -> Result<(), StorageError> {
         self.check_broken()?;
         let record =
             frame(kind, payload).ok_or(StorageError::TooLarge { path: self.path.clone(), len: payload.len() })?;
+        self.check_place()?;
         self.push(&record).map_err(|cause| StorageError::Io { path: self.path.clone(), cause })?;
         self.unsealed = true;
         Ok(())
@@ -221,8 +226,10 @@ impl LogFile {
         pushed
     }
 
-    fn check_named(&mut self) -> Result<(), StorageError> {
-        if self.file.is_named() {
+    fn check_place(&mut self) -> Result<(), StorageError> {
+        // What a write of ours has left that failed is nobody else's.
+        self.overwritten |= !self.broken && self.file.len().is_ok_and(|len| len != self.len);
+        if self.file.is_named() && !self.overwritten {
             return Ok(());
         }
         self.broken = true;
@@ -238,7 +245,8 @@ impl LogFile {
     ///
     /// # Errors
     /// What the file system says. It may have lost what it could not write, so this is not tried again.
-    /// [`StorageError::Displaced`] when the name leads to this file no more: nobody would find what is written to it.
+    /// [`StorageError::Displaced`] when the name leads to this file no more: nobody would find what is written to it. So too
+    /// when the file has another length than it was left with, for then it is somebody else's.
     pub fn sync(&mut self) -> Result<(), StorageError> {
         self.check_broken()?;
         let synced = self.file.sync().and_then(|()| if self.named { Ok(()) } else { self.file.sync_name() });
@@ -247,7 +255,7 @@ impl LogFile {
             StorageError::Io { path: self.path.clone(), cause }
         })?;
         self.named = true;
-        self.check_named()?;
+        self.check_place()?;
         if self.unsealed && self.seals {
             // Where there is no room for the seal, what it would say is true all the same.
             self.unsealed = self.push(&seal(self.len)).is_err();
@@ -266,11 +274,11 @@ impl LogFile {
         let bytes = file_bytes(records).map_err(|len| StorageError::TooLarge { path: self.path.clone(), len })?;
         let path = self.path.clone();
         let io = |cause| StorageError::Io { path: path.clone(), cause };
-        self.check_named()?;
+        self.check_place()?;
         let mut beside = self.file.beside().map_err(io)?;
         let written = beside.write(0, &bytes).and_then(|()| beside.sync()).map_err(io);
         // Once more, as late as can be.
-        let replaced = written.and_then(|()| self.check_named()).and_then(|()| beside.take_place().map_err(io));
+        let replaced = written.and_then(|()| self.check_place()).and_then(|()| beside.take_place().map_err(io));
         replaced.inspect_err(|_| beside.discard())?;
         self.file = beside;
         (self.len, self.unsealed, self.seals, self.named) = (bytes.len() as u64, false, true, true);
@@ -498,7 +506,7 @@ pub enum StorageError {
         /// The file.
         path: PathBuf,
     },
-    /// Moved away, or another file put in its place, since it was opened.
+    /// Moved away, replaced by another file, or written over, since it was opened.
     Displaced {
         /// The name that it had.
         path: PathBuf,
@@ -530,7 +538,7 @@ impl fmt::Display for StorageError {
             Self::TooLarge { path, len } => write!(f, "{}: a record of {len} bytes is too large", path.display()),
             Self::Broken { path } => write!(f, "{}: not written to after an earlier failure", path.display()),
             Self::Displaced { path } => {
-                write!(f, "{}: moved away, or another file put in its place", path.display())
+                write!(f, "{}: moved away, replaced by another file or written over", path.display())
             }
             Self::Io { path, cause } => write!(f, "{}: {cause}", path.display()),
         }
