@@ -195,10 +195,16 @@ fn lock(path: &Path, options: &OpenOptions) -> io::Result<File> {
 
 /// Whenever this is cut short the file is the former one or the latter, never part of it.
 fn replace(path: &Path, former: &Metadata, text: &str) -> Result<(), TokensError> {
+    // The folder may be somebody else's, and root's files are not to be written to by their links: so it is a name that
+    // nobody knows, and a file that is made now.
     let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}", std::process::id()));
+    beside.push(format!(".{:016x}", getrandom::u64().map_err(io::Error::other)?));
     let beside = Path::new(&beside);
-    let replaced = fill(beside, former, text).and_then(|()| Ok(fs::rename(beside, path)?));
+    let mut options = OpenOptions::new();
+    options.create_new(true).write(true);
+    private(&mut options);
+    let made = options.open(beside)?;
+    let replaced = fill(made, former, text).and_then(|()| Ok(fs::rename(beside, path)?));
     if replaced.is_err() {
         // Of no use to anybody; one that stays does no harm.
         let _ = fs::remove_file(beside);
@@ -207,11 +213,7 @@ fn replace(path: &Path, former: &Metadata, text: &str) -> Result<(), TokensError
     Ok(directory::sync_name(path)?)
 }
 
-fn fill(path: &Path, former: &Metadata, text: &str) -> Result<(), TokensError> {
-    let mut options = OpenOptions::new();
-    options.create(true).write(true).truncate(true);
-    private(&mut options);
-    let mut file = options.open(path)?;
+fn fill(mut file: File, former: &Metadata, text: &str) -> Result<(), TokensError> {
     keep_owner(&file, former).map_err(TokensError::Owner)?;
     file.set_permissions(former.permissions())?;
     file.write_all(text.as_bytes())?;
@@ -443,5 +445,23 @@ mod tests {
             let error = parse(line).unwrap_err().to_string();
             assert!(error.contains(words), "{line}: {error}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn revoke_does_not_follow_a_link_beside_the_file() {
+        use std::os::unix::fs::{MetadataExt, chown, symlink};
+        let folder = folder("rev-link");
+        let (file, victim) = (folder.join("tokens"), folder.join("victim"));
+        let (ben, _) = Grant::new(Scope::All, Rights::Write, "Ben").unwrap();
+        add(&file, &ben).unwrap();
+        let _ = chown(&file, Some(4711), Some(4712));
+        fs::write(&victim, "root's own").unwrap();
+        let before = fs::metadata(&victim).unwrap().uid();
+        symlink(&victim, folder.join(format!("tokens.{}", std::process::id()))).unwrap();
+        let done = revoke(&file, &ben.id);
+        let seen = (fs::read_to_string(&victim).unwrap(), fs::metadata(&victim).unwrap().uid());
+        fs::remove_dir_all(folder).unwrap();
+        assert_eq!(seen, ("root's own".to_owned(), before), "{done:?}");
     }
 }

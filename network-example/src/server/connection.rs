@@ -22,7 +22,7 @@ use tokio_tungstenite::tungstenite::http::{Request, Response};
 use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
-use super::access::{Credential, Denied};
+use super::access::Credential;
 use super::addresses::Counted;
 use super::admission::{Doorkeeper, room_of};
 use super::api;
@@ -345,7 +345,7 @@ async fn visit(
         tracing::info!(room = name.as_str(), "joined");
     }
     let throttle = Throttle::new(config.byte_rate, config.message_rate, std::time::Instant::now());
-    let member = Member { id, room, name, credential, service };
+    let member = Member { id, room, credential, service };
     let mut visit = Visit { socket, member: &member, changes: changes.clone(), pickup, throttle };
     // What has something to do for each frame comes first; the others only look whether they were called.
     let end = tokio::select! {
@@ -366,7 +366,6 @@ async fn visit(
 struct Member<'a> {
     id: PeerId,
     room: mpsc::Sender<Command>,
-    name: &'a RoomName,
     credential: Credential,
     service: &'a Service,
 }
@@ -381,8 +380,7 @@ impl Member<'_> {
         if planted("revoked") {
             return Ok(());
         }
-        let rights: Result<Rights, Denied> = self.service.access.rights(self.credential, self.name);
-        self.tell(Command::Rights(self.id, rights)).await
+        self.tell(Command::Rights(self.id, self.credential)).await
     }
 
     /// Looks up whenever anything has changed: whoever is not to be here any more leaves without having said anything.

@@ -15,7 +15,7 @@ use tokio::time::sleep_until;
 use tokio_tungstenite::tungstenite::Bytes;
 
 use super::Config;
-use super::access::{Access, Admitted, Denied};
+use super::access::{Access, Admitted, Credential, Denied};
 use super::dictionary::{Answer, Question};
 use super::export::{Export, Exports, Form, MAX_EXPORTS};
 use super::held::Held;
@@ -26,7 +26,6 @@ use super::throttle::Throttle;
 use super::writer::{Stored, Writer};
 use crate::planted::planted;
 use crate::presence::PeerId;
-use crate::rights::Rights;
 use crate::room::RoomName;
 use crate::wire::{ClientControl, Refusal};
 
@@ -60,8 +59,9 @@ pub(crate) enum Command {
     Control(PeerId, Box<ClientControl>),
     Frame(PeerId, Bytes),
     Drained(PeerId),
-    /// What somebody may do has changed, or been changed back.
-    Rights(PeerId, Result<Rights, Denied>),
+    /// What somebody may do who is in by this may have changed. It is looked up when it is this command's turn: a host's order
+    /// may come before it.
+    Rights(PeerId, Credential),
     Leave(PeerId),
     /// The document, to be taken away.
     Export(Form, oneshot::Sender<Result<Arc<Export>, Turned>>),
@@ -372,7 +372,7 @@ impl Keeper {
             Command::Control(id, control) => self.room.receive_control(now, id, *control),
             Command::Frame(id, frame) => self.room.receive_frame(now, id, frame),
             Command::Drained(id) => self.room.drained(now, id),
-            Command::Rights(id, rights) => self.room.allow(now, id, rights),
+            Command::Rights(id, by) => self.room.allow(now, id, self.hub.access.rights(by, &self.name)),
             Command::Leave(id) => {
                 self.used = now;
                 self.room.leave(now, id);
@@ -450,7 +450,7 @@ impl Keeper {
     async fn wake(&mut self) -> Result<(), Turned> {
         match read(&self.hub, &self.name).await {
             Ok((document, held, count)) => {
-                self.room.wake(document, held);
+                self.room.wake(Instant::now(), document, held);
                 // Where somebody is always in, a room is loaded once and woken for ever.
                 if count > MANY_PIECES {
                     self.room.rewrite();
@@ -537,7 +537,7 @@ impl Keeper {
 mod tests {
     use super::*;
     use crate::presence::{Color, Identity};
-    use crate::server::access::Credential;
+    use crate::rights::Rights;
     use crate::server::outbox::{Pickup, outbox};
     use crate::store::MemoryStore;
     use crate::token::Token;
@@ -675,5 +675,107 @@ mod tests {
         assert!(taken.iter().all(Result::is_ok));
         drop((held, taken));
         take(&hub, &name, Form::File).await.unwrap();
+    }
+
+    /// A connection looks its rights up when the file of tokens has changed, and tells the room; what a host says may come first.
+    #[tokio::test]
+    async fn rights_that_were_looked_up_before_an_order_do_not_undo_it() {
+        let name: RoomName = "notes".parse().unwrap();
+        let (ann, host) = Grant::new(name.as_str().parse().unwrap(), Rights::Host, "").unwrap();
+        let (ben, token) = Grant::new(name.as_str().parse().unwrap(), Rights::Write, "").unwrap();
+        let access = Access::tokens(vec![ann.clone(), ben.clone()]);
+        let hub = hub(access.clone(), Config::default());
+        let ((host, _a), (guest, _b)) = (joining(1, &host), joining(2, &token));
+        let (host, room) = hub.join(&name, host).await.unwrap();
+        let (guest, _) = hub.join(&name, guest).await.unwrap();
+        // The file changes for somebody else; Ben's connection looks up (connection.rs, look_up_rights) ...
+        access.replace(vec![ann, ben]);
+        // ... and waits behind the host's order for its turn.
+        let order = Box::new(ClientControl::Allow { id: guest.id, rights: Rights::Read });
+        assert!(room.send(Command::Control(host.id, order)).await.is_ok());
+        assert!(room.send(Command::Rights(guest.id, guest.credential)).await.is_ok());
+        let mut set = cede::Dict::new(AgentId::new(2));
+        set.set("color", &serde_json::json!("red"), 0).unwrap();
+        let data = cede::sync::Message::Data(set.encode());
+        assert!(room.send(Command::Frame(guest.id, Bytes::from(data.encode()))).await.is_ok());
+        let got = hub.ask_dict(&name, Question::Get("color".to_owned())).await.unwrap();
+        assert_eq!(access.rights(guest.credential, &name), Ok(Rights::Read));
+        assert_eq!(got, Answer::Absent, "who may only read has written");
+    }
+
+    /// The store of `cede share` is the document of the editor (tui-demo/src/shell/host.rs, `Lent`): what is read when a room wakes
+    /// holds what the person at the editor has typed a moment ago and is about to send.
+    #[tokio::test]
+    async fn what_a_room_finds_in_its_store_when_it_wakes_reaches_those_who_are_in() {
+        #[derive(Clone, Default)]
+        struct Lent(Arc<Mutex<Vec<u8>>>);
+        impl crate::store::Store for Lent {
+            fn load(&mut self, _: &RoomName) -> Result<Vec<Vec<u8>>, crate::store::StoreError> {
+                Ok(vec![self.0.lock().unwrap().clone()])
+            }
+            fn append(&mut self, _: &[(RoomName, Vec<u8>)]) -> Result<(), crate::store::StoreError> {
+                Ok(())
+            }
+        }
+        use cede::sync::Message;
+        let name: RoomName = "notes".parse().unwrap();
+        let mut editor = cede::Session::new(AgentId::new(1));
+        editor.insert(cede::Chars(0), "a").unwrap();
+        drop(editor.take_outgoing());
+        let lent = Lent(Arc::new(Mutex::new(editor.document().encode())));
+        let (writer, _) = Writer::start(lent.clone()).unwrap();
+        let linger = Duration::from_millis(100);
+        let config = Config { linger, ..Config::default() };
+        let hub = Arc::new(Hub::new(Arc::new(config), Access::open(), Arc::default(), writer));
+        let token = Token::random().unwrap();
+        let anonymous = |agent| {
+            let (joining, pickup) = joining(agent, &token);
+            (Joining { credential: Credential::Anonymous, ..joining }, pickup)
+        };
+        let ((host, _host), (guest, mut pickup)) = (anonymous(1), anonymous(2));
+        let (host, room) = hub.join(&name, host).await.unwrap();
+        let (guest, _) = hub.join(&name, guest).await.unwrap();
+        let frame = |message: Message| Bytes::from(message.encode());
+        for (id, meta) in [(host.id, editor.document().meta()), (guest.id, cede::Summary::new())] {
+            assert!(room.send(Command::Frame(id, frame(Message::Meta(meta)))).await.is_ok());
+            assert!(room.send(Command::Frame(id, frame(Message::Done))).await.is_ok());
+        }
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        let mut seen = cede::Session::new(AgentId::new(2));
+        for letter in ["b", "c"] {
+            editor.insert(cede::Chars(editor.text().len::<cede::Chars>().0), letter).unwrap();
+            *lent.0.lock().unwrap() = editor.document().encode();
+            let data = Message::Data(editor.take_outgoing().unwrap());
+            assert!(room.send(Command::Frame(host.id, frame(data))).await.is_ok());
+            tokio::time::sleep(Duration::from_millis(400)).await;
+        }
+        while let Some(frame) = pickup.try_take() {
+            if let tokio_tungstenite::tungstenite::Message::Binary(frame) = frame
+                && let Ok(Message::Data(events)) = Message::decode(&frame)
+            {
+                seen.merge::<cede::Chars>(&events).unwrap();
+            }
+        }
+        assert_eq!(seen.text().to_string(), "abc");
+    }
+
+    /// Who comes back again and again has another number each time.
+    #[tokio::test]
+    async fn who_has_just_come_back_is_shown_out_by_the_number_they_had() {
+        let name = "notes".parse().unwrap();
+        let (access, host) = Access::hosted(&name, true).unwrap();
+        let hub = hub(access.clone(), Config::default());
+        let line = access.invitations()[0].token.clone();
+        let ((host, _host), (guest, _guest)) = (joining(1, &host), joining(2, &line));
+        let (host, room) = hub.join(&name, host).await.unwrap();
+        let (guest, _) = hub.join(&name, guest).await.unwrap();
+        let (mut again, _again) = joining(2, &line);
+        again.credential = guest.credential;
+        let (again, _) = hub.join(&name, again).await.unwrap();
+        let remove = Box::new(ClientControl::Remove { id: guest.id });
+        assert!(room.send(Command::Control(host.id, remove)).await.is_ok());
+        hub.export(&name, Form::File).await.unwrap();
+        assert!(again.id != guest.id);
+        assert_eq!(access.rights(guest.credential, &name), Err(Denied::Unknown), "still in");
     }
 }

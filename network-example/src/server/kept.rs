@@ -165,7 +165,6 @@ impl Kept {
         }
     }
 
-    #[cfg(test)]
     pub(crate) fn summary(&self) -> Summary {
         self.0.as_ref().map_or_else(Summary::new, AnyDocument::summary)
     }

@@ -58,6 +58,9 @@ use crate::rights::Rights;
 use crate::token::Token;
 use crate::wire::{CHUNK, ClientControl, MAX_FROM_SERVER, Refusal, ServerControl, bounded_meta};
 
+/// So many who have left are remembered.
+const GONE: usize = 256;
+
 /// No member has this number: the server itself.
 const SERVER: PeerId = PeerId(0);
 
@@ -81,6 +84,8 @@ pub(crate) struct Room {
     /// Of which kind it has to be.
     only: Option<DocumentKind>,
     rests: bool,
+    /// The version at which it went to rest.
+    rested: Frontier,
     /// Boxed, because a node of the map has room for eleven.
     members: BTreeMap<PeerId, Box<Member>>,
     /// Whose connection an agent's new events come by.
@@ -94,6 +99,8 @@ pub(crate) struct Room {
     rewritten: Option<Vec<u8>>,
     /// What hosts have asked for and nobody has done yet.
     orders: Vec<Order>,
+    /// Who has left last and was no host: a host's word may come after them.
+    gone: VecDeque<(PeerId, Credential)>,
     last_peer: u64,
     /// Events to be stored that are not handed out yet.
     pieces: Pieces,
@@ -239,6 +246,7 @@ impl Room {
             document,
             only: None,
             rests: false,
+            rested: Frontier::root(),
             members: BTreeMap::new(),
             owners: HashMap::new(),
             scribe: None,
@@ -247,6 +255,7 @@ impl Room {
             held,
             rewritten: None,
             orders: Vec::new(),
+            gone: VecDeque::new(),
             last_peer: 0,
             pieces: Pieces::default(),
             durable: 0,
@@ -273,6 +282,7 @@ impl Room {
             && self.storage_failure.is_none()
             && self.members.values().all(|member| member.rest.is_none());
         if is_quiet && !self.rests {
+            self.rested = self.document.frontier();
             self.document = Kept::default();
             self.meta = None;
             self.whole = Whole::default();
@@ -287,12 +297,24 @@ impl Room {
     }
 
     /// The document, read again, and how much the store holds of it.
-    pub(crate) fn wake(&mut self, document: Kept, held: Held) {
+    pub(crate) fn wake(&mut self, now: Instant, document: Kept, held: Held) {
         self.meta = None;
         self.whole = Whole::default();
         self.document = document;
         self.held = held;
         self.rests = false;
+        // A store that others write to as well, an editor's document for instance, may have more by now. Whoever sends that
+        // brings nothing new, so nobody would be sent it.
+        if let Some(events) = self.document.encode_beyond(&self.rested) {
+            let frame = binary_frame(Message::Data(events));
+            for member in self.members.values_mut() {
+                member.peer.agreement = Agreement::Behind;
+                if member.flow == Flow::Live && !member.send(now, frame.clone()) {
+                    member.flow = Flow::Behind;
+                }
+            }
+            self.disturb(now);
+        }
     }
 
     /// The document, to be looked at elsewhere.
@@ -371,17 +393,16 @@ impl Room {
     }
 
     /// An agent edits on one connection. Who comes back before the server has noticed that they were gone takes their own
-    /// place; nobody takes anybody else's, but that who may write is not kept out by who may not: everybody sees under
-    /// which agent others write.
+    /// place; nobody takes anybody else's. Whoever may not write edits under no agent, so they neither keep anybody out nor
+    /// are kept out: everybody sees under which agent others write.
     fn make_way(&mut self, now: Instant, joining: &Joining) -> Result<(), (Refusal, String)> {
-        let Some(former) = self.members.values().find(|member| member.peer.agent == joining.agent) else {
-            return Ok(());
-        };
-        let gives_way = former.peer.rights < Rights::Write && joining.rights >= Rights::Write;
-        if former.credential != joining.credential && !gives_way {
+        let mut alike = self.members.values().filter(|member| member.peer.agent == joining.agent);
+        let writes = |rights: Rights| rights >= Rights::Write;
+        if let Some(former) = alike.clone().find(|member| member.credential == joining.credential) {
+            self.dismiss(now, former.peer.id, Refusal::Taken, "your agent edits on another connection now");
+        } else if writes(joining.rights) && alike.any(|member| writes(member.peer.rights)) {
             return Err((Refusal::Taken, "your agent edits on another connection".to_owned()));
         }
-        self.dismiss(now, former.peer.id, Refusal::Taken, "your agent edits on another connection now");
         Ok(())
     }
 
@@ -390,6 +411,12 @@ impl Room {
         if let Some(member) = self.members.remove(&id) {
             if self.owners.get(&member.peer.agent) == Some(&id) {
                 self.owners.remove(&member.peer.agent);
+            }
+            if member.peer.rights < Rights::Host {
+                self.gone.push_back((id, member.credential));
+                if self.gone.len() > GONE {
+                    self.gone.pop_front();
+                }
             }
             // Nobody would be asked whose it is when it is let in.
             self.document.forget(Sender(id.0));
@@ -462,14 +489,15 @@ impl Room {
             let reason = "what others may do is the host's to say";
             return self.dismiss(now, by, Refusal::Forbidden, reason);
         }
-        match self.members.get(&of) {
-            Some(member) if member.peer.rights < Rights::Host => {
-                // Nobody is made a host by a host.
-                let to = to.map(|rights| rights.min(Rights::Write));
-                self.orders.push(Order { member: of, credential: member.credential, to });
-            }
-            // Whoever has just left needs no telling.
-            _ => {}
+        let credential = match self.members.get(&of) {
+            Some(member) => (member.peer.rights < Rights::Host).then_some(member.credential),
+            // They may be back already, under another number.
+            None => self.gone.iter().find(|&&(id, _)| id == of).map(|&(_, credential)| credential),
+        };
+        if let Some(credential) = credential {
+            // Nobody is made a host by a host.
+            let to = to.map(|rights| rights.min(Rights::Write));
+            self.orders.push(Order { member: of, credential, to });
         }
     }
 
@@ -709,6 +737,10 @@ impl Room {
                 self.disturb(now);
             }
             Ok(from) | Err(from) => {
+                if rest.from == 0 {
+                    // What nobody here has heard of makes no difference, and is not kept for who reads slowly.
+                    rest.theirs = rest.theirs.common(&self.document.summary());
+                }
                 rest.from = from;
                 (member.flow, member.rest) = (Flow::Behind, Some(rest));
             }
@@ -1091,9 +1123,10 @@ mod tests {
         assert_eq!(room.text(), "typed", "a reader owns no agent");
 
         let owner = room.join(now, joining(1, Rights::Write).0).expect("the writer comes in");
+        assert!(room.members.contains_key(&thief) && room.members.contains_key(&owner));
+        drop(sent(&mut pickup));
+        room.join(now, reader).expect("their own place");
         assert!(!room.members.contains_key(&thief) && room.members.contains_key(&owner));
-        assert!(sent(&mut pickup).iter().any(|json| json.contains("\"taken\"")));
-        assert_eq!(room.join(now, reader).unwrap_err().0, Refusal::Taken, "and stays in");
     }
 
     /// Catches an owner that stays one without the right to write, and one that is none with it.
@@ -1270,7 +1303,7 @@ mod tests {
         room.members.get_mut(&member).unwrap().flow = Flow::Live;
         room.drained(now, member);
         assert_eq!(room.deadline(), None);
-        room.wake(Room::read(&pieces).unwrap(), Held::of(&pieces));
+        room.wake(now, Room::read(&pieces).unwrap(), Held::of(&pieces));
         assert_eq!(room.text(), "asleep");
     }
 
@@ -1351,5 +1384,54 @@ mod tests {
         send(&mut room, now, member, ann.document(), &all);
         assert!(room.is_empty());
         assert!(sent(&mut pickup).iter().any(|json| json.contains("\"too_large\"")));
+    }
+
+    #[test]
+    fn a_writer_throws_no_reader_out_by_taking_their_agent() {
+        let (mut room, now) = (Room::load(&[], LIMITS).unwrap(), Instant::now());
+        let (mut ben, mut pickup) = joining(1, Rights::Read);
+        ben.credential = Credential::of(Some(&Token::random().unwrap()));
+        let in_first = room.join(now, ben.clone()).unwrap();
+        sent(&mut pickup);
+        let (mut mallory, _pickup) = joining(1, Rights::Write);
+        mallory.credential = Credential::of(Some(&Token::random().unwrap()));
+        let _ = room.join(now, mallory);
+        let stays = room.members.contains_key(&in_first);
+        let back = room.join(now, ben).map_err(|(code, _)| code);
+        assert!(stays && back.is_ok(), "stays: {stays}, comes back: {back:?}");
+    }
+
+    #[test]
+    fn what_somebody_says_to_hold_is_not_kept_while_they_read_slowly() {
+        fn resident() -> usize {
+            let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+            statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+        }
+        let mut ann = Session::new(AgentId::new(9));
+        let mut random = crate::simulation::Random::from_seed(1);
+        let noise: String = (0..400_000).map(|_| char::from(b' ' + random.below(95) as u8)).collect();
+        ann.insert(Chars(0), &noise).unwrap();
+        let limits = Limits { members: 100, ..LIMITS };
+        let (mut room, now) = (Room::load(&[ann.document().encode()], limits).unwrap(), Instant::now());
+        let mut said = Summary::new();
+        for agent in 1_000..14_700 {
+            let (start, end) = (cede::Clock(0), cede::Clock(1));
+            said.insert(EventSpan { agent: AgentId::new(agent), start, end });
+        }
+        let meta = Bytes::from(Message::Meta(said.clone()).encode());
+        drop(said);
+        assert!(meta.len() <= crate::wire::MAX_MESSAGE, "{} bytes", meta.len());
+        let mut pickups = Vec::new();
+        let before = resident();
+        for agent in 1..=50 {
+            let (outbox, pickup) = outbox(2 * CHUNK);
+            let (joining, _) = joining(agent + 100_000, Rights::Read);
+            let id = room.join(now, Joining { outbox, ..joining }).unwrap();
+            room.receive_frame(now, id, meta.clone());
+            assert!(room.members[&id].flow == Flow::Behind);
+            pickups.push(pickup);
+        }
+        let each = (resident() - before) / 50;
+        assert!(each < 1 << 20, "{each} bytes for each member, META has {}, queue {}", meta.len(), 2 * CHUNK);
     }
 }
