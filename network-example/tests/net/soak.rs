@@ -22,8 +22,8 @@ const PAUSE: usize = 1000;
 /// What memory may vary by, in KiB: the allocator keeps what connections had.
 const SLACK: u64 = 4 * 1024;
 /// What the server keeps of one event, in bytes: the document of short runs, the META that each who comes back is sent, and
-/// what the allocator makes of both. 1,140 measured in a quarter of an hour.
-const EVENT: u64 = 1500;
+/// what the allocator makes of both. 127 measured in an hour.
+const EVENT: u64 = 400;
 
 /// What the server holds, in KiB, and how many events the document has.
 fn standing(program: &Program, crowd: &Crowd) -> (u64, u64) {

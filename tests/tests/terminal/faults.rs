@@ -123,6 +123,84 @@ fn a_history_that_is_moved_away_or_replaced_under_an_editor_loses_nothing() {
     desk.wait_for_history("notes.md.cede", "on and on!");
 }
 
+/// As `git pull` does it, under an editor that is open: the text first, then its history.
+#[test]
+fn a_text_and_its_history_that_are_replaced_together_say_things_once() {
+    let desk = desk();
+    let mut ada = desk.edit("Ada", &["notes.md"]);
+    ada.type_text("shared");
+    ada.press(Key::Enter);
+    ada.wait_for_text("shared");
+    save(&mut ada);
+    quit(ada);
+    for end in ["", ".cede"] {
+        let [ours, theirs] = ["notes.md", "ben.md"].map(|name| desk.path(&format!("{name}{end}")));
+        std::fs::copy(ours, theirs).expect("a file");
+    }
+    let mut ben = desk.edit("Ben", &["ben.md"]);
+    ben.press(Key::End);
+    ben.press(Key::Down);
+    ben.type_text("Ben wrote this line.");
+    save(&mut ben);
+    quit(ben);
+
+    for (file, unsaved) in [("first.md", ""), ("second.md", "and Ada wrote more than a word of her own ")] {
+        for end in ["", ".cede"] {
+            let [ours, new] = ["notes.md", file].map(|name| desk.path(&format!("{name}{end}")));
+            std::fs::copy(ours, new).expect("a file");
+        }
+        let mut ada = desk.edit("Ada", &[file]);
+        ada.type_text(unsaved);
+        ada.wait_for_text(&format!("{unsaved}shared"));
+        desk.wait_for_history(&format!("{file}.cede"), &format!("{unsaved}shared"));
+        for end in ["", ".cede"] {
+            let [ours, theirs, new] = [file, "ben.md", "new"].map(|name| desk.path(&format!("{name}{end}")));
+            std::fs::copy(theirs, &new).expect("a file");
+            std::fs::rename(&new, ours).expect("a file");
+        }
+        ada.wait_for_text("both are in it now");
+        let expected = format!("{unsaved}shared\nBen wrote this line.");
+        desk.wait_for_history(&format!("{file}.cede"), &expected);
+        // The file is looked at twice a second.
+        std::thread::sleep(std::time::Duration::from_millis(1500));
+        ada.type_text("!");
+        save(&mut ada);
+        assert_eq!(desk.read(file), format!("{unsaved}!shared\nBen wrote this line."));
+        quit(ada);
+    }
+}
+
+/// Catches a history that stays out of reach because the editor itself holds the lock of the one that has come back, and one
+/// that is appended to after somebody has written over it.
+#[test]
+fn a_history_that_comes_back_or_is_written_over_is_gone_on_with() {
+    let desk = desk();
+    std::fs::create_dir(desk.path("dir")).expect("a folder");
+    let mut editor = desk.edit("Ada", &["dir/notes.md"]);
+    editor.type_text("one ");
+    desk.wait_for_history("dir/notes.md.cede", "one ");
+    std::fs::copy(desk.path("dir/notes.md.cede"), desk.path("older")).expect("a file");
+    std::fs::rename(desk.path("dir"), desk.path("dir2")).expect("a folder");
+    editor.type_text("two ");
+    editor.wait_for_text("the history cannot be written");
+    std::fs::rename(desk.path("dir2"), desk.path("dir")).expect("a folder");
+    desk.wait_for_history("dir/notes.md.cede", "one two ");
+    editor.type_text("three ");
+    desk.wait_for_history("dir/notes.md.cede", "one two three ");
+
+    std::fs::copy(desk.path("older"), desk.path("dir/notes.md.cede")).expect("a file");
+    editor.type_text("four ");
+    desk.wait_for_history("dir/notes.md.cede", "one two three four ");
+
+    // And where there is nowhere to write, what was typed is kept elsewhere.
+    std::fs::remove_dir_all(desk.path("dir")).expect("a folder");
+    editor.type_text("five");
+    editor.wait_for_text("the history cannot be written");
+    editor.hang_up();
+    assert_eq!(editor.wait_for_end(), Ended::Code(129));
+    assert_eq!(desk.read("cede.save"), "one two three four five");
+}
+
 #[test]
 fn a_killed_editor_has_what_was_written_and_can_undo_it() {
     let desk = desk();

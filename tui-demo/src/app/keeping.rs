@@ -263,6 +263,24 @@ impl App {
         Some(Resume { saved, undo: undo.unwrap_or_default() })
     }
 
+    /// Why the history was not written when that was tried last.
+    #[must_use]
+    pub fn history_failure(&self) -> Option<&str> {
+        self.keeping.failure()
+    }
+
+    /// The text file may hold one of these versions as well: whoever put another history in the place of this one, as git
+    /// does, may have put another text there, too.
+    pub fn may_hold(&mut self, versions: Vec<Frontier>) {
+        if let Home::Named { versions: known, .. } = &mut self.keeping.home {
+            for version in versions {
+                if !known.contains(&version) {
+                    known.push(version);
+                }
+            }
+        }
+    }
+
     /// All of it. Costs the length of the undo history.
     #[must_use]
     pub fn whole_resume(&self) -> Resume {

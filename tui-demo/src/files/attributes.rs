@@ -126,7 +126,7 @@ mod extended {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use crate::files::history::History;
+    use crate::files::history::{History, Synced};
     use crate::files::history_path;
     use crate::files::text::{Form, write};
     use rustix::fs::{XattrFlags, fgetxattr, setxattr};
@@ -181,10 +181,10 @@ mod tests {
         let mut session = cede::Session::new(cede::AgentId::new(1));
         session.insert(cede::Chars(0), "after").expect("typed");
         history.record(session.document(), None);
-        assert!(history.sync());
+        assert_eq!(history.sync(), Synced::Kept);
         // Written anew, it has the same owner, group and mode.
         history.rewrite(session.document(), crate::files::resume::Resume::default());
-        assert!(history.sync());
+        assert_eq!(history.sync(), Synced::Kept);
     }
 
     /// Owner, group, and who may do what.

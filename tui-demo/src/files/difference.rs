@@ -6,6 +6,7 @@
 //! algorithm (`similar`), O(length × differences), under one deadline: when it passes, what is
 //! left is taken as replaced, which is a larger edit and just as true.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -18,16 +19,30 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// The edits that make `before` into `after`, in order, each in the text left by the one before.
 #[must_use]
 pub fn difference(before: &str, after: &str) -> Vec<Patch<Chars>> {
-    edits(before, after, Grain::Words, deadline())
+    edits(before, after, deadline())
 }
 
-/// How many chars of `after` are not in `before`; `None` when `deadline` passes before that is known. By chars, nothing is
-/// new when two words that were run together are put apart; by words, all of a word is that is not the same.
+/// How many letters and digits of `after` are in words that `before` does not have there; `None` when `deadline` passes
+/// before that is known. What else stands in texts, they have in common whoever wrote them.
 #[must_use]
-pub fn added(before: &str, after: &str, finest: Grain, deadline: Instant) -> Option<usize> {
-    let edits = edits(before, after, finest, deadline);
-    let added = edits.iter().map(|edit| edit.inserted.chars().count()).sum();
+pub fn added(before: &str, after: &str, deadline: Instant) -> Option<usize> {
+    let edits = edits(before, after, deadline);
+    let added = edits.iter().map(|edit| letters_in(&edit.inserted)).sum();
     (Instant::now() < deadline).then_some(added)
+}
+
+/// How many letters and digits there are in the words of `theirs` that are nowhere in `ours`, and how many of these in words
+/// that `text` has as well. Where a word stands says nothing: two who have written at one place have run theirs together.
+#[must_use]
+pub fn shared(ours: &str, theirs: &str, text: &str) -> (usize, usize) {
+    let [ours, theirs, text] = [ours, theirs, text].map(|text| words(text).into_iter().collect::<HashSet<_>>());
+    let beyond = || theirs.difference(&ours).copied();
+    let held = beyond().filter(|word| text.contains(word)).map(letters_in).sum();
+    (held, beyond().map(letters_in).sum())
+}
+
+fn letters_in(text: &str) -> usize {
+    text.chars().filter(|c| c.is_alphanumeric()).count()
 }
 
 /// When a comparison that begins now is to end.
@@ -36,42 +51,23 @@ pub fn deadline() -> Instant {
     Instant::now() + PATIENCE
 }
 
-fn edits(before: &str, after: &str, finest: Grain, deadline: Instant) -> Vec<Patch<Chars>> {
-    let mut edits = Edits { finest, deadline, at: 0, patches: Vec::new() };
-    edits.compare(&Grain::Lines.cut(before), &Grain::Lines.cut(after), Grain::Lines);
+fn edits(before: &str, after: &str, deadline: Instant) -> Vec<Patch<Chars>> {
+    let mut edits = Edits { deadline, at: 0, patches: Vec::new() };
+    let [before, after] = [before, after].map(|text| text.split_inclusive('\n').collect::<Vec<_>>());
+    edits.compare(&before, &after, Grain::Lines);
     edits.patches
 }
 
 /// Into what the texts compared are cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Grain {
+enum Grain {
     /// Each with the line feed at its end.
     Lines,
     /// Runs of letters and digits, runs of blanks, and single other characters.
     Words,
-    /// Each by itself.
-    Chars,
-}
-
-impl Grain {
-    fn cut(self, text: &str) -> Vec<&str> {
-        match self {
-            Self::Lines => text.split_inclusive('\n').collect(),
-            Self::Words => words(text),
-            Self::Chars => text.char_indices().map(|(at, c)| &text[at..at + c.len_utf8()]).collect(),
-        }
-    }
-
-    fn finer(self) -> Self {
-        match self {
-            Self::Lines => Self::Words,
-            Self::Words | Self::Chars => Self::Chars,
-        }
-    }
 }
 
 struct Edits {
-    finest: Grain,
     deadline: Instant,
     /// Where the next piece stands in the text as edited so far, in chars.
     at: usize,
@@ -85,17 +81,13 @@ impl Edits {
             let (former, latter) = (op.old_range(), op.new_range());
             match op {
                 DiffOp::Equal { .. } => self.at += chars_in(&before[former]),
-                DiffOp::Replace { .. } if grain != self.finest => {
-                    self.compare_finer(&before[former], &after[latter], grain.finer());
+                DiffOp::Replace { .. } if grain == Grain::Lines => {
+                    let (before, after) = (before[former].concat(), after[latter].concat());
+                    self.compare(&words(&before), &words(&after), Grain::Words);
                 }
                 _ => self.replace(&before[former], &after[latter]),
             }
         }
-    }
-
-    fn compare_finer(&mut self, before: &[&str], after: &[&str], grain: Grain) {
-        let (before, after) = (before.concat(), after.concat());
-        self.compare(&grain.cut(&before), &grain.cut(&after), grain);
     }
 
     fn replace(&mut self, before: &[&str], after: &[&str]) {
@@ -179,19 +171,30 @@ mod tests {
     }
 
     #[test]
-    fn what_is_added_is_counted_by_chars() {
+    fn what_is_added_is_counted_by_letters_and_digits() {
         let cases = [
             ("", "", 0),
-            ("same\n", "same\nand\n", 4),
+            ("same\n", "same\n- and\n", 3),
             ("gone and left\n", "left\n", 0),
-            ("slowlazy fox\n", "slow, lazy fox\n", 2),
-            ("red fox\n", "red dog\n", 2),
+            ("slowlazy fox\n", "slow, lazy fox\n", 8),
+            ("- [ ] red\n", "- [ ] red\n- [ ] 7\n", 1),
         ];
         for (before, after, expected) in cases {
-            assert_eq!(added(before, after, Grain::Chars, deadline()), Some(expected), "{before:?} -> {after:?}");
+            assert_eq!(added(before, after, deadline()), Some(expected), "{before:?} -> {after:?}");
         }
-        assert_eq!(added("slowlazy fox\n", "slow, lazy fox\n", Grain::Words, deadline()), Some(10));
-        assert_eq!(added("a\n", "b\n", Grain::Chars, Instant::now()), None, "nobody knows when there is no time");
+        assert_eq!(added("a\n", "b\n", Instant::now()), None, "nobody knows when there is no time");
+    }
+
+    #[test]
+    fn words_are_shared_wherever_they_stand() {
+        let (ann, ben) = ("The slow fox.\n", "The lazy fox.\n\nA paragraph of Ben's.\n");
+        for (text, expected) in [
+            ("The slow, lazy fox.\n", (4, 20)),
+            ("The slow fox.\n", (0, 20)),
+            ("A paragraph of Ben's. The lazy fox.\n", (20, 20)),
+        ] {
+            assert_eq!(shared(ann, ben, text), expected, "{text:?}");
+        }
     }
 
     #[test]

@@ -143,6 +143,18 @@ pub enum Report {
     },
 }
 
+/// How it went to get everything to the disk.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Synced {
+    /// It is there.
+    Kept,
+    /// It is not, and will not be without [`History::rewrite`].
+    Failed,
+    /// The disk has not answered for ten seconds. It may still.
+    Late,
+}
+
 enum Job {
     Append(Vec<Record>),
     Rewrite(Box<(Document, Resume)>),
@@ -213,19 +225,23 @@ impl History {
         self.hand_over(Job::Barrier(Box::new(done)));
     }
 
-    /// Waits until everything handed over so far is on disk. Says whether it is.
-    #[must_use]
-    pub fn sync(&self) -> bool {
+    /// Waits until everything handed over so far is on disk, but not for ever.
+    pub fn sync(&self) -> Synced {
         let (answer, answered) = mpsc::channel();
         self.when_synced(move |kept| {
             // The asker may have lost patience.
             let _ = answer.send(kept);
         });
-        answered.recv_timeout(BARRIER_PATIENCE).unwrap_or(false)
+        match answered.recv_timeout(BARRIER_PATIENCE) {
+            Ok(true) => Synced::Kept,
+            Ok(false) | Err(mpsc::RecvTimeoutError::Disconnected) => Synced::Failed,
+            Err(mpsc::RecvTimeoutError::Timeout) => Synced::Late,
+        }
     }
 
-    /// Whether somebody has moved the file away or put another one in its place, as git does and programs that copy files
-    /// between machines. Nothing more is written then: whoever wants to go on opens what is there now.
+    /// Whether somebody has moved the file away, put another one in its place or written over it, as git does and programs
+    /// that copy files between machines. Nothing more is written then: whoever wants to go on drops this, which gives its
+    /// lock back, and opens what is there now.
     #[must_use]
     pub fn is_displaced(&self) -> bool {
         self.displaced.load(Ordering::Relaxed)
@@ -471,7 +487,7 @@ mod tests {
         for undo in [b"first".to_vec(), b"".to_vec(), b"second".to_vec()] {
             history.record(session.document(), Some(&Resume { saved: saved.clone(), undo }));
         }
-        assert!(history.sync());
+        assert_eq!(history.sync(), Synced::Kept);
         drop(history);
         let (_, loaded) = open(&path);
         assert_eq!(loaded.document.to_string(), "one two three");

@@ -20,7 +20,7 @@ use std::time::Instant;
 
 use cede::{AgentId, AuthorError, Buffer, Document, Frontier, VersionError};
 
-use crate::files::difference::{Grain, added, deadline, difference};
+use crate::files::difference::{added, deadline, difference, shared};
 
 /// How a file's text stands to a history.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,11 +50,11 @@ pub fn reconcile(document: &Document, saved: &[Frontier], text: &str, agent: Age
     if reads(document.text(), text) {
         return Ok(Standing::Equal);
     }
-    let known = versions(document, saved);
-    if let Some((version, _)) = known.iter().find(|(_, held)| reads(held, text)) {
+    let known = Known::of(document, saved);
+    if let Some((version, _)) = known.all().find(|(_, held)| reads(held, text)) {
         return Ok(Standing::Behind(version.clone()));
     }
-    let (base, held) = base_of(&known, document, text);
+    let (base, held) = known.base_of(document, text);
     let mut edited = document.clone();
     let version = edited.author(agent, &base, &difference(&held, text))?;
     // Not empty: the texts differ, so there was at least one edit.
@@ -62,14 +62,54 @@ pub fn reconcile(document: &Document, saved: &[Frontier], text: &str, agent: Age
     Ok(Standing::Edited { events, version })
 }
 
-/// The versions that are known with their texts, and last, if there are several, the one that unites them.
-fn versions(document: &Document, saved: &[Frontier]) -> Vec<(Frontier, Buffer)> {
-    let mut known: Vec<(Frontier, Buffer)> =
-        saved.iter().filter_map(|version| Some((version.clone(), document.checkout(version).ok()?))).collect();
-    if known.len() > 1 {
-        known.extend(united(document, known.iter().map(|(version, _)| version)));
+/// The versions that the file may hold and that are known, with their texts.
+struct Known {
+    /// The surest first.
+    saved: Vec<(Frontier, Buffer)>,
+    /// The one that unites them, if it is none of them.
+    united: Option<(Frontier, Buffer)>,
+}
+
+impl Known {
+    fn of(document: &Document, saved: &[Frontier]) -> Self {
+        let checkout = |version: &Frontier| Some((version.clone(), document.checkout(version).ok()?));
+        let saved: Vec<(Frontier, Buffer)> = saved.iter().filter_map(checkout).collect();
+        let united = united(document, saved.iter().map(|(version, _)| version));
+        let united = united.filter(|(version, _)| saved.iter().all(|(saved, _)| saved != version));
+        Self { saved, united }
     }
-    known
+
+    fn all(&self) -> impl Iterator<Item = &(Frontier, Buffer)> {
+        self.saved.iter().chain(&self.united)
+    }
+
+    /// The version to write the difference at, and its text: the surest, unless the file has been made from a later one.
+    ///
+    /// That is the one that unites several sides, as soon as the file has a tenth of what another side has beyond the
+    /// surest: then it was made from all of them, so what is not there any more was taken out. And it is any later one of
+    /// which the file has nearly all that this has beyond, for then it came from somebody whose events are here already.
+    /// Less proves nothing: what was typed and not saved would be taken back because other words are like it. In doubt
+    /// something stands there twice, which is seen and mended, where the other way it would be lost without a word.
+    fn base_of(&self, document: &Document, text: &str) -> (Frontier, String) {
+        let spelled = |(version, held): &(Frontier, Buffer)| (version.clone(), held.to_string());
+        let newest = (document.frontier(), document.text().to_string());
+        let Some((surest, others)) = self.saved.split_first() else { return newest };
+        let mut base = spelled(surest);
+        let has_some = |(_, theirs): &(Frontier, Buffer)| {
+            let (held, all) = shared(&base.1, &theirs.to_string(), text);
+            held > 0 && 10 * held >= all
+        };
+        if let Some(united) = self.united.as_ref().filter(|_| others.iter().any(has_some)) {
+            base = spelled(united);
+        }
+        let deadline = deadline();
+        for later in others.iter().map(spelled).chain([newest]) {
+            if is_later(document, &later.0, &base.0) && has_nearly_all(&base.1, &later.1, text, deadline) {
+                base = later;
+            }
+        }
+        base
+    }
 }
 
 /// The version in which everything is that one of these has, and its text.
@@ -86,42 +126,16 @@ fn united<'a>(document: &Document, versions: impl Iterator<Item = &'a Frontier>)
     }
 }
 
-/// The version to write the difference at, and its text: the surest, unless the file has been made from a later one.
-///
-/// That is the one that unites them all as soon as the file has anything of what it has beyond the surest, were it half a
-/// word: all of that was in somebody's file, so what is not there any more was taken out. It is the newest when the file has
-/// most of what that has beyond, for then it came from somebody whose events are here already. A little proves nothing there:
-/// what was typed and not saved would be taken back because other words are like it.
-fn base_of(known: &[(Frontier, Buffer)], document: &Document, text: &str) -> (Frontier, String) {
-    let spelled = |(version, held): &(Frontier, Buffer)| (version.clone(), held.to_string());
-    let newest = (document.frontier(), document.text().to_string());
-    let (Some(surest), Some(united)) = (known.first().map(spelled), known.last().map(spelled)) else { return newest };
-    let deadline = deadline();
-    let mut base = surest;
-    if beyond(&base, &united, text, Grain::Chars, deadline).is_some_and(|(held, _)| held > 0) {
-        base = united;
-    }
-    if beyond(&base, &newest, text, Grain::Words, deadline).is_some_and(|(held, all)| 2 * held > all) {
-        base = newest;
-    }
-    base
+/// Whether a version has seen all of another one, and more.
+fn is_later(document: &Document, later: &Frontier, base: &Frontier) -> bool {
+    later != base && united(document, [later, base].into_iter()).is_some_and(|(version, _)| version == *later)
 }
 
-/// How many chars `later` has beyond `base` that the file has as well, and how many in all. `None` when these are one
-/// version, or there is no time to find out.
-fn beyond(
-    base: &(Frontier, String),
-    later: &(Frontier, String),
-    text: &str,
-    grain: Grain,
-    deadline: Instant,
-) -> Option<(usize, usize)> {
-    if base.0 == later.0 {
-        return None;
-    }
-    let added = |before: &str, after: &str| added(before, after, grain, deadline);
-    let held = added(&base.1, text)?.saturating_sub(added(&later.1, text)?);
-    Some((held, added(&base.1, &later.1)?))
+/// Whether a text has nine tenths of what `later` has beyond `base`. Not, when there is no time to find out.
+fn has_nearly_all(base: &str, later: &str, text: &str, deadline: Instant) -> bool {
+    let added = |before, after| added(before, after, deadline);
+    let counted = || Some((added(base, later)?, added(base, text)?.saturating_sub(added(later, text)?)));
+    counted().is_some_and(|(all, held)| held > 0 && 10 * held >= 9 * all)
 }
 
 /// Is this the buffer's text? Compared in place, chunk by chunk.
@@ -246,6 +260,41 @@ mod tests {
         session.insert(Chars(5), "Two, typed since.\n").expect("typed");
         settle(&mut session, &[saved], "One.\nTwo, typed since!\n");
         assert_eq!(session.text().to_string(), "One.\nTwo, typed since!\n");
+    }
+
+    /// Catches a base that is taken because signs and common words are like what was typed.
+    #[test]
+    fn what_was_typed_and_not_saved_stays_when_another_program_adds_something_like_it() {
+        for (before, typed, added) in [
+            ("- [ ] bread\n", "- [ ] milk\n", "- [ ] eggs\n"),
+            ("class A:\n", "        self.count = 1\n", "        self.names = 2\n"),
+        ] {
+            let mut session = Session::new(ME);
+            session.insert(Chars(0), before).expect("typed");
+            let saved = session.document().frontier();
+            session.insert(Chars(before.len()), typed).expect("typed");
+            settle(&mut session, &[saved], &format!("{before}{added}"));
+            let text = session.text().to_string();
+            assert!(text.contains(typed) && text.contains(added), "{text:?}");
+        }
+    }
+
+    /// Catches a union of two versions of which one has seen the other: it is the later one, and that was in no file.
+    #[test]
+    fn what_was_typed_before_a_crash_stays_when_another_program_adds_something() {
+        let mut session = Session::new(ME);
+        session.insert(Chars(0), "one\n").expect("typed");
+        let former = session.document().frontier();
+        session.insert(Chars(4), "A whole paragraph of mine.\n").expect("typed");
+        let latter = session.document().frontier();
+        let saved = [former, latter];
+        let mut other = Session::with_document(session.document().clone(), ME);
+        settle(&mut session, &saved, "one\nanother line\n");
+        let text = session.text().to_string();
+        assert!(text.contains("A whole paragraph of mine.\n") && text.contains("another line\n"), "{text:?}");
+        // And it is not doubled where the file had it already.
+        settle(&mut other, &saved, "one\nA whole paragraph of mine.\nanother line\n");
+        assert_eq!(other.text().to_string(), "one\nA whole paragraph of mine.\nanother line\n");
     }
 
     #[test]

@@ -154,19 +154,35 @@ pub fn read(path: &Path) -> Result<Option<Snapshot>, TextError> {
 /// [`TextError::Changed`]. The file is then as it was, unless it was written in place; should only the folder fail to reach
 /// the disk, a power cut may bring either content back.
 pub fn write(path: &Path, text: &str, form: Form) -> Result<Stamp, TextError> {
-    let io = |error| TextError::io(path, Doing::Write, error);
     let target = follow_links(path);
-    let bytes = form.encode(text);
     let former = Former::open(path, &target)?;
-    let mut beside = Beside::make(&target, former.is_some()).map_err(io)?;
+    put(path, &target, former, &form.encode(text))
+}
+
+/// The same over what was left with this stamp, and over nothing else: `None` says that there was no file.
+///
+/// # Errors
+/// As [`write`]; [`TextError::Changed`] also for what another program has written since.
+pub fn write_over(path: &Path, text: &str, form: Form, left: Option<Stamp>) -> Result<Stamp, TextError> {
+    let target = follow_links(path);
+    let former = Former::open(path, &target)?;
+    if former.as_ref().map(|former| former.stamp) != left {
+        return Err(TextError::Changed { path: path.into() });
+    }
+    put(path, &target, former, &form.encode(text))
+}
+
+fn put(path: &Path, target: &Path, former: Option<Former>, bytes: &[u8]) -> Result<Stamp, TextError> {
+    let io = |error| TextError::io(path, Doing::Write, error);
+    let mut beside = Beside::make(target, former.is_some()).map_err(io)?;
     match former {
         Some(former) if attributes::carry_over(&former.file, &beside.file).is_err() => {
             drop(beside);
-            former.overwrite(path, &target, &bytes)
+            former.overwrite(path, target, bytes)
         }
         former => {
-            let stamp = beside.fill(&bytes).map_err(io)?;
-            replace(path, &target, former.map(|former| former.stamp), beside)?;
+            let stamp = beside.fill(bytes).map_err(io)?;
+            replace(path, target, former.map(|former| former.stamp), beside)?;
             Ok(stamp)
         }
     }
@@ -237,7 +253,6 @@ struct Beside {
 
 impl Beside {
     fn make(target: &Path, replaces: bool) -> io::Result<Self> {
-        let name = temporary_beside(target);
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
@@ -245,7 +260,16 @@ impl Beside {
             // A private text is never readable by others, not for a moment.
             std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         }
-        Ok(Self { file: options.open(&name)?, name, placed: false })
+        let mut number = 0;
+        loop {
+            let name = temporary_beside(target, number);
+            match options.open(&name) {
+                Ok(file) => return Ok(Self { file, name, placed: false }),
+                // Left by another one that had our number, in another container perhaps.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < 1000 => number += 1,
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// The stamp is that of our content: a rename changes none of it, and what somebody writes later has another one.
@@ -294,10 +318,11 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-fn temporary_beside(target: &Path) -> PathBuf {
+fn temporary_beside(target: &Path, number: u32) -> PathBuf {
     let mut name = std::ffi::OsString::from(".");
     name.push(target.file_name().unwrap_or_default());
-    name.push(format!(".{}.cede-tmp", std::process::id()));
+    let number = if number == 0 { String::new() } else { format!("-{number}") };
+    name.push(format!(".{}{number}.cede-tmp", std::process::id()));
     folder_of(target).join(name)
 }
 
@@ -493,6 +518,31 @@ mod tests {
             fs::remove_file(&path).expect("removed");
             assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 0, "a file was left beside it");
         }
+    }
+
+    /// Catches a stamp that is taken only when the file is about to be written: what came before that was taken for ours.
+    #[test]
+    fn what_was_written_since_the_last_look_is_not_replaced() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("notes.md");
+        let error = |left| write_over(&path, "ours", Form::default(), left).expect_err("changed").to_string();
+        fs::write(&path, "theirs").expect("written");
+        assert!(error(None).contains("another program has just written"));
+        let left = Stamp::of(&path).expect("there");
+        fs::write(&path, "theirs, since").expect("written");
+        assert!(error(left).contains("another program has just written"));
+        assert_eq!(fs::read_to_string(&path).expect("read"), "theirs, since");
+        write_over(&path, "ours", Form::default(), Stamp::of(&path).expect("there")).expect("as it was left");
+        assert_eq!(fs::read_to_string(&path).expect("read"), "ours");
+    }
+
+    #[test]
+    fn what_another_editor_of_our_number_has_left_beside_keeps_nobody_from_saving() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("notes.md");
+        fs::write(temporary_beside(&path, 0), "half").expect("written");
+        write(&path, "whole", Form::default()).expect("written");
+        assert_eq!(fs::read_to_string(&path).expect("read"), "whole");
     }
 
     #[cfg(unix)]

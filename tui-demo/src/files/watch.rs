@@ -43,6 +43,12 @@ impl Watch {
         Self { path: path.into(), left, stirring: None, told: None }
     }
 
+    /// The stamp with which it was left; `None` when there was no file.
+    #[must_use]
+    pub fn left(&self) -> Option<Stamp> {
+        self.left
+    }
+
     /// The file has been written by ourselves.
     pub fn leave(&mut self, stamp: Stamp) {
         self.left = Some(stamp);

@@ -1,14 +1,15 @@
 //! What becomes of a text that is kept nowhere when its editor is ended from outside: the terminal is closed, the machine
 //! shuts down. Nobody can be asked for a name then, so it gets one.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::app::App;
-use crate::files::history::{History, HistoryError};
+use crate::files::history::History;
 use crate::files::history_path;
 use crate::files::resume::Resume;
-use crate::files::text::{self, Form, TextError};
+use crate::files::text::{self, Form};
 
 /// So many texts may have been kept in a folder, and not taken away, before another one is tried.
 const MOST: usize = 1000;
@@ -34,26 +35,36 @@ fn keep_in(folder: &Path, app: &App) -> Result<PathBuf, String> {
     for number in 1..=MOST {
         let name = if number == 1 { "cede.save".to_owned() } else { format!("cede.save.{number}") };
         let path = folder.join(name);
-        if fs::symlink_metadata(&path).is_ok() || fs::symlink_metadata(history_path(&path)).is_ok() {
+        if fs::symlink_metadata(history_path(&path)).is_ok() {
             continue;
         }
-        // Whoever is ended at the same moment in the same folder gets the name or the next one.
-        match History::open(&history_path(&path), |_| {}) {
-            Ok((history, loaded)) if loaded.document.is_new() => {
-                return write(&path, history, app).map(|()| path).map_err(|error| error.to_string());
+        // Whoever is ended at the same moment in the same folder gets another name. Nobody has said who may read it.
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        match options.open(&path) {
+            Ok(_) => {
+                let written = write(&path, app).inspect_err(|_| {
+                    // Nothing was kept in it.
+                    let _ = fs::remove_file(&path);
+                });
+                return written.map(|()| path);
             }
-            Ok(_) | Err(HistoryError::Locked) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error.to_string()),
         }
     }
     Err(format!("there are {MOST} texts that were kept so already"))
 }
 
-fn write(path: &Path, mut history: History, app: &App) -> Result<(), TextError> {
+fn write(path: &Path, app: &App) -> Result<(), String> {
     let document = app.session().document();
-    history.rewrite(document, Resume { saved: vec![document.frontier()], ..app.whole_resume() });
-    text::write(path, &document.text().to_string(), Form::default())?;
+    text::write(path, &document.text().to_string(), Form::default()).map_err(|error| error.to_string())?;
     // Where only the text can be kept, it is what counts.
-    let _ = history.sync();
+    if let Ok((mut history, _)) = History::open(&history_path(path), |_| {}) {
+        history.rewrite(document, Resume { saved: vec![document.frontier()], ..app.whole_resume() });
+        let _ = history.sync();
+    }
     Ok(())
 }

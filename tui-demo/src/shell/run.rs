@@ -21,7 +21,7 @@ use super::rescue;
 use super::stage::{Cue, Stage};
 use crate::app::{App, Effect, Event, Home, Opening};
 use crate::cli::Edit;
-use crate::files::history::{History, Loaded, Report};
+use crate::files::history::{History, Loaded, Report, Synced};
 use crate::files::history_path;
 use crate::files::instance::Posted;
 use crate::files::text::{self, Form};
@@ -61,15 +61,18 @@ pub async fn edit(edit: Edit, tell: fn(&dyn fmt::Display)) -> Result<Ended, Shel
         return Ok(Ended::Left);
     };
     let mut shell = Shell::start(ready, reporter, reports)?;
-    let ended = shell.run().await;
+    let (ended, mut rescued) = (shell.run().await, None);
+    let mut kept = shell.keep_all();
     // Whoever leaves has been asked.
-    let is_cut_short = !matches!(ended, Ok(Ended::Left));
-    let rescued = (is_cut_short && shell.app.is_kept_nowhere()).then(|| rescue::keep(&shell.app));
-    let kept = shell.close().await;
-    match rescued {
-        Some(Ok(path)) => tell(&format_args!("the text was kept nowhere; it is in {} now", path.display())),
-        Some(Err(reason)) => return Err(ShellError::Unkept(reason)),
-        None => {}
+    if !matches!(ended, Ok(Ended::Left)) {
+        shell.wait_for_server().await;
+        if kept.is_err() || shell.app.is_kept_nowhere() {
+            kept = rescue::keep(&shell.app).map(|path| rescued = Some(path)).map_err(ShellError::Unkept);
+        }
+    }
+    shell.close().await;
+    if let Some(path) = rescued {
+        tell(&format_args!("the text was kept nowhere; it is in {} now", path.display()));
     }
     ended.and_then(|ended| kept.map(|()| ended))
 }
@@ -283,32 +286,62 @@ impl Shell {
     }
 
     async fn hear_history(&mut self, report: Report) {
-        let is_displaced = self.history.as_ref().is_some_and(History::is_displaced);
-        if is_displaced && matches!(report, Report::Failed { .. }) && self.find_history_again().is_ok() {
-            return;
-        }
+        let report = match report {
+            Report::Failed { reason } if self.is_displaced() => match self.find_history_again() {
+                Ok(()) => return,
+                // Whose that is, and not that it was moved, is what keeps it from being written.
+                Err(error) => Report::Failed { reason: if self.is_displaced() { reason } else { error } },
+            },
+            report => report,
+        };
         self.tell(Event::History(report)).await;
     }
 
     /// Writes all of the history, wherever it is to be now.
     fn rewrite_history(&mut self) {
-        if self.history.as_ref().is_some_and(History::is_displaced) {
-            // The editor has been told already that nothing is written, and asks for this again.
-            let _ = self.find_history_again();
+        if self.is_displaced() {
+            if let Err(reason) = self.find_history_again() {
+                // As its writer would, if there were one, so that it is tried again.
+                let _ = self.reporter.send(Report::Failed { reason });
+            }
         } else if let Some(history) = &mut self.history {
             history.rewrite(self.app.session().document(), self.app.whole_resume());
         }
     }
 
+    /// The text has a name, and its history is not where it was, or could not be found again.
+    fn is_displaced(&self) -> bool {
+        let is_named = matches!(self.app.home(), Home::Named { .. });
+        self.history.as_ref().map_or(is_named, History::is_displaced)
+    }
+
+    /// Looks whether the history is still where it was, before anything that another program has written is taken in: who
+    /// puts another text there may have put its history there, too, and then the one explains the other.
+    fn look_for_history(&mut self) {
+        let synced = self.history.as_ref().map(History::sync);
+        if synced == Some(Synced::Failed) && self.is_displaced() {
+            // Where that fails, the writer's report is on its way, and says so.
+            let _ = self.find_history_again();
+        }
+    }
+
     /// Takes in what somebody has put in the place of the history, or begins a new one where there is none any more, and
-    /// goes on writing there. Where that cannot be done, because another editor has it or it is no history, it is as it was.
+    /// goes on writing there.
+    ///
+    /// # Errors
+    /// Another editor has it, or it is no history, or the disk fails. There is no history then, until this is tried again.
     fn find_history_again(&mut self) -> Result<(), String> {
         let Home::Named { path, .. } = self.app.home() else { return Err("it has no name".into()) };
         let path = history_path(path);
+        // It may have come back, or be written over: then nobody can open it while this has its lock.
+        drop(self.history.take());
+        // What its writer had to say is settled here.
+        while self.reports.try_recv().is_ok() {}
         let (mut history, loaded) = open::open_history(&path, &self.reporter).map_err(|error| error.to_string())?;
         if !loaded.document.is_new() {
             let theirs = self.app.admit(vec![loaded.document.encode()], Instant::now());
             self.apply(theirs.map_err(|error| error.to_string())?);
+            self.app.may_hold(loaded.saved);
         }
         history.rewrite(self.app.session().document(), self.app.whole_resume());
         self.history = Some(history);
@@ -327,6 +360,7 @@ impl Shell {
     }
 
     async fn see(&mut self, seen: Seen) {
+        self.look_for_history();
         match open::fresh_agent() {
             Ok(agent) => self.tell(Event::Disk(seen, agent)).await,
             Err(error) => self.app.warn(error.to_string()),
@@ -342,6 +376,7 @@ impl Shell {
         };
         if let Some(seen) = watch.look_now() {
             let refused = matches!(seen, Seen::Unreadable(_));
+            self.look_for_history();
             match open::fresh_agent() {
                 Ok(agent) => {
                     let effects = self.app.handle(Event::Disk(seen, agent), Instant::now());
@@ -357,8 +392,9 @@ impl Shell {
             return;
         };
         self.keep_resume();
-        let kept = self.syncs_history();
-        let written = text::write(&save.path, &save.text, save.form);
+        let synced = self.sync_history();
+        let left = self.watch.as_ref().and_then(Watch::left);
+        let written = text::write_over(&save.path, &save.text, save.form, left);
         let result = written.map(|stamp| {
             if let Some(watch) = &mut self.watch {
                 watch.leave(stamp);
@@ -367,8 +403,10 @@ impl Shell {
         let saved = result.is_ok();
         let effects = self.app.handle(Event::Saved(result), Instant::now());
         self.apply(effects);
-        if saved && !kept {
-            self.app.warn("the text is saved, its history could not be written");
+        match synced {
+            Synced::Failed if saved => self.app.warn("the text is saved, its history could not be written"),
+            Synced::Late if saved => self.app.warn("the text is saved; the disk takes long to write its history"),
+            _ => {}
         }
     }
 
@@ -451,32 +489,53 @@ impl Shell {
     }
 
     /// Sees to it that what was handed over to the history is on disk, and where it is not, tries again to write it
-    /// whole; that may be where one learns that the file has been moved. Says whether it is.
-    fn syncs_history(&mut self) -> bool {
-        let syncs = |shell: &Self| shell.history.as_ref().is_none_or(History::sync);
-        syncs(self)
-            || (0..2).any(|_| {
+    /// whole; that may be where one learns that the file has been moved. Says how that went.
+    fn sync_history(&mut self) -> Synced {
+        let syncs = |shell: &Self| match &shell.history {
+            Some(history) => history.sync(),
+            None if shell.is_displaced() => Synced::Failed,
+            None => Synced::Kept,
+        };
+        let mut synced = syncs(self);
+        for _ in 0..2 {
+            // A disk that has not answered yet is not asked for more.
+            if synced == Synced::Failed {
                 self.rewrite_history();
-                syncs(self)
-            })
+                synced = syncs(self);
+            }
+        }
+        synced
     }
 
     /// Keeps what has been typed, or says why it cannot be.
     fn keep_all(&mut self) -> Result<(), ShellError> {
         self.keep_resume();
-        if self.syncs_history() {
+        let synced = self.sync_history();
+        if synced == Synced::Kept {
             return Ok(());
         }
-        let reason = std::iter::from_fn(|| self.reports.try_recv().ok()).filter_map(|report| match report {
+        let reasons = std::iter::from_fn(|| self.reports.try_recv().ok()).filter_map(|report| match report {
             Report::Failed { reason } => Some(reason),
             Report::Kept { .. } => None,
         });
-        Err(ShellError::Unkept(reason.last().unwrap_or_else(|| "the disk does not answer".into())))
+        let told = reasons.last().or_else(|| self.app.history_failure().map(str::to_owned));
+        let silent = || "the disk does not answer".to_owned();
+        Err(ShellError::Unkept(if synced == Synced::Late { silent() } else { told.unwrap_or_else(silent) }))
     }
 
-    /// Writes what is to be written, gives the terminal back, says goodbye.
-    async fn close(mut self) -> Result<(), ShellError> {
-        let kept = self.keep_all();
+    /// Waits for the server to have what was typed last, for it may have been typed a moment ago.
+    async fn wait_for_server(&mut self) {
+        let end = Instant::now() + FAREWELL;
+        while self.app.is_kept_nowhere() && self.client.is_some() {
+            match timeout(end.saturating_duration_since(Instant::now()), next_incoming(&mut self.client)).await {
+                Ok(Some(incoming)) => self.tell(Event::Incoming(incoming)).await,
+                Ok(None) | Err(_) => return,
+            }
+        }
+    }
+
+    /// Waits for what is being written, gives the terminal back, says goodbye.
+    async fn close(mut self) {
         // Waits for the disk.
         drop(self.history.take());
         drop(self.posted.take());
@@ -491,7 +550,6 @@ impl Shell {
         };
         // Whoever does not answer is left to find out.
         let _ = timeout(FAREWELL, goodbye).await;
-        kept
     }
 }
 

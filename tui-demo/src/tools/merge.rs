@@ -2,7 +2,7 @@
 //!
 //! Knows files of one kind and the union of what they hold. An output that is there already is one of them, so that
 //! merging again changes nothing and nothing is ever lost. Of a text it is kept as well which versions its file may hold:
-//! those of each history, for git may have left either side's text there, or a mixture.
+//! where git merges the texts too, those of each history, for it may have left either side's text there, or a mixture.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -30,12 +30,26 @@ pub(super) fn merge(
     out: &mut impl Write,
     notices: &mut impl Write,
 ) -> Result<(), ToolError> {
-    let events = unite(files, into, notices)?;
+    let events = unite(files, into, Beside::TheirOwn, notices)?;
     writeln!(out, "{}: {}", into.display(), counted(events, "event")).map_err(ToolError::Output)
 }
 
+/// What the text beside a union of histories is made of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Beside {
+    /// What it was: nobody has touched it.
+    TheirOwn,
+    /// The texts beside all of the histories, for git merges these as well.
+    AllTexts,
+}
+
 /// The same without a word but of what is odd about the files. Says how many events there are then.
-pub(super) fn unite(files: &[PathBuf], into: &Path, notices: &mut impl Write) -> Result<u64, ToolError> {
+pub(super) fn unite(
+    files: &[PathBuf],
+    into: &Path,
+    beside: Beside,
+    notices: &mut impl Write,
+) -> Result<u64, ToolError> {
     let mut union = Union::default();
     for file in files {
         let (records, torn) = kept::records(file).map_err(ToolError::History)?;
@@ -60,7 +74,8 @@ pub(super) fn unite(files: &[PathBuf], into: &Path, notices: &mut impl Write) ->
     let document = union.document.unwrap_or_else(|| AnyDocument::new(DocumentKind::Text, NOBODY));
     lacking(&document)?;
     let mut saved = kept::saved(&opened.records);
-    let elsewhere = union.saved.into_iter().filter(|version| !saved.contains(version)).collect::<Vec<_>>();
+    let mut elsewhere = union.saved;
+    elsewhere.retain(|version| beside == Beside::AllTexts && !saved.contains(version));
     if document.summary() != there.summary() || !elsewhere.is_empty() {
         // What the next session of a text needs besides its events stays as it is.
         let besides = opened.records.into_iter().filter(|record| record.kind == Kind::Undo);
@@ -216,11 +231,17 @@ mod tests {
         let [ours, theirs] = ["ours.cede", "theirs.cede"].map(|name| folder.path().join(name));
         let saved = vec![history(&ours, 1, "ours"), history(&theirs, 2, "theirs")];
         let files = [ours.clone(), theirs];
-        unite(&files, &ours, &mut Vec::new()).unwrap();
+        // Nobody has touched the text beside a history that is merged by hand.
+        let by_hand = folder.path().join("by-hand.cede");
+        std::fs::copy(&ours, &by_hand).unwrap();
+        unite(&files, &by_hand, Beside::TheirOwn, &mut Vec::new()).unwrap();
+        let loaded = crate::files::history::read(&by_hand).unwrap();
+        assert_eq!((loaded.saved, loaded.undo), (saved[..1].to_vec(), vec![b"undo".to_vec()]));
+        unite(&files, &ours, Beside::AllTexts, &mut Vec::new()).unwrap();
         let loaded = crate::files::history::read(&ours).unwrap();
         assert_eq!((loaded.saved, loaded.undo), (saved, vec![b"undo".to_vec()]));
         let before = std::fs::read(&ours).unwrap();
-        unite(&files, &ours, &mut Vec::new()).unwrap();
+        unite(&files, &ours, Beside::AllTexts, &mut Vec::new()).unwrap();
         assert_eq!(std::fs::read(&ours).unwrap(), before);
     }
 }

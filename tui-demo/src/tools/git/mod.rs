@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
+use super::merge::Beside;
 use super::{ToolError, merge, values};
 use layout::Layout;
 
@@ -38,7 +39,8 @@ pub struct Sides {
 pub(super) fn merge(sides: &Sides, notices: &mut impl Write) -> Result<(), ToolError> {
     let [base, ours, theirs] = [read(&sides.base)?, read(&sides.ours)?, read(&sides.theirs)?];
     if ours.starts_with(HISTORY) || theirs.starts_with(HISTORY) {
-        return merge::unite(&[sides.ours.clone(), sides.theirs.clone()], &sides.ours, notices).map(drop);
+        return merge::unite(&[sides.ours.clone(), sides.theirs.clone()], &sides.ours, Beside::AllTexts, notices)
+            .map(drop);
     }
     // Added on both sides, there is no base.
     let base = if base.trim_ascii().is_empty() { None } else { Some(parsed(&sides.base, &base)?) };
