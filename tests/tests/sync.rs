@@ -1,8 +1,9 @@
 //! META, DATA, DONE between two and three replicas over networks that lose, repeat and reorder.
 
 use cede::sync::{Action, Exchange, Message, Replica};
-use cede::{AgentId, Chars, Document, EventSpan, Lacking, Refusal, Rule, Session, Summary};
+use cede::{AgentId, AnyDocument, Chars, Document, EventSpan, Lacking, Refusal, Rule, Session, Summary};
 use cede_tests::forge::{self, Op};
+use cede_tests::growth::SHAPES;
 use cede_tests::random::{Random, seeds};
 use cede_tests::tell;
 use std::cell::Cell;
@@ -531,4 +532,28 @@ fn a_meta_without_fingerprints_is_understood() {
     let mut exchange = Exchange::new(1 << 16);
     let actions = exchange.receive(session.document(), Message::decode(&plain.encode()).expect("what was encoded"));
     assert_eq!(actions, [Action::Send(Message::Done)]);
+}
+
+/// As a server sends to who reads slowly: a chunk at a time, whatever the other end has already.
+#[test]
+fn chunks_that_are_gone_on_with_bring_all_that_is_lacking_and_nothing_twice() {
+    for shape in SHAPES {
+        let whole = Document::decode(&shape.history(600, 1).update()).expect("a history that breaks no rule");
+        let mut other = Document::new();
+        for chunk in whole.each_chunk_since(&Summary::new(), 512).step_by(2).take(4) {
+            other.import::<Chars>(&chunk).expect("what is known, or waits");
+        }
+        let theirs = other.summary();
+        let (document, mut from, mut brought) = (AnyDocument::Text(Box::new(whole.clone())), 0, 0);
+        while let Some((end, chunk)) = document.each_chunk_from(from, &theirs, 512).next() {
+            assert!(end > from, "{shape:?}");
+            let held = other.event_count() + other.waiting() as u64;
+            other.import::<Chars>(&chunk).expect("what is lacking");
+            brought += other.event_count() + other.waiting() as u64 - held;
+            from = end;
+        }
+        assert_eq!(other.summary(), whole.summary(), "{shape:?}");
+        assert!(brought + theirs.event_count() <= whole.event_count(), "{shape:?}");
+        assert_eq!(other.text().to_string(), whole.text().to_string(), "{shape:?}");
+    }
 }

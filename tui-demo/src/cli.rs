@@ -223,13 +223,15 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Usage
             Long("ca") => found.ca = Some(PathBuf::from(parser.value()?)),
             Long("host") => found.hosts.push(parser.value()?.string()?),
             Long("origin") => found.origins.push(parser.value()?.string()?),
-            Value(word) if positional.is_empty() && verb == Verb::Edit && !found.any() => match word.to_str() {
-                Some(name) if name == REPLAY || Tool::is_named(name) => {
-                    return tool(name, parser.raw_args()?.collect());
-                }
+            Value(word) if positional.is_empty() && verb == Verb::Edit => match word.to_str() {
                 Some("share") => verb = Verb::Share,
                 Some("join") => verb = Verb::Join,
                 Some("serve") => verb = Verb::Serve,
+                // The others have options of their own, and behind one of these a file is meant.
+                _ if found.any() => positional.push(word),
+                Some(name) if name == REPLAY || Tool::is_named(name) => {
+                    return tool(name, parser.raw_args()?.collect());
+                }
                 Some(MERGE_WORKER) => return Ok(Command::Merge(merging::parse(parser.raw_args()?)?)),
                 Some("token") => return token(parser.raw_args()?.collect()),
                 Some("dict") => {

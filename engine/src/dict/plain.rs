@@ -14,7 +14,7 @@
 
 use super::Dict;
 use super::operations::{Deed, MAX_KEY, MAX_VALUE, Operations};
-use crate::log::{Plain, PlainFault, PlainUpdate, read_plain};
+use crate::log::{Contents, Plain, PlainFault, PlainUpdate, read_plain};
 use serde_json::{Map, Value};
 use std::ops::Range;
 
@@ -34,12 +34,15 @@ impl Dict {
 }
 
 impl Plain for Operations {
-    fn to_plain(&self, events: Range<u32>) -> Vec<Value> {
+    fn to_plain(&self, events: &[Range<u32>]) -> Vec<Value> {
+        let mut whole = Self::default();
+        // What was dropped together is one run there.
+        events.iter().for_each(|events| whole.append(self, events.clone()));
         let plain = |(part, deed): (Range<u32>, Deed<'_>)| {
             let mut plain = Map::new();
             let wall = match deed {
                 Deed::Set { key, value, wall } => {
-                    plain.insert("set".to_owned(), self.key(key).into());
+                    plain.insert("set".to_owned(), whole.key(key).into());
                     let (field, value) = match exactly(value) {
                         Some(parsed) => ("value", parsed),
                         None => ("text", value.into()),
@@ -48,7 +51,7 @@ impl Plain for Operations {
                     wall
                 }
                 Deed::Removed { key, wall } => {
-                    plain.insert("remove".to_owned(), self.key(key).into());
+                    plain.insert("remove".to_owned(), whole.key(key).into());
                     wall
                 }
                 Deed::Dropped => {
@@ -61,7 +64,7 @@ impl Plain for Operations {
             }
             Value::Object(plain)
         };
-        self.deeds(events).map(plain).collect()
+        whole.deeds(0..whole.len()).map(plain).collect()
     }
 
     fn read_plain(&mut self, operation: &Value, room: u32) -> Result<(), PlainFault> {

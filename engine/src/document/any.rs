@@ -156,15 +156,18 @@ impl AnyDocument {
 
     /// The same of the events from one on, by the order in which they came here, each with where to go on from: for whoever
     /// sends them a few at a time and has said once what the other end has.
-    pub fn each_chunk_from(
-        &self,
+    /// At the start nothing is to be passed over, so that a few events at the end of a long log are soon found.
+    pub fn each_chunk_from<'a>(
+        &'a self,
         from: u64,
-        summary: &Summary,
+        summary: &'a Summary,
         max_bytes: usize,
-    ) -> impl Iterator<Item = (u64, Vec<u8>)> + '_ {
+    ) -> impl Iterator<Item = (u64, Vec<u8>)> + 'a {
         let from = Local(u32::try_from(from).unwrap_or(u32::MAX));
-        let chunks: Box<dyn Iterator<Item = (Local, Vec<u8>)>> =
-            whichever!(self, document => Box::new(document.log().each_chunk_from(from, summary, max_bytes)));
+        let chunks: Box<dyn Iterator<Item = (Local, Vec<u8>)>> = whichever!(self, document => match from {
+            Local(0) => Box::new(document.log().each_chunk_since(summary, max_bytes)),
+            from => Box::new(document.log().each_chunk_from(from, summary, max_bytes)),
+        });
         chunks.map(|(end, chunk)| (end.0.into(), chunk))
     }
 

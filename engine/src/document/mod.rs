@@ -225,7 +225,7 @@ impl Document {
 
     /// The same again, each encoded when it is asked for: for whoever may not have room for all of them.
     pub fn each_chunk_since(&self, summary: &Summary, max_bytes: usize) -> impl Iterator<Item = Vec<u8>> + '_ {
-        self.log.each_chunk_from(Local(0), summary, max_bytes).map(|(_, chunk)| chunk)
+        self.log.each_chunk_since(summary, max_bytes).map(|(_, chunk)| chunk)
     }
 
     /// What somebody with `theirs` lacks of what is held here. O(agents · log groups) and what is found if `theirs` is

@@ -259,6 +259,21 @@ mod tests {
         }
     }
 
+    /// Found by a fuzzer: the dropped events of one group lay apart in the log, as others had come in between, and were told
+    /// one by one.
+    #[test]
+    fn what_was_dropped_is_told_alike_wherever_it_lies() {
+        let group =
+            |agent: u8, ops: &str| format!("{{\"agent\":\"{agent:032x}\",\"clock\":0,\"parents\":[],\"ops\":[{ops}]}}");
+        let set = "{\"set\":\"k\",\"value\":1}";
+        let groups = [(1, "{\"dropped\":3}"), (2, set), (1, &format!("{{\"dropped\":5}},{set}"))];
+        let groups = groups.map(|(agent, ops)| group(agent, ops)).join(",");
+        let document = read(&format!("{{\"cede\":\"dict\",\"version\":1,\"groups\":[{groups}]}}")).unwrap();
+        let written = text(document);
+        assert!(written.contains("[{\"dropped\":5},{"), "{written}");
+        assert_eq!(text(read(&written).unwrap()), written);
+    }
+
     #[test]
     fn what_is_wrong_is_named_with_its_place() {
         let a = "\"0000000000000000000000000000000a\"";

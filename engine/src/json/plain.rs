@@ -34,8 +34,8 @@ impl Json {
 }
 
 impl Plain for Operations {
-    fn to_plain(&self, events: Range<u32>) -> Vec<Value> {
-        events.map(|event| Value::Object(self.plain_of(self.operation(event)))).collect()
+    fn to_plain(&self, events: &[Range<u32>]) -> Vec<Value> {
+        events.iter().cloned().flatten().map(|event| Value::Object(self.plain_of(self.operation(event)))).collect()
     }
 
     fn read_plain(&mut self, operation: &Value, _: u32) -> Result<(), PlainFault> {

@@ -294,27 +294,51 @@ impl<C: Contents> Log<C> {
     }
 
     fn chunks(&self, spans: Vec<Span>, max_bytes: usize) -> Vec<Vec<u8>> {
-        self.each_chunk(spans, max_bytes).map(|(_, chunk)| chunk).collect()
+        self.each_chunk(spans.into_iter(), max_bytes).map(|(_, chunk)| chunk).collect()
     }
 
     /// What somebody with `summary` lacks of the events from a number on, each message with the number to go on from.
-    pub(crate) fn each_chunk_from(
-        &self,
+    pub(crate) fn each_chunk_from<'a>(
+        &'a self,
         from: Local,
+        summary: &'a Summary,
+        max_bytes: usize,
+    ) -> impl Iterator<Item = (Local, Vec<u8>)> + 'a {
+        // Whoever goes on lacks most of what is left, and goes on often: run by run, as far as is asked for.
+        let rest = Span::new(from, self.len());
+        let lacking = self.graph().runs_in(rest).flat_map(move |run| self.lacking_of(run.span.within(rest), summary));
+        self.each_chunk(lacking, max_bytes)
+    }
+
+    /// What somebody with `summary` lacks, as [`chunks_since`](Self::chunks_since) cuts it, each encoded when it is asked for.
+    pub(crate) fn each_chunk_since(
+        &self,
         summary: &Summary,
         max_bytes: usize,
     ) -> impl Iterator<Item = (Local, Vec<u8>)> + '_ {
-        let spans = self.spans_since(summary).into_iter();
-        let later = spans.map(|span| Span::new(span.start.max(from), span.end.max(from))).collect();
-        self.each_chunk(later, max_bytes)
+        self.each_chunk(self.spans_since(summary).into_iter(), max_bytes)
+    }
+
+    /// What somebody with `summary` lacks of these events of one run.
+    fn lacking_of(&self, span: Span, summary: &Summary) -> impl Iterator<Item = Span> {
+        let events = self.graph().event_span(span);
+        let lacking: Vec<EventSpan> = summary.missing(events).collect();
+        lacking.into_iter().map(move |part| {
+            let start = span.start + (part.start.0 - events.start.0);
+            Span::new(start, start + (part.end.0 - part.start.0))
+        })
     }
 
     /// These spans in messages of about `max_bytes`, each encoded when it is asked for, with where it ends.
-    fn each_chunk(&self, spans: Vec<Span>, max_bytes: usize) -> impl Iterator<Item = (Local, Vec<u8>)> + '_ {
+    fn each_chunk<'a>(
+        &'a self,
+        spans: impl Iterator<Item = Span> + 'a,
+        max_bytes: usize,
+    ) -> impl Iterator<Item = (Local, Vec<u8>)> + 'a {
         // A piece with its parents rarely takes more than this.
         const PIECE: usize = 32;
         const PARENT: usize = 20;
-        let mut spans = spans.into_iter().filter(|span| !span.is_empty());
+        let mut spans = spans.filter(|span| !span.is_empty());
         let mut cut_off: Option<Span> = None;
         std::iter::from_fn(move || {
             let (mut chunk, mut bytes) = (Vec::new(), 0);

@@ -21,8 +21,9 @@ use std::ops::Range;
 
 /// What events did, as JSON.
 pub(crate) trait Plain: Contents {
-    /// What these events did, in order; a value may say it of several events.
-    fn to_plain(&self, events: Range<u32>) -> Vec<Value>;
+    /// What these events of one group did, in order; a value may say it of several events. Wherever they lie in a log, the
+    /// same events are told in the same values.
+    fn to_plain(&self, events: &[Range<u32>]) -> Vec<Value>;
 
     /// Adds what such a value says, which is at most `room` events.
     fn read_plain(&mut self, operation: &Value, room: u32) -> Result<(), PlainFault>;
@@ -58,8 +59,8 @@ impl<C: Plain> Log<C> {
     /// The groups in T. O(events).
     pub(crate) fn to_plain(&self) -> Vec<Value> {
         let group = |group: crate::graph::Group| {
-            let events = self.local_spans(&[group.span]).into_iter().map(|span| span.numbers());
-            let operations: Vec<Value> = events.flat_map(|events| self.contents().to_plain(events)).collect();
+            let events: Vec<_> = self.local_spans(&[group.span]).into_iter().map(|span| span.numbers()).collect();
+            let operations = self.contents().to_plain(&events);
             let parents: Vec<String> = group.parents.ids().iter().map(EventId::to_string).collect();
             json!({
                 "agent": group.span.agent.to_string(),

@@ -142,10 +142,15 @@ pub(super) fn make_private(path: &Path) -> io::Result<File> {
 #[cfg(unix)]
 pub(super) fn keep_access(made: &File, former: &Metadata) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
-    // The group by itself: who may not give a file away may still give it to a group that they are in.
-    let others = if fchown(made, None, Some(former.gid())).is_ok() { 0o7777 } else { 0o7707 };
-    // Refused to all but root, and no reason not to write: the group, or everybody, can still do what they could.
-    drop(fchown(made, Some(former.uid()), None));
+    let now = made.metadata()?;
+    // The group by itself: who may not give a file away may still give it to a group that they are in. And not every file
+    // system lets anybody ask for what is so already.
+    let is_kept = now.gid() == former.gid() || fchown(made, None, Some(former.gid())).is_ok();
+    let others = if is_kept { 0o7777 } else { 0o7707 };
+    if now.uid() != former.uid() {
+        // Refused to all but root, and no reason not to write: the group, or everybody, can still do what they could.
+        drop(fchown(made, Some(former.uid()), None));
+    }
     made.set_permissions(std::fs::Permissions::from_mode(former.mode() & others))
 }
 

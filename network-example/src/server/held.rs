@@ -9,7 +9,7 @@ const MUCH: u64 = 1024 * 1024;
 /// Growing to so many times the whole is worth writing it: over the life of a room a third of what comes is written again.
 const TIMES: u64 = 4;
 /// Where there is no room for more, growing by one part of so many of the whole is worth it. Whoever fills a room to its brim
-/// has it written a few times and not for each key.
+/// has it written a few times and not for each key; so much more than the limit may be stored for that.
 const PART: u64 = 8;
 
 /// See the module.
@@ -44,6 +44,11 @@ impl Held {
     /// Whether it is so much more than it has to be that writing it anew is worth it at any time.
     pub(crate) fn is_much(&self) -> bool {
         self.bytes >= MUCH && self.bytes >= self.whole.saturating_mul(TIMES)
+    }
+
+    /// Whether there is no room for more where a document may have so many bytes in one piece.
+    pub(crate) fn is_full(&self, limit: u64) -> bool {
+        self.whole >= limit || self.bytes >= limit.saturating_add(limit / PART)
     }
 
     /// Whether writing it anew may make room.

@@ -131,17 +131,21 @@ impl Kept {
         self.0.as_ref().map_or(Ok(()), |document| document.check_meta(theirs))
     }
 
-    pub(crate) fn each_chunk_since(&self, summary: &Summary, max_bytes: usize) -> impl Iterator<Item = Vec<u8>> {
+    pub(crate) fn each_chunk_since<'a>(
+        &'a self,
+        summary: &'a Summary,
+        max_bytes: usize,
+    ) -> impl Iterator<Item = Vec<u8>> + 'a {
         self.each_chunk_from(0, summary, max_bytes).map(|(_, chunk)| chunk)
     }
 
     /// The same of the events from one on, each chunk with where to go on from.
-    pub(crate) fn each_chunk_from(
-        &self,
+    pub(crate) fn each_chunk_from<'a>(
+        &'a self,
         from: u64,
-        summary: &Summary,
+        summary: &'a Summary,
         max_bytes: usize,
-    ) -> impl Iterator<Item = (u64, Vec<u8>)> {
+    ) -> impl Iterator<Item = (u64, Vec<u8>)> + 'a {
         self.0.iter().flat_map(move |document| document.each_chunk_from(from, summary, max_bytes))
     }
 

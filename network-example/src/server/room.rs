@@ -127,7 +127,7 @@ pub(crate) struct Limits {
     pub(crate) patience: Duration,
     /// How many events a document may have.
     pub(crate) events: u64,
-    /// How many bytes of them may be stored, put together.
+    /// How many bytes they may have, put into one piece.
     pub(crate) bytes: u64,
 }
 
@@ -828,7 +828,7 @@ impl Room {
         if self.held.bytes() >= bytes && self.held.may_shrink() {
             self.rewrite();
         }
-        let is_full = self.document.event_count() >= events || self.held.bytes() >= bytes;
+        let is_full = self.document.event_count() >= events || self.held.is_full(bytes);
         is_full.then(|| format!("the document has reached its greatest size, {events} events or {bytes} bytes"))
     }
 
@@ -1384,6 +1384,30 @@ mod tests {
         send(&mut room, now, member, ann.document(), &all);
         assert!(room.is_empty());
         assert!(sent(&mut pickup).iter().any(|json| json.contains("\"too_large\"")));
+    }
+
+    /// Catches a document that fits and is refused for good because of the pieces that it is stored in.
+    #[test]
+    fn a_room_is_full_only_when_its_document_is() {
+        let (mut ann, limits) = (Session::new(AgentId::new(9)), Limits { bytes: 40_000, ..LIMITS });
+        let (mut room, now) = (Room::load(&[], limits).unwrap(), Instant::now());
+        let mut random = crate::simulation::Random::from_seed(1);
+        let member = join(&mut room, now);
+        let mut bring = |room: &mut Room, text: &str| {
+            ann.insert(ann.text().len::<Chars>(), text).unwrap();
+            let data = Message::Data(ann.take_outgoing().unwrap());
+            room.receive_frame(now, member, Bytes::from(data.encode()));
+            room.take_pieces();
+        };
+        while room.document.encode_since(&Summary::new()).map_or(0, |whole| whole.len()) < 36_500 {
+            let noise: String = (0..500).map(|_| char::from(b' ' + random.below(95) as u8)).collect();
+            bring(&mut room, &noise);
+        }
+        room.rewrite();
+        for key in 0..1000 {
+            bring(&mut room, "x");
+            assert!(!room.is_empty(), "too large after {key} keys: {:?}", room.held);
+        }
     }
 
     #[test]

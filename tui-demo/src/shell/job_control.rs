@@ -3,7 +3,11 @@
 //! Knows the signals and how to stop this process; what becomes of the terminal meanwhile is the editor's to do. A stop
 //! that cannot be caught is told only by going on.
 
+#[cfg(unix)]
+use std::future::poll_fn;
 use std::io;
+#[cfg(unix)]
+use std::task::Poll;
 
 /// What the shell wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,9 +42,18 @@ impl JobControl {
     pub(super) async fn next(&mut self) -> Job {
         tokio::select! {
             biased;
-            _ = self.stop.recv() => Job::Stop,
+            _ = self.stop.recv() => match self.may_go_on().await {
+                true => Job::GoOn,
+                false => Job::Stop,
+            },
             _ = self.go_on.recv() => Job::GoOn,
         }
+    }
+
+    /// Whether going on is wanted already. Where nobody catches these signals the second takes the first back, and nobody says
+    /// twice that one may go on.
+    async fn may_go_on(&mut self) -> bool {
+        poll_fn(|context| Poll::Ready(self.go_on.poll_recv(context).is_ready())).await
     }
 
     /// Stops this process. [`Job::GoOn`] follows when it goes on.
