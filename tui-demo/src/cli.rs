@@ -572,6 +572,10 @@ mod tests {
                 edit(None, None, Company::Join { url: "wss://h/r".into(), ca: Some("ca.pem".into()) }),
             ),
             (
+                "--ca ca.pem join wss://h/r",
+                edit(None, None, Company::Join { url: "wss://h/r".into(), ca: Some("ca.pem".into()) }),
+            ),
+            (
                 "token add t * host Ann at home",
                 Command::Token(TokenChange::Add {
                     file: "t".into(),

@@ -226,7 +226,9 @@ impl Json {
         self.log().encode_spans(spans)
     }
 
-    /// What was edited here since this was last asked, as bytes to be sent; `None` when nothing.
+    /// What was edited here since this was last asked, as bytes to be sent; `None` when nothing. Tens of thousands of
+    /// operations under names of kilobytes may be more than others take in one message (`ImportError::TooCostly`):
+    /// [`chunks_since`](Self::chunks_since) cuts them.
     pub fn take_outgoing(&mut self) -> Option<Vec<u8>> {
         let spans = std::mem::take(&mut self.outgoing);
         self.log().encode_spans(&spans)

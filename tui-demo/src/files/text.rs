@@ -162,7 +162,7 @@ pub fn write(path: &Path, text: &str, form: Form) -> Result<Stamp, TextError> {
 /// The same over what was left with this stamp, and over nothing else: `None` says that there was no file.
 ///
 /// # Errors
-/// As [`write`]; [`TextError::Changed`] also for what another program has written since.
+/// As [`write()`]; [`TextError::Changed`] also for what another program has written since.
 pub fn write_over(path: &Path, text: &str, form: Form, left: Option<Stamp>) -> Result<Stamp, TextError> {
     let target = follow_links(path);
     let former = Former::open(path, &target)?;

@@ -287,10 +287,10 @@ impl Shell {
 
     async fn hear_history(&mut self, report: Report) {
         let report = match report {
-            Report::Failed { reason } if self.is_displaced() => match self.find_history_again() {
+            Report::Failed { .. } if self.is_displaced() => match self.find_history_again() {
                 Ok(()) => return,
-                // Whose that is, and not that it was moved, is what keeps it from being written.
-                Err(error) => Report::Failed { reason: if self.is_displaced() { reason } else { error } },
+                // That it was moved is not what keeps it from being written.
+                Err(reason) => Report::Failed { reason },
             },
             report => report,
         };
