@@ -161,7 +161,7 @@ pub fn add(path: &Path, grant: &Grant) -> Result<(), TokensError> {
 /// [`TokensError::Absent`] when there is none; [`TokensError::Owner`] when the file could only be replaced by one that its
 /// server might not read any more, and then it is as it was; otherwise as [`read`].
 pub fn revoke(path: &Path, id: &str) -> Result<(), TokensError> {
-    let file = lock(path, OpenOptions::new().read(true).write(true))?;
+    let file = lock_to_replace(path)?;
     let former = text(&file)?;
     parse(&former)?;
     let (mut kept, mut found) = (String::new(), false);
@@ -178,6 +178,15 @@ pub fn revoke(path: &Path, id: &str) -> Result<(), TokensError> {
     }
     // Later the file is replaced under the name that it really has, not in the place of a link to it.
     replace(&fs::canonicalize(path)?, &file.metadata()?, &kept)
+}
+
+/// Whoever may not write to a file may still replace it, if they may write to its folder. Where a lock takes the right to
+/// write, as on NFS, they are told.
+fn lock_to_replace(path: &Path) -> io::Result<File> {
+    match lock(path, OpenOptions::new().read(true).write(true)) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => lock(path, OpenOptions::new().read(true)),
+        locked => locked,
+    }
 }
 
 /// Opens the file and locks it. It is the file itself that is locked: one beside it would belong to whoever came first, and

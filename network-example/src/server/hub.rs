@@ -480,7 +480,8 @@ impl Keeper {
             renewed.into_iter().flatten().for_each(|invitation| self.room.invite(now, invitation));
         }
         if has_said {
-            self.hub.writer.keep_said(self.hub.access.said()).await;
+            let access = self.hub.access.clone();
+            self.hub.writer.keep_said(move || access.said()).await;
         }
     }
 

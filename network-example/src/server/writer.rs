@@ -32,6 +32,9 @@ pub(crate) struct Writer {
     jobs: mpsc::Sender<Job>,
 }
 
+/// Tells what hosts have said by now.
+type Said = Box<dyn Fn() -> Vec<u8> + Send>;
+
 /// The latest that the writer has said to a room.
 #[derive(Clone, Debug)]
 pub(crate) enum Stored {
@@ -46,7 +49,7 @@ enum Job {
     Append { room: RoomName, piece: Vec<u8>, number: u64, reply: watch::Sender<Stored> },
     Replace { room: RoomName, whole: Vec<u8> },
     Delete { room: RoomName, reply: oneshot::Sender<Result<(), StoreError>> },
-    KeepSaid(Vec<u8>),
+    KeepSaid(Said),
 }
 
 /// The thread's end: how the store failed, if it did.
@@ -99,9 +102,10 @@ impl Writer {
         let _ = self.jobs.send(Job::Replace { room, whole }).await;
     }
 
-    /// Keeps what hosts have said. It holds already, so nobody waits.
-    pub(crate) async fn keep_said(&self, said: Vec<u8>) {
-        let _ = self.jobs.send(Job::KeepSaid(said)).await;
+    /// Keeps what hosts have said, which is asked for when it is written: rooms that say something at the same moment are not
+    /// heard here in the order in which it holds. It holds already, so nobody waits.
+    pub(crate) async fn keep_said(&self, said: impl Fn() -> Vec<u8> + Send + 'static) {
+        let _ = self.jobs.send(Job::KeepSaid(Box::new(said))).await;
     }
 
     /// Forgets a room, after everything that was to be stored before.
@@ -123,7 +127,7 @@ struct Work<S> {
     waiting: Vec<(u64, watch::Sender<Stored>)>,
     bytes: usize,
     /// What hosts have said, if it is not in the store yet: each time is all of it, so the last is enough.
-    said: Option<Vec<u8>>,
+    said: Option<Said>,
     rest: Duration,
     /// When the store has rested from its last commit.
     rested: Instant,
@@ -228,7 +232,7 @@ impl<S: Store> Work<S> {
     /// What hosts have said is kept before what was typed since.
     fn write(&mut self) -> Result<(), StoreError> {
         if let Some(said) = self.said.take() {
-            self.store.keep_said(&said)?;
+            self.store.keep_said(&said())?;
         }
         if self.batch.is_empty() { Ok(()) } else { self.store.append(&self.batch) }
     }
@@ -335,7 +339,7 @@ mod tests {
         let talker = writer.clone();
         let talking = tokio::spawn(async move {
             for number in 0..1000_u32 {
-                talker.keep_said(number.to_be_bytes().to_vec()).await;
+                talker.keep_said(move || number.to_be_bytes().to_vec()).await;
             }
         });
         let (reply, mut stored) = watch::channel(Stored::Durable(0));
@@ -350,6 +354,20 @@ mod tests {
         let said = gate.said.lock().unwrap();
         assert_eq!(said.last().unwrap()[..], 999_u32.to_be_bytes(), "the last that was said is kept");
         assert!(said.len() < 100, "{} commits for what hosts have said", said.len());
+    }
+
+    /// Catches a list that was made before another room's host had spoken and is kept after theirs.
+    #[tokio::test]
+    async fn what_hosts_have_said_is_asked_for_when_it_is_written() {
+        let gate = Gate::default();
+        let (writer, thread) = Writer::start(gate.clone()).unwrap();
+        let (say, said) = std::sync::mpsc::channel();
+        writer.keep_said(move || said.recv().unwrap()).await;
+        say.send(b"one, and another".to_vec()).unwrap();
+        gate.open();
+        drop(writer);
+        assert!(thread.join().unwrap().is_none());
+        assert_eq!(*gate.said.lock().unwrap(), [b"one, and another"]);
     }
 
     #[tokio::test]
