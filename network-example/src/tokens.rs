@@ -14,7 +14,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::str::FromStr;
 
-use cede::storage::leads_to;
+use cede::storage::{create_private, leads_to};
 
 use crate::directory;
 use crate::rights::{Rights, RightsError};
@@ -209,10 +209,7 @@ fn replace(path: &Path, former: &Metadata, text: &str) -> Result<(), TokensError
     let mut beside = path.as_os_str().to_owned();
     beside.push(format!(".{:016x}", getrandom::u64().map_err(io::Error::other)?));
     let beside = Path::new(&beside);
-    let mut options = OpenOptions::new();
-    options.create_new(true).write(true);
-    private(&mut options);
-    let made = options.open(beside)?;
+    let made = create_private(beside)?;
     let replaced = fill(made, former, text).and_then(|()| Ok(fs::rename(beside, path)?));
     if replaced.is_err() {
         // Of no use to anybody; one that stays does no harm.

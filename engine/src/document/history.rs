@@ -35,8 +35,7 @@ impl Document {
         if count == 0 {
             return Ok(parents.clone());
         }
-        let graph = self.log.graph();
-        let last = graph.agent_index(agent).map(|index| graph.last_of(index));
+        let last = self.log.graph().last_event(agent);
         let goes_on = last.is_some_and(|last| heads.as_slice() == [last]);
         let from = self.log.mark();
         let group = (!goes_on).then_some(heads.as_slice());

@@ -235,6 +235,11 @@ impl Graph {
         self.run_end(run as usize) - 1
     }
 
+    /// The same of an agent who may not be known.
+    pub(crate) fn last_event(&self, agent: AgentId) -> Option<Local> {
+        self.agent_index(agent).map(|index| self.last_of(index))
+    }
+
     pub(crate) fn clock(&self, event: Local) -> u32 {
         let run = &self.runs[self.run_number(event)];
         run.clock + (event - run.start)

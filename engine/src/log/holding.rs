@@ -247,7 +247,7 @@ impl<V: Values> Holding<V> {
         changes: &mut V::Changes,
     ) -> EventId {
         let (from, graph) = (self.log.len(), self.log.graph());
-        let last = graph.agent_index(agent).map(|index| graph.last_of(index));
+        let last = graph.last_event(agent);
         let goes_on = last.is_some_and(|last| parents == [last]);
         let clock = self.log.append(agent, (!goes_on).then_some(parents), 1, record);
         self.apply_from(from, changes);

@@ -161,7 +161,7 @@ impl<C: Contents> Log<C> {
             return None;
         }
         let mut heads = graph.heads();
-        let last = graph.agent_index(agent).map(|agent| graph.last_of(agent));
+        let last = graph.last_event(agent);
         let own = last.and_then(|last| heads.iter().copied().find(|&head| graph.has_seen(&[head], last)));
         heads.sort_unstable_by_key(|&head| std::cmp::Reverse(graph.clock(head)));
         heads.truncate(MAX_PARENTS);
@@ -396,8 +396,7 @@ impl<C: Contents> Log<C> {
             return Err(WriteError::TooManyParents { count: heads.len() });
         }
         let graph = &self.graph;
-        let last = graph.agent_index(agent).map(|index| graph.last_of(index));
-        match last.filter(|&last| !graph.has_seen(&heads, last)) {
+        match graph.last_event(agent).filter(|&last| !graph.has_seen(&heads, last)) {
             Some(last) => Err(WriteError::OwnPastUnseen { last: graph.id(last) }),
             None => Ok(heads),
         }

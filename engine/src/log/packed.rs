@@ -365,7 +365,9 @@ impl Reading<'_> {
             latest = latest.max(Some(clock));
             self.parents.push(parent);
         }
-        if others > 0 { self.check_named_once() } else { Ok(()) }?;
+        if others > 0 {
+            self.check_named_once()?;
+        }
         Ok(latest)
     }
 

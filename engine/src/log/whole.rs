@@ -374,7 +374,7 @@ mod tests {
             (0..1 + random.below(5)).map(|number| AgentId::new(number as u128 * 37 % 11)).collect();
         for _ in 0..pieces {
             let agent = agents[random.below(agents.len())];
-            let last = log.graph().agent_index(agent).map(|index| log.graph().last_of(index));
+            let last = log.graph().last_event(agent);
             let mut seen: Heads = match random.below(3) {
                 0 => log.graph().heads(),
                 1 => Heads::new(),

@@ -4,7 +4,7 @@
 //! the place of a real one. In what order they are made, and what holds in between, is the log file's.
 
 use super::StorageError;
-use super::names::{leads_to, sync_name};
+use super::names::{leads_to, remake_private, sync_name};
 use std::fmt;
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -101,7 +101,7 @@ impl Door for OnDisk {
         let mut beside = self.path.clone().into_os_string();
         beside.push(".rewrite");
         // Whoever holds this file's lock is the only one to make it.
-        let file = make_private(beside.as_ref())?;
+        let file = remake_private(beside.as_ref())?;
         let made = Self { file, path: self.path.clone(), beside: Some(PathBuf::from(beside)) };
         // The lock goes with the file, so nobody finds the new one unlocked.
         made.file.lock()?;
@@ -121,20 +121,6 @@ impl Door for OnDisk {
             drop(std::fs::remove_file(beside));
         }
     }
-}
-
-/// Makes a file that is to take another one's place. What a process that was stopped has left there is removed: somebody may
-/// have it open who must not read this one, or it may be one that nobody may write to any more.
-pub(super) fn make_private(path: &Path) -> io::Result<File> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 /// Gives a file that is to take another one's place its mode, and its group and owner as far as the system lets us. The bits

@@ -3,8 +3,8 @@
 //! Knows names and the order in which files come to lie there: `NAME.json`, `NAME.meta.json`, and then `NAME.done`. Each
 //! is there as a whole or not at all, whenever the process or the machine stops. Does not know what is in them.
 
-use super::door::{keep_access, make_private};
-use super::names::sync_name;
+use super::door::keep_access;
+use super::names::{remake_private, sync_name};
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, OpenOptions};
@@ -20,7 +20,7 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let beside = beside(path);
     let former = fs::metadata(path).ok();
     let mut file = match former {
-        Some(_) => make_private(&beside)?,
+        Some(_) => remake_private(&beside)?,
         None => OpenOptions::new().write(true).create(true).truncate(true).open(&beside)?,
     };
     file.write_all(bytes)?;

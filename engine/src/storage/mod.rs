@@ -31,7 +31,7 @@ mod names;
 mod outline;
 
 pub use finished::{FinishError, Finished, finish, replace_file};
-pub use names::{leads_to, sync_name};
+pub use names::{create_private, leads_to, remake_private, sync_name};
 pub use outline::Outline;
 
 use door::{Door, OnDisk};

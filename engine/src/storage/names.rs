@@ -1,9 +1,33 @@
 //! Names of files. A file is on the disk without its name: names are in the directory, which reaches the disk by itself; and a
 //! name may lead to another file than the one that was opened by it.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;
+
+/// Makes a file of this name that nobody but its owner can read. Follows no link, and touches nothing that is there.
+///
+/// # Errors
+/// The system's reason; [`AlreadyExists`](io::ErrorKind::AlreadyExists) where the name is taken.
+pub fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// The same in the place of what may lie there, left by a process that was stopped: somebody may have that open who must not
+/// read this one, or nobody may write to it any more.
+///
+/// # Errors
+/// The system's reason.
+pub fn remake_private(path: &Path) -> io::Result<File> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => create_private(path),
+    }
+}
 
 /// Waits until it is on the disk which file has this name. Where directories cannot be opened as files, a name is as safe as
 /// the system makes it.

@@ -131,12 +131,8 @@ impl Kept {
         self.0.as_ref().map_or(Ok(()), |document| document.check_meta(theirs))
     }
 
-    pub(crate) fn each_chunk_since<'a>(
-        &'a self,
-        summary: &'a Summary,
-        max_bytes: usize,
-    ) -> impl Iterator<Item = Vec<u8>> + 'a {
-        self.each_chunk_from(0, summary, max_bytes).map(|(_, chunk)| chunk)
+    pub(crate) fn each_chunk_since(&self, summary: &Summary, max_bytes: usize) -> impl Iterator<Item = Vec<u8>> {
+        self.0.iter().flat_map(move |document| document.each_chunk_since(summary, max_bytes))
     }
 
     /// The same of the events from one on, each chunk with where to go on from.

@@ -18,6 +18,8 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+#[cfg(unix)]
+use cede::storage::create_private;
 use cede::storage::{Kind, LogFile, Outline, Record, StorageError, TornTail};
 use cede::{Buffer, Document, Frontier, ImportError, Saved, SavedError, Summary};
 
@@ -269,10 +271,9 @@ impl Drop for History {
 /// be done, opening says why.
 #[cfg(unix)]
 fn make_as_private(path: &Path) {
-    use std::os::unix::fs::OpenOptionsExt;
     let text = path.with_extension("");
     if fs::metadata(&text).is_ok_and(|metadata| metadata.is_file()) {
-        let made = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        let made = create_private(path);
         // What of this is refused leaves it more private.
         let _ = made.and_then(|made| attributes::admit_readers_of(&fs::File::open(&text)?, &made));
     }

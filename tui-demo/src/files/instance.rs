@@ -5,10 +5,11 @@
 //! by a killed editor misleads nobody. The room in the join line cannot be guessed and the note
 //! is readable by its owner alone, so nobody else on the machine gets in by it.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use cede::storage::remake_private;
 use serde::{Deserialize, Serialize};
 
 /// Far more than such a note needs; what is longer was not written by an editor.
@@ -47,17 +48,9 @@ impl Posted {
     /// # Errors
     /// The system's reason. The editor can go on without; a second one is then told less.
     pub fn post(path: &Path, instance: Instance) -> io::Result<Self> {
-        // Removed first: a note that is opened anew would keep its former permissions.
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let json = serde_json::to_vec(&instance).map_err(io::Error::other)?;
-        options.open(path)?.write_all(&json)?;
+        // Made anew: one that is opened again would keep its former permissions.
+        remake_private(path)?.write_all(&json)?;
         Ok(Self { path: path.into(), instance })
     }
 }

@@ -1,9 +1,11 @@
 //! What becomes of a text that is kept nowhere when its editor is ended from outside: the terminal is closed, the machine
 //! shuts down. Nobody can be asked for a name then, so it gets one.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+
+use cede::storage::create_private;
 
 use crate::app::App;
 use crate::files::history::History;
@@ -39,11 +41,7 @@ fn keep_in(folder: &Path, app: &App) -> Result<PathBuf, String> {
             continue;
         }
         // Whoever is ended at the same moment in the same folder gets another name. Nobody has said who may read it.
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        match options.open(&path) {
+        match create_private(&path) {
             Ok(_) => {
                 let written = write(&path, app).inspect_err(|_| {
                     // Nothing was kept in it.
