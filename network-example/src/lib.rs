@@ -113,6 +113,7 @@ pub mod client;
 mod directory;
 pub mod folder;
 mod http;
+mod line;
 pub mod mailbox;
 mod planted;
 pub mod presence;

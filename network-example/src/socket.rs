@@ -5,6 +5,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures_util::{Sink, Stream as _};
@@ -13,6 +14,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
+use crate::line::Line;
 use crate::planted::planted;
 use crate::stream::Stream;
 
@@ -76,6 +78,16 @@ impl Socket {
         // At least one, so that an empty message counts as something to flush.
         self.unflushed += message.len().max(1);
         Pin::new(&mut self.stream).start_send(message)
+    }
+
+    /// What others may write to as well, if there is such a thing.
+    pub(crate) fn line(&self) -> Option<&Arc<Line>> {
+        self.stream.get_ref().line()
+    }
+
+    /// Somebody else has written a part of a frame there; [`Socket::poll_flush`] moves the rest on.
+    pub(crate) fn take_over(&mut self) {
+        self.unflushed += 1;
     }
 
     /// Waits for something to have been read, or for everything fed to have been written. Cancel-safe.

@@ -2,11 +2,15 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedReadHalf;
 use tokio_rustls::TlsStream;
+
+use crate::line::Line;
 
 /// See the module.
 #[derive(Debug)]
@@ -20,14 +24,15 @@ pub(crate) struct Stream {
 
 #[derive(Debug)]
 enum Carrier {
-    Plain(TcpStream),
+    Plain(OwnedReadHalf, Arc<Line>),
     /// Large, and rare beside the other.
     Secure(Box<TlsStream<TcpStream>>),
 }
 
 impl Stream {
     pub(crate) fn plain(stream: TcpStream) -> Self {
-        Self { carrier: Carrier::Plain(stream), allowance: None, passed: 0 }
+        let (reads, writes) = stream.into_split();
+        Self { carrier: Carrier::Plain(reads, Arc::new(Line::new(writes))), allowance: None, passed: 0 }
     }
 
     pub(crate) fn secure(stream: impl Into<TlsStream<TcpStream>>) -> Self {
@@ -50,9 +55,17 @@ impl Stream {
         std::mem::take(&mut self.passed)
     }
 
+    /// What others may write to as well. There is none within TLS, where every byte depends on those before.
+    pub(crate) fn line(&self) -> Option<&Arc<Line>> {
+        match &self.carrier {
+            Carrier::Plain(_, line) => Some(line),
+            Carrier::Secure(_) => None,
+        }
+    }
+
     fn poll_carrier(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match &mut self.carrier {
-            Carrier::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Carrier::Plain(reads, _) => Pin::new(reads).poll_read(context, buffer),
             Carrier::Secure(stream) => Pin::new(&mut **stream).poll_read(context, buffer),
         }
     }
@@ -87,21 +100,21 @@ impl AsyncRead for Stream {
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match &mut self.carrier {
-            Carrier::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Carrier::Plain(_, line) => line.poll_write(context, bytes),
             Carrier::Secure(stream) => Pin::new(&mut **stream).poll_write(context, bytes),
         }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.carrier {
-            Carrier::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Carrier::Plain(_, line) => line.poll_flush(context),
             Carrier::Secure(stream) => Pin::new(&mut **stream).poll_flush(context),
         }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.carrier {
-            Carrier::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Carrier::Plain(_, line) => line.poll_shutdown(context),
             Carrier::Secure(stream) => Pin::new(&mut **stream).poll_shutdown(context),
         }
     }

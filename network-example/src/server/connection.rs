@@ -14,6 +14,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, Instant, sleep, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
@@ -28,7 +29,7 @@ use super::admission::{Doorkeeper, room_of};
 use super::api;
 use super::body::Body;
 use super::hub::{Command, Turned};
-use super::outbox::{Pickup, farewell, outbox};
+use super::outbox::{Next, Pickup, farewell, outbox};
 use super::room::{Joined, Joining};
 use super::service::Service;
 use super::throttle::Throttle;
@@ -332,6 +333,7 @@ async fn visit(
 ) -> End {
     let config = &service.config;
     let (outbox, pickup) = outbox(config.max_queue);
+    socket.line().into_iter().for_each(|line| pickup.open(line, &service.metrics));
     // Before the room looks up what they may do: of what changes after that they hear.
     let changes = service.access.changes();
     let Hello { identity, agent, credential, rights } = hello;
@@ -372,7 +374,12 @@ struct Member<'a> {
 
 impl Member<'_> {
     async fn tell(&self, command: Command) -> Result<(), End> {
-        self.room.send(command).await.map_err(|_| End::Refused((Refusal::Restart, "the room has closed".to_owned())))
+        // Mostly there is room for it, and what waits for room is boxed.
+        let sent = match self.room.try_send(command) {
+            Err(TrySendError::Full(command)) => Box::pin(self.room.send(command)).await.is_ok(),
+            sent => sent.is_ok(),
+        };
+        if sent { Ok(()) } else { Err(End::Refused((Refusal::Restart, "the room has closed".to_owned()))) }
     }
 
     /// What this client may do as of now, for the room to act by: it comes before whatever the client says next.
@@ -494,7 +501,8 @@ impl Visit<'_> {
     fn poll_feed(&mut self, context: &mut Context<'_>) -> Result<bool, Error> {
         while self.socket.takes_more() {
             match self.pickup.poll_take(context) {
-                Poll::Ready(frame) => self.feed(frame)?,
+                Poll::Ready(Next::Send(message)) => self.feed(message)?,
+                Poll::Ready(Next::Flush) => self.socket.take_over(),
                 Poll::Pending => return Ok(true),
             }
         }
@@ -518,8 +526,9 @@ impl Visit<'_> {
                 let control = control.map_err(|error| End::Refused((Refusal::Malformed, error.to_string())))?;
                 self.member.tell(Command::Control(self.member.id, Box::new(control))).await?;
             }
-            // tungstenite has an answer ready that goes out with the next read, which also finds the end.
-            Message::Close(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+            // tungstenite has answers ready that go out with the next read, which also finds the end.
+            Message::Close(_) => self.pickup.close(),
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
         }
         let pause = self.throttle.take(std::time::Instant::now(), self.socket.take_passed());
         if pause.is_some() {

@@ -358,6 +358,7 @@ impl Keeper {
 
     async fn obey_one(&mut self, command: Command) -> Result<(), Gone> {
         let now = Instant::now();
+        self.room.set_busy(!self.commands.is_empty());
         if command.needs_document() {
             self.used = now;
             if self.room.rests()

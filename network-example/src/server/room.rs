@@ -48,7 +48,7 @@ use super::access::{Credential, Denied, HeldPass, Invitation};
 use super::held::Held;
 use super::kept::{Kept, Unfit};
 use super::metrics::Metrics;
-use super::outbox::Outbox;
+use super::outbox::{Outbox, Parcel};
 use super::pieces::Pieces;
 use super::whole::Whole;
 use super::writer::Stored;
@@ -115,6 +115,8 @@ pub(crate) struct Room {
     /// The mark last told, or computed for a report.
     mark: Option<VersionMark>,
     unrest: Option<Unrest>,
+    /// More is waiting to be done here already.
+    is_busy: bool,
     /// Since when frames wait in outboxes for others to go with.
     along_since: Option<Instant>,
 }
@@ -265,6 +267,7 @@ impl Room {
             whole: Whole::default(),
             mark: None,
             unrest: None,
+            is_busy: false,
             along_since: None,
         }
     }
@@ -272,6 +275,12 @@ impl Room {
     /// The same for documents of this kind alone.
     pub(crate) fn only(self, only: Option<DocumentKind>) -> Self {
         Self { only, ..self }
+    }
+
+    /// Whether more is waiting to be done here. Then what is passed on waits in the queues, for what comes next can go with it:
+    /// many frames in one call to the system cost little more than one.
+    pub(crate) fn set_busy(&mut self, is_busy: bool) {
+        self.is_busy = is_busy;
     }
 
     /// Lets go of the document, which the store has, if nothing is under way. Says whether it rests now.
@@ -309,7 +318,7 @@ impl Room {
             let frame = binary_frame(Message::Data(events));
             for member in self.members.values_mut() {
                 member.peer.agreement = Agreement::Behind;
-                if member.flow == Flow::Live && !member.send(now, frame.clone()) {
+                if member.flow == Flow::Live && !member.send(now, &frame) {
                     member.flow = Flow::Behind;
                 }
             }
@@ -370,12 +379,12 @@ impl Room {
             ack_dropped: None,
         };
         let welcome = ServerControl::Welcome { you: id, peers: self.others(id), rights, pass };
-        member.outbox.greet(text_frame(&welcome));
+        member.outbox.greet(text_message(&welcome));
         let document = &self.document;
         let meta = self.meta.get_or_insert_with(|| bounded_meta(document.meta(), MAX_FROM_SERVER).encode().into());
         member.outbox.greet(tungstenite::Message::Binary(meta.clone()));
         if let Some(reason) = &self.storage_failure {
-            member.outbox.push(text_frame(&storage_notice(reason)));
+            member.outbox.push(&text_frame(&storage_notice(reason)));
         }
         self.members.insert(id, Box::new(member));
         self.owe(now, id, 0);
@@ -445,7 +454,7 @@ impl Room {
                 let has_lost_frames = member.refused > 0;
                 let frame = text_frame(&ServerControl::Rights { id, rights });
                 for member in self.members.values_mut() {
-                    if !member.send(now, frame.clone()) {
+                    if !member.send(now, &frame) {
                         member.roster_stale = true;
                     }
                 }
@@ -467,7 +476,7 @@ impl Room {
         let Invitation { rights, token, .. } = invitation;
         let frame = text_frame(&ServerControl::Invitation { rights, token });
         for host in self.members.values_mut().filter(|member| member.peer.rights == Rights::Host) {
-            host.send(now, frame.clone());
+            host.send(now, &frame);
         }
     }
 
@@ -567,7 +576,7 @@ impl Room {
             Stored::Failed(reason) if self.storage_failure.is_none() => {
                 let notice = text_frame(&storage_notice(&reason));
                 self.storage_failure = Some(reason);
-                self.members.values().for_each(|member| _ = member.outbox.push(notice.clone()));
+                self.members.values().for_each(|member| _ = member.outbox.push(&notice));
             }
             Stored::Failed(_) => {}
         }
@@ -580,7 +589,7 @@ impl Room {
             return;
         };
         member.full_since = None;
-        if std::mem::take(&mut member.roster_stale) && !member.send(now, text_frame(&roster)) {
+        if std::mem::take(&mut member.roster_stale) && !member.send(now, &text_frame(&roster)) {
             member.roster_stale = true;
         }
         if let Some(frames) = member.ack_dropped.take() {
@@ -591,7 +600,7 @@ impl Room {
             Flow::Behind => {
                 if let Some(rest) = member.rest.take() {
                     self.send_rest(now, id, rest);
-                } else if member.send(now, text_frame(&ServerControl::Resync)) {
+                } else if member.send(now, &text_frame(&ServerControl::Resync)) {
                     self.metrics.resyncs.add(1);
                     member.flow = Flow::Greeted;
                 }
@@ -678,7 +687,7 @@ impl Room {
     fn tell(&mut self, now: Instant, control: &ServerControl, but: PeerId) {
         let frame = text_frame(control);
         for member in self.members.values_mut().filter(|member| member.peer.id != but) {
-            if !member.send(now, frame.clone()) {
+            if !member.send(now, &frame) {
                 member.roster_stale = true;
             }
         }
@@ -711,8 +720,8 @@ impl Room {
         };
         let times = if planted("twice") { 2 } else { 1 };
         let mut frames = std::iter::repeat_n(frames, times).flatten();
-        let fits = frames.all(|frame| member.send(now, tungstenite::Message::Binary(frame.clone())));
-        if fits && member.send(now, binary_frame(Message::Done)) {
+        let fits = frames.all(|frame| member.send(now, &tungstenite::Message::Binary(frame.clone()).into()));
+        if fits && member.send(now, &binary_frame(Message::Done)) {
             member.flow = Flow::Live;
             self.disturb(now);
         } else {
@@ -728,11 +737,11 @@ impl Room {
         };
         let mut chunks = self.document.each_chunk_from(rest.from, &rest.theirs, CHUNK);
         let left = chunks.try_fold(rest.from, |from, (end, chunk)| {
-            if member.send(now, binary_frame(Message::Data(chunk))) { Ok(end) } else { Err(from) }
+            if member.send(now, &binary_frame(Message::Data(chunk))) { Ok(end) } else { Err(from) }
         });
         drop(chunks);
         match left {
-            Ok(_) if member.send(now, binary_frame(Message::Done)) => {
+            Ok(_) if member.send(now, &binary_frame(Message::Done)) => {
                 member.flow = Flow::Live;
                 self.disturb(now);
             }
@@ -770,11 +779,11 @@ impl Room {
         self.metrics.events.add(self.document.event_count() - count);
         if self.document.frontier() != before {
             if waiting == 0 && self.document.waiting() == 0 {
-                self.pass_on(now, id, before, events.to_vec(), tungstenite::Message::Binary(frame));
+                self.pass_on(now, id, before, events.to_vec(), frame);
             } else if let Some(events) = self.document.encode_beyond(&before) {
                 // While events wait for their parents a frame is not just what has come: some of it may wait as well, and
                 // it may have set free what came earlier in other frames.
-                let frame = binary_frame(Message::Data(events.clone()));
+                let frame = Bytes::from(Message::Data(events.clone()).encode());
                 self.pass_on(now, id, before, events, frame);
             }
         }
@@ -800,7 +809,7 @@ impl Room {
             member.refused += 1;
             if member.refused == 1 {
                 let text = "you may only read here; what you have typed since stays with you".to_owned();
-                member.send(now, text_frame(&ServerControl::Notice { text }));
+                member.send(now, &text_frame(&ServerControl::Notice { text }));
             } else if member.refused > IN_FLIGHT {
                 self.dismiss(now, id, Refusal::Forbidden, "you may only read here");
             }
@@ -855,7 +864,7 @@ impl Room {
         let written = self.document.write(scribe, key, value, wall);
         let events = written.map_err(|unfit| (unfit.code(), unfit.to_string()))?;
         self.metrics.events.add(1);
-        let frame = binary_frame(Message::Data(events.clone()));
+        let frame = Bytes::from(Message::Data(events.clone()).encode());
         self.pass_on(now, SERVER, before, events, frame);
         self.pieces.hurry(now);
         Ok(self.pieces.appended())
@@ -874,15 +883,17 @@ impl Room {
         Ok(*self.scribe.insert(scribe))
     }
 
-    fn pass_on(&mut self, now: Instant, from: PeerId, before: Frontier, events: Vec<u8>, frame: tungstenite::Message) {
+    fn pass_on(&mut self, now: Instant, from: PeerId, before: Frontier, events: Vec<u8>, frame: Bytes) {
         self.meta = None;
         self.whole.extend(&frame);
+        let frame = Parcel::from(tungstenite::Message::Binary(frame));
+        let frame = if self.is_busy { frame.queued() } else { frame };
         self.held.add(events.len());
         self.pieces.push(now, before, events);
         for member in self.members.values_mut() {
             member.peer.agreement = Agreement::Behind;
             let is_sent = member.flow == Flow::Live && member.peer.id != from;
-            if is_sent && !member.send(now, frame.clone()) && !planted("resync") {
+            if is_sent && !member.send(now, &frame) && !planted("resync") {
                 member.flow = Flow::Behind;
             }
         }
@@ -940,9 +951,9 @@ impl Room {
         let frame = text_frame(&version);
         for member in self.members.values_mut().filter(|member| member.flow == Flow::Live) {
             if is_quiet {
-                member.send(now, frame.clone())
+                member.send(now, &frame)
             } else {
-                member.send_along(now, frame.clone())
+                member.send_along(now, &frame)
             };
         }
         if !is_quiet {
@@ -953,14 +964,14 @@ impl Room {
 
 impl Member {
     /// Queues a frame, or notes since when there is no room for one.
-    fn send(&mut self, now: Instant, frame: tungstenite::Message) -> bool {
+    fn send(&mut self, now: Instant, frame: &Parcel) -> bool {
         let queued = self.outbox.push(frame);
         self.note(now, queued)
     }
 
     /// The same for what goes with the next frame, or a moment later without one: a call to the system costs more than
     /// what is in it.
-    fn send_along(&mut self, now: Instant, frame: tungstenite::Message) -> bool {
+    fn send_along(&mut self, now: Instant, frame: &Parcel) -> bool {
         let queued = self.outbox.push_along(frame);
         self.note(now, queued)
     }
@@ -973,7 +984,7 @@ impl Member {
     }
 
     fn acknowledge(&mut self, now: Instant, frames: u64) {
-        if !self.send_along(now, text_frame(&ServerControl::Ack { frames })) {
+        if !self.send_along(now, &text_frame(&ServerControl::Ack { frames })) {
             self.ack_dropped = Some(frames);
         }
     }
@@ -984,12 +995,16 @@ fn storage_notice(reason: &str) -> ServerControl {
     ServerControl::Notice { text }
 }
 
-fn text_frame(control: &ServerControl) -> tungstenite::Message {
+fn text_message(control: &ServerControl) -> tungstenite::Message {
     tungstenite::Message::Text(Utf8Bytes::from(control.to_json()))
 }
 
-fn binary_frame(message: Message) -> tungstenite::Message {
-    tungstenite::Message::Binary(Bytes::from(message.encode()))
+fn text_frame(control: &ServerControl) -> Parcel {
+    text_message(control).into()
+}
+
+fn binary_frame(message: Message) -> Parcel {
+    tungstenite::Message::Binary(Bytes::from(message.encode())).into()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 
 use cede::Summary;
 use cede::sync::Message;
-use tokio_tungstenite::tungstenite::{self, Bytes};
+use tokio_tungstenite::tungstenite::Bytes;
 
 use super::kept::Kept;
 use crate::planted::planted;
@@ -41,14 +41,15 @@ impl Whole {
     }
 
     /// Something has come to the document, in this frame.
-    pub(crate) fn extend(&mut self, frame: &tungstenite::Message) {
+    pub(crate) fn extend(&mut self, frame: &Bytes) {
         let Some(frames) = self.frames.as_mut().filter(|_| !planted("stale")) else { return };
         self.behind += 1;
         self.behind_bytes += frame.len();
         let is_little = self.behind <= BEHIND && self.behind_bytes <= BEHIND_BYTES;
-        match frame {
-            tungstenite::Message::Binary(bytes) if is_little => frames.push(bytes.clone()),
-            _ => *self = Self::default(),
+        if is_little {
+            frames.push(frame.clone());
+        } else {
+            *self = Self::default();
         }
     }
 }
@@ -89,7 +90,7 @@ mod tests {
             ann.insert(Chars(key), "x").unwrap();
             let data = ann.take_outgoing().unwrap();
             kept.absorb(&data).unwrap();
-            whole.extend(&tungstenite::Message::binary(Message::Data(data).encode()));
+            whole.extend(&Bytes::from(Message::Data(data).encode()));
             let frames = whole.frames(&kept, 0).unwrap();
             assert_eq!(read(frames), ann.text().to_string());
             counts.push(frames.len());
