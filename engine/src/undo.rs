@@ -126,6 +126,16 @@ impl UndoHistory {
         }
     }
 
+    /// How many events the step to take back has.
+    pub(crate) fn undo_len(&self) -> Option<u32> {
+        self.undo.top_len()
+    }
+
+    /// How many events the step to do again has.
+    pub(crate) fn redo_len(&self) -> Option<u32> {
+        self.redo.top_len()
+    }
+
     /// The step to take back. Events made until `finish` can be done again.
     pub(crate) fn take_undo(&mut self) -> Option<Step> {
         let step = self.undo.pop()?;

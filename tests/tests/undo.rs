@@ -3,6 +3,7 @@
 //! The tables show a text with the caret in it, keys, and the text after them.
 
 use cede::{AgentId, Chars, Document, EventId, Patch, Session};
+use cede_tests::forge::{Op as ForgedOp, Piece, update};
 use cede_tests::live::Host;
 use cede_tests::oracle::{self, Event, Op};
 use cede_tests::random::{Random, seeds};
@@ -461,4 +462,35 @@ fn a_damaged_undo_record_is_refused_and_changes_nothing() {
 
 fn histories(most: u64) -> u64 {
     std::env::var("HISTORIES").map_or(most, |count| count.parse().expect("HISTORIES is a number"))
+}
+
+/// Without looking for room before, nothing comes back from here: it waits for room that never comes.
+#[test]
+fn a_log_that_is_full_is_left_as_it_is() {
+    const LEN: u64 = 1 << 20;
+    // Everybody deletes all of a text, until there is room for eight events.
+    let filled = (1 << 30) - 1 - 8 - LEN;
+    let base = Piece {
+        agent: 2,
+        clock: 0,
+        parents: Some(Vec::new()),
+        ops: vec![ForgedOp::Insert(0, "a".repeat(LEN as usize).leak())],
+    };
+    let deletes = (0..filled.div_ceil(LEN)).map(|agent| Piece {
+        agent: u128::from(agent) + 3,
+        clock: LEN,
+        parents: Some(vec![(2, LEN - 1)]),
+        ops: vec![ForgedOp::Delete(0, LEN.min(filled - agent * LEN))],
+    });
+    let full = update(&std::iter::once(base).chain(deletes).collect::<Vec<_>>());
+    let mut own = Session::with_document(Document::decode(&full).expect("one's own"), AgentId::new(1));
+    own.insert(Chars(0), "typed").expect("room for eight");
+    assert_eq!(own.document().event_count(), (1 << 30) - 4);
+    let before = (own.text().to_string(), own.document().frontier());
+    assert!(own.can_undo());
+    assert_eq!(own.undo::<Chars>(), None);
+    assert_eq!((own.text().to_string(), own.document().frontier()), before);
+    assert!(own.can_undo(), "the step is still there");
+    own.insert(Chars(0), "abc").expect("there is room for three");
+    assert_eq!(own.undo::<Chars>(), None);
 }

@@ -11,20 +11,27 @@ use std::ops::Range;
 /// Undo and redo.
 impl Session {
     /// Takes back the last step of one's own: a typing run, a deletion, a paste or a replacement. What others have
-    /// written meanwhile stays. The caret goes back to where it was. `None` when there is nothing to take back.
+    /// written meanwhile stays. The caret goes back to where it was. `None` when there is nothing to take back, or no room in the
+    /// log for the events that do it.
     ///
     /// The first undo of a session replays the whole history once; each later one costs what it changes.
     pub fn undo<U: Unit>(&mut self) -> Option<Vec<Patch<U>>> {
+        let count = self.ledger.open().undo.undo_len()?;
+        self.check_room(count, "").ok()?;
         let step = self.ledger.open().undo.take_undo()?;
         Some(self.take_back(&step))
     }
 
-    /// Does again what the last undo took back. `None` when there is nothing, or something else was edited since.
+    /// Does again what the last undo took back. `None` when there is nothing, when something else was edited since, or when
+    /// there is no room for it.
     pub fn redo<U: Unit>(&mut self) -> Option<Vec<Patch<U>>> {
+        let count = self.ledger.open().undo.redo_len()?;
+        self.check_room(count, "").ok()?;
         let step = self.ledger.open().undo.take_redo()?;
         Some(self.take_back(&step))
     }
 
+    /// Makes at most as many events as the step has.
     fn take_back<U: Unit>(&mut self, step: &Step) -> Vec<Patch<U>> {
         let mut patches = Vec::new();
         for &(part, span) in step.parts().iter().rev() {

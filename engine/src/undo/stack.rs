@@ -69,6 +69,13 @@ impl Stack {
         self.steps
     }
 
+    /// How many events the step on top has. O(its parts).
+    pub(super) fn top_len(&self) -> Option<u32> {
+        let first = self.parts.iter().rposition(|part| part.begins())?;
+        let lens = self.parts.iter().skip(first).map(|part| part.len());
+        Some(lens.fold(0, u32::saturating_add))
+    }
+
     /// What the last part of the step on top did.
     #[inline]
     pub(super) fn last_part(&self) -> Option<Part> {
