@@ -145,3 +145,33 @@ impl Socket {
         while stream.read(&mut sink).await.is_ok_and(|read| read > 0) {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::line::Taken;
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::time::{Duration, timeout};
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    #[tokio::test]
+    async fn the_rest_of_what_others_have_begun_goes_without_another_message() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut far, _) = listener.accept().await.unwrap();
+        let limits = Some(websocket_config(1024, GATHER, GATHER));
+        let stream = WebSocketStream::from_raw_socket(Stream::plain(near), Role::Server, limits).await;
+        let mut socket = Socket::new(stream);
+        let line = socket.line().unwrap().clone();
+        let (frame, mut begun) = ([7; 4099], 1);
+        while line.try_frame(&frame) == Taken::All {
+            begun += 1;
+        }
+        assert_eq!(line.try_frame(&frame), Taken::Nothing, "a part of one is waiting");
+        socket.take_over();
+        let mut read = vec![0; begun * frame.len()];
+        let both = async { tokio::join!(poll_fn(|context| socket.poll_flush(context)), far.read_exact(&mut read)) };
+        let (flushed, all) = timeout(Duration::from_secs(20), both).await.expect("it goes on by itself");
+        assert!(flushed.is_ok() && all.is_ok() && read.iter().all(|&byte| byte == 7));
+    }
+}

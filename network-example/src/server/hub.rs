@@ -353,6 +353,7 @@ impl Keeper {
                 Err(_) => break,
             }
         }
+        self.room.set_busy(false);
         Ok(())
     }
 

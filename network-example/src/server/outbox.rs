@@ -95,7 +95,7 @@ struct State {
     dropped: bool,
     /// Whoever waits for the next frame.
     waiting: Option<Waker>,
-    /// There is no taking end any more.
+    /// Nothing is taken any more.
     is_over: bool,
     /// Something was taken that is not known to be flushed.
     is_under_way: bool,
@@ -152,7 +152,18 @@ impl Outbox {
     /// Sends a message past the queue or queues it, or drops it and returns false.
     pub(crate) fn push(&self, parcel: &Parcel) -> bool {
         let mut state = self.queue.state();
-        state.pass_by(parcel) || self.put(state, &parcel.message, State::call)
+        match state.pass_by(parcel) {
+            Taken::All => true,
+            Taken::Part => {
+                // It counts nothing: it is less than what a connection may keep beside its queue.
+                state.queue(Next::Flush, 0);
+                let waiting = state.call();
+                drop(state);
+                waiting.into_iter().for_each(Waker::wake);
+                true
+            }
+            Taken::Nothing => self.put(state, &parcel.message, State::call),
+        }
     }
 
     /// Queues a message that goes with the next one, or at the next [`Outbox::nudge`].
@@ -208,27 +219,21 @@ impl Outbox {
 
 impl State {
     /// Sends a message over the line, if it overtakes nothing there and is taken at once.
-    fn pass_by(&mut self, parcel: &Parcel) -> bool {
+    fn pass_by(&self, parcel: &Parcel) -> Taken {
         if (self.is_under_way || !self.frames.is_empty()) && !planted("overtake") {
-            return false;
+            return Taken::Nothing;
         }
-        let Some((line, metrics)) = &self.line else { return false };
-        let Some(frame) = parcel.frame() else { return false };
+        let Some((line, metrics)) = &self.line else { return Taken::Nothing };
+        let Some(frame) = parcel.frame() else { return Taken::Nothing };
         let taken = line.try_frame(frame);
         if taken != Taken::Nothing {
             metrics.bytes_out.add(parcel.message.len() as u64);
         }
-        if taken == Taken::Part {
-            // It costs nothing, for it is shorter than what a connection may keep beside its queue.
-            self.queue(Next::Flush, 0);
-            self.call().into_iter().for_each(Waker::wake);
-        }
-        taken != Taken::Nothing
+        taken
     }
 
     fn queue(&mut self, next: Next, cost: u32) {
-        // Without a taking end the connection is over and its leaving is on its way to the room: nothing is lost that a
-        // resync could mend.
+        // The connection is over and its leaving is on its way to the room: nothing is lost that a resync could mend.
         if !self.is_over {
             self.frames.push_back(Queued { next, cost });
         }
@@ -265,9 +270,13 @@ impl Pickup {
         self.queue.state().line = Some((line.clone(), metrics.clone()));
     }
 
-    /// From here on nothing goes past the queue: after a connection has been closed nothing is to be sent.
+    /// From here on nothing is taken any more and nothing goes past the queue: the connection is over, or its other end has
+    /// closed it and is to be sent no more than an answer to that.
     pub(crate) fn close(&self) {
-        self.queue.state().line = None;
+        let mut state = self.queue.state();
+        state.is_over = true;
+        state.frames = VecDeque::new();
+        state.line = None;
     }
 
     /// What comes next; whoever asks is woken for what comes later.
@@ -313,10 +322,7 @@ impl Pickup {
 
 impl Drop for Pickup {
     fn drop(&mut self) {
-        let mut state = self.queue.state();
-        state.is_over = true;
-        state.frames = VecDeque::new();
-        state.line = None;
+        self.close();
     }
 }
 
@@ -426,36 +432,49 @@ mod tests {
         assert!(outbox.push_along(&short("at leisure")));
         assert!(pickup.try_take().is_some());
         pickup.flushed();
-        pickup.close();
+        outbox.end(Refusal::Slow, "the end");
+        assert_eq!(std::iter::from_fn(|| pickup.try_take()).count(), 2);
+        pickup.flushed();
         assert!(outbox.push(&short("after the end")));
-        assert!(pickup.try_take().is_some(), "nothing is sent past the queue when the connection is closing");
+        assert!(pickup.try_take().is_some(), "nothing goes past the queue behind the end");
     }
 
     #[tokio::test]
-    async fn nothing_overtakes_the_rest_of_a_frame() {
-        use std::pin::pin;
+    async fn whoever_has_closed_is_sent_nothing_more() {
         use tokio::io::AsyncReadExt;
         let (outbox, mut pickup, line, mut far) = connection().await;
-        let frame = Parcel::from(Message::binary(vec![7; SHORT]));
+        let short = || Parcel::from(Message::text("too late"));
+        assert!(outbox.push(&short().queued()));
+        pickup.close();
+        assert!(outbox.push(&short()) && outbox.push(&short().queued()));
+        assert_eq!(pickup.try_take(), None);
+        drop((outbox, pickup));
+        assert_eq!(Arc::strong_count(&line), 1, "nobody else holds the connection open");
+        drop(line);
+        assert_eq!(far.read(&mut [0; 9]).await.unwrap(), 0);
+    }
+
+    /// Somebody who waits for a frame is woken for the rest of one, and nothing overtakes it.
+    #[tokio::test]
+    async fn nothing_overtakes_the_rest_of_a_frame() {
+        use tokio::io::AsyncReadExt;
+        let (outbox, mut pickup, line, mut far) = connection().await;
+        let waiting = tokio::spawn(async move { (poll_fn(|context| pickup.poll_take(context)).await, pickup) });
+        tokio::task::yield_now().await;
+        // No multiple of a page, so that what the network takes ends within one.
+        let frame = Parcel::from(Message::binary(vec![7; SHORT - 1]));
         let mut sent = 0;
-        let next = loop {
+        while outbox.queue.state().frames.is_empty() {
             assert!(outbox.push(&frame));
             sent += 1;
-            let taken = poll_fn(|context| Poll::Ready(pickup.poll_take(context))).await;
-            if let Poll::Ready(next) = taken {
-                break next;
-            }
-        };
+        }
         assert!(outbox.push(&Message::text("behind it").into()));
-        let mut flush = pin!(async {
-            if next == Next::Flush {
-                poll_fn(|context| line.poll_flush(context)).await.unwrap();
-            }
-        });
-        let whole = if next == Next::Flush { sent } else { sent - 1 };
-        let mut read = vec![0; whole * (SHORT + 4)];
-        tokio::join!(&mut flush, async { far.read_exact(&mut read).await.unwrap() });
-        assert!(read.chunks(SHORT + 4).all(|frame| frame[4..].iter().all(|&byte| byte == 7)));
+        let (next, mut pickup) = waiting.await.unwrap();
+        assert_eq!(next, Next::Flush, "{sent} frames fit whole");
+        let mut read = vec![0; sent * (SHORT + 3)];
+        let (flushed, all) = tokio::join!(poll_fn(|context| line.poll_flush(context)), far.read_exact(&mut read));
+        assert!(flushed.is_ok() && all.is_ok());
+        assert!(read.chunks(SHORT + 3).all(|frame| frame[4..].iter().all(|&byte| byte == 7)));
         assert_eq!(pickup.try_take(), Some(Message::text("behind it")));
     }
 }

@@ -1,7 +1,7 @@
-//! One room: its document, its members, and what each of them has been sent. Pure: no I/O, no tasks, no clock of its
-//! own.
+//! One room: its document, its members, and what each of them has been sent. No tasks and no clock of its own, and no I/O but
+//! for what an outbox passes on at once.
 //!
-//! What goes out lies in the members' outboxes; what is to be stored lies in `take_due`; time comes in as an
+//! What goes out is given to the members' outboxes; what is to be stored lies in `take_due`; time comes in as an
 //! argument. DATA costs one import, one push per member (all share the same bytes), and no look at any summary.
 //!
 //! # Of which kind
@@ -452,7 +452,7 @@ impl Room {
                 member.peer.rights = rights;
                 let agent = member.peer.agent;
                 let has_lost_frames = member.refused > 0;
-                let frame = text_frame(&ServerControl::Rights { id, rights });
+                let frame = self.to_all(text_frame(&ServerControl::Rights { id, rights }));
                 for member in self.members.values_mut() {
                     if !member.send(now, &frame) {
                         member.roster_stale = true;
@@ -683,9 +683,14 @@ impl Room {
         self.members.values().map(|member| &member.peer).filter(|peer| peer.id != id).cloned().collect()
     }
 
+    /// What goes to everybody, as it goes now.
+    fn to_all(&self, frame: Parcel) -> Parcel {
+        if self.is_busy { frame.queued() } else { frame }
+    }
+
     /// Tells everybody but one.
     fn tell(&mut self, now: Instant, control: &ServerControl, but: PeerId) {
-        let frame = text_frame(control);
+        let frame = self.to_all(text_frame(control));
         for member in self.members.values_mut().filter(|member| member.peer.id != but) {
             if !member.send(now, &frame) {
                 member.roster_stale = true;
@@ -720,8 +725,9 @@ impl Room {
         };
         let times = if planted("twice") { 2 } else { 1 };
         let mut frames = std::iter::repeat_n(frames, times).flatten();
-        let fits = frames.all(|frame| member.send(now, &tungstenite::Message::Binary(frame.clone()).into()));
-        if fits && member.send(now, &binary_frame(Message::Done)) {
+        let mut send = |frame: Parcel| member.send(now, &frame.queued());
+        let fits = frames.all(|frame| send(tungstenite::Message::Binary(frame.clone()).into()));
+        if fits && send(binary_frame(Message::Done)) {
             member.flow = Flow::Live;
             self.disturb(now);
         } else {
@@ -737,11 +743,12 @@ impl Room {
         };
         let mut chunks = self.document.each_chunk_from(rest.from, &rest.theirs, CHUNK);
         let left = chunks.try_fold(rest.from, |from, (end, chunk)| {
-            if member.send(now, &binary_frame(Message::Data(chunk))) { Ok(end) } else { Err(from) }
+            // They go together, and by the connection's own task.
+            if member.send(now, &binary_frame(Message::Data(chunk)).queued()) { Ok(end) } else { Err(from) }
         });
         drop(chunks);
         match left {
-            Ok(_) if member.send(now, &binary_frame(Message::Done)) => {
+            Ok(_) if member.send(now, &binary_frame(Message::Done).queued()) => {
                 member.flow = Flow::Live;
                 self.disturb(now);
             }
@@ -886,8 +893,7 @@ impl Room {
     fn pass_on(&mut self, now: Instant, from: PeerId, before: Frontier, events: Vec<u8>, frame: Bytes) {
         self.meta = None;
         self.whole.extend(&frame);
-        let frame = Parcel::from(tungstenite::Message::Binary(frame));
-        let frame = if self.is_busy { frame.queued() } else { frame };
+        let frame = self.to_all(Parcel::from(tungstenite::Message::Binary(frame)));
         self.held.add(events.len());
         self.pieces.push(now, before, events);
         for member in self.members.values_mut() {
@@ -1237,6 +1243,33 @@ mod tests {
         }
         assert_eq!(got.text().to_string(), room.text());
         assert!(rounds > 3, "it fits at once: {rounds}");
+    }
+
+    #[tokio::test]
+    async fn while_more_is_waiting_frames_gather_in_the_queues() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let near = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let _far = listener.accept().await.unwrap();
+        let stream = crate::stream::Stream::plain(near);
+        let mut ann = Session::new(AgentId::new(1));
+        let (mut room, now) = (Room::load(&[], LIMITS).unwrap(), Instant::now());
+        let (ann_joining, _ann) = joining(1, Rights::Write);
+        let writer = room.join(now, ann_joining).unwrap();
+        let (ben_joining, mut pickup) = joining(2, Rights::Write);
+        let ben = room.join(now, ben_joining).unwrap();
+        room.receive_frame(now, ben, Bytes::from(Message::Meta(Summary::new()).encode()));
+        pickup.open(stream.line().unwrap(), &Arc::default());
+        let mut queued = |room: &mut Room, is_busy: bool| {
+            room.set_busy(is_busy);
+            sent(&mut pickup);
+            pickup.flushed();
+            ann.insert(Chars(0), "x").unwrap();
+            let data = Message::Data(ann.take_outgoing().unwrap());
+            room.receive_frame(now, writer, Bytes::from(data.encode()));
+            room.receive_control(now, writer, ClientControl::Presence(Presence::default()));
+            sent(&mut pickup).len()
+        };
+        assert_eq!([queued(&mut room, false), queued(&mut room, true), queued(&mut room, false)], [0, 2, 0]);
     }
 
     #[test]
