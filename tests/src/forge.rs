@@ -227,10 +227,10 @@ pub fn repeated(bytes: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// The same packed update with each of its columns, which are left as they are, in a frame ([`repeated`]).
+/// The same packed update with each of its columns that is left as it is in a frame ([`repeated`]).
 ///
 /// # Panics
-/// When it is none of [`packed`].
+/// When it is no packed update.
 pub fn compressed(update: &[u8]) -> Vec<u8> {
     let body = &update[..update.len() - 4];
     // Behind the magic and the version.
@@ -252,11 +252,11 @@ pub fn compressed(update: &[u8]) -> Vec<u8> {
     let mut bytes = body[..at].to_vec();
     for _ in 0..10 {
         let len = read(&mut at);
-        assert_eq!(read(&mut at), 0, "a column that is compressed already");
-        let column = &body[at..at + len];
-        at += len;
+        let packed = read(&mut at);
+        let column = &body[at..at + if packed > 0 { packed } else { len }];
+        at += column.len();
         number(&mut bytes, len as u64);
-        let frame = repeated(column);
+        let frame = if packed > 0 { column.to_vec() } else { repeated(column) };
         number(&mut bytes, frame.len() as u64);
         bytes.extend(frame);
     }

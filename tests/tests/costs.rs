@@ -82,6 +82,8 @@ fn what_a_stranger_sends_costs_little() {
             worst = (worst.0.max(memory), worst.1.max(time));
             if name.starts_with(TOO_COSTLY) {
                 assert!(matches!(taken, Err(ImportError::TooCostly { .. })), "{name}, {way}: {taken:?}");
+            } else if name.starts_with(FAR_BEHIND) && way == "begun with" {
+                assert!(matches!(taken, Err(ImportError::TooCostly { .. })), "{name}, {way}: {taken:?}");
             } else if name.starts_with(TOO_DENSE) {
                 assert!(matches!(taken, Err(ImportError::TooDense { .. })), "{name}, {way}: {taken:?}");
             } else if is_honest(&name) || name.starts_with(A_DAY) && way == "begun with" {
@@ -172,6 +174,7 @@ fn inputs() -> Vec<(String, Vec<u8>)> {
     add(&format!("{TOO_DENSE} for one message"), two_branches(200_000, 0, 65_200));
     add("two long branches", two_branches(45_999, 0, 65_200));
     add("two branches beside what is held", two_branches(24_500, 0, 65_200));
+    add(&format!("{FAR_BEHIND} 63 keys later"), far_behind(35_000, 63));
     for copies in [1, 3, 6] {
         add(&format!("{A_DAY} {copies} times"), a_day(copies));
     }
@@ -217,6 +220,10 @@ const TOO_DENSE: &str = "too much in few bytes";
 
 /// They are taken in where nothing is held; beside something else, in chunks.
 const A_DAY: &str = "a day,";
+
+/// In a window that stays short, a run costs a look at all that is unseen: with the most that there can be some 4 µs. This takes
+/// 0.23 s where nobody counts.
+const FAR_BEHIND: &str = "two who each see what the other typed";
 
 /// In whatever order they are merged, it takes too long.
 const TOO_COSTLY: &str = "bridges between branches of";
@@ -265,6 +272,34 @@ fn a_day(copies: usize) -> Vec<u8> {
         }
     }
     document.encode()
+}
+
+/// Two who prepend a char each over and over, and see what the other did so many keys later: there is always more that only one
+/// of them has seen, and little enough for a short window. In front of it `noise` as long as if somebody had written it.
+fn far_behind(keys: usize, lag: usize) -> Vec<u8> {
+    const NOISE: u64 = 65_000;
+    let mut random = Random::from_seed(1);
+    let noise: String = (0..NOISE).map(|_| char::from(b'0' + random.below(64) as u8)).collect();
+    let mut pieces = vec![piece(3, 0, Some(&[]), &[Op::Insert(0, noise.leak())])];
+    let mut clocks: [Vec<u64>; 2] = Default::default();
+    for key in 0..keys {
+        for own in 0..2 {
+            let other = clocks[1 - own].get(key.wrapping_sub(lag)).map(|&clock| (TWO[1 - own], clock));
+            let (clock, parents) = match (clocks[own].last(), other) {
+                (None, _) => (NOISE, Some(vec![(3, NOISE - 1)])),
+                (Some(&last), None) => (last + 1, None),
+                // A group that goes on from one's own last event skips a clock.
+                (Some(&last), Some(other)) => {
+                    let clock = last.max(other.1) + 1;
+                    (clock + u64::from(clock == last + 1), Some(vec![(TWO[own], last), other]))
+                }
+            };
+            clocks[own].push(clock);
+            pieces.push(piece(TWO[own], clock, parents.as_deref(), &[Op::Insert(0, "x")]));
+        }
+    }
+    let document = Document::decode(&update(&pieces)).expect("a history that breaks no rule");
+    forge::compressed(&document.encode())
 }
 
 /// One agent's runs of one char.

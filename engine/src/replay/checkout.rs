@@ -20,7 +20,7 @@ pub(crate) fn text_of(log: &TextLog, past: Option<&Past>, effort: &mut Effort) -
     let end = Span::new(log.len(), log.len());
     for critical in log.graph().critical().chain([end]) {
         let window = Span::new(at, critical.start);
-        if !window.is_empty() && !shortcut.replay(log, past, window, &mut draft)? {
+        if !window.is_empty() && !shortcut.replay(log, past, window, &mut draft, effort)? {
             replay_window(log, window, &mut draft, effort)?;
         }
         linear::draw(log.contents(), critical, &mut draft)?;

@@ -6,10 +6,10 @@
 //! bounds ([`crate::sequence::short`]). The runs are taken as they stand in the log; that is one of the orders in which
 //! parents come first, and here no other one is cheaper.
 
-use super::{Misplaced, TextLog};
+use super::{Misplaced, Stopped, TextLog};
 use crate::graph::{AgentIndex, RunView};
 use crate::id::{Local, Span};
-use crate::log::{Block, Past};
+use crate::log::{Block, Effort, Past};
 use crate::sequence::short::{Author, Folded, MOST_AUTHORS, Seen, Short};
 use crate::text::draft::{Draft, Piece};
 use crate::text::operations::{Fragment, Kind};
@@ -22,6 +22,9 @@ const MOST_RUNS: usize = if cfg!(test) { 12 } else { 192 };
 
 /// Element runs from which on they are folded. Small in unit tests, so that they are.
 const LEAST_FOLDED: usize = if cfg!(test) { 3 } else { 64 };
+
+/// Whoever inserts or removes looks at the elements of the window, of which so many cost as much as a step of the tracker.
+const ELEMENTS_A_STEP: usize = 14;
 
 /// Replays short windows, one after the other, in the same room.
 #[derive(Debug, Default)]
@@ -62,7 +65,8 @@ impl Shortcut {
         past: Option<&Past>,
         window: Span,
         draft: &mut Draft,
-    ) -> Result<bool, Misplaced> {
+        effort: &mut Effort,
+    ) -> Result<bool, Stopped> {
         match past {
             Some(past) => self.recall(log, past, window),
             None if !self.survey(log, window) => return Ok(false),
@@ -98,6 +102,7 @@ impl Shortcut {
                 };
                 let rest = fragment.split_off(end);
                 run.seen.add(run.author, start);
+                effort.spend((self.elements.len() / ELEMENTS_A_STEP) as u64)?;
                 if let Some(mut inserted) = apply(&mut self.elements, log, &fragment, &run)? {
                     while let Some(&at) = self.cuts.get(cut).filter(|&&at| at < fragment.events.end) {
                         inserted = self.elements.cut(inserted, at);
