@@ -107,15 +107,14 @@ impl Writing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stream::both_ends;
     use std::future::poll_fn;
     use std::sync::Arc;
     use tokio::io::AsyncReadExt;
-    use tokio::net::{TcpListener, TcpStream};
+    use tokio::net::TcpStream;
 
     async fn line() -> (Arc<Line>, TcpStream) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (far, _) = listener.accept().await.unwrap();
+        let (near, far) = both_ends().await;
         let (reads, half) = near.into_split();
         // Dropping it closes nothing.
         drop(reads);

@@ -150,15 +150,13 @@ impl Socket {
 mod tests {
     use super::*;
     use crate::line::Taken;
-    use tokio::net::{TcpListener, TcpStream};
+    use crate::stream::both_ends;
     use tokio::time::{Duration, timeout};
     use tokio_tungstenite::tungstenite::protocol::Role;
 
     #[tokio::test]
     async fn the_rest_of_what_others_have_begun_goes_without_another_message() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (mut far, _) = listener.accept().await.unwrap();
+        let (near, mut far) = both_ends().await;
         let limits = Some(websocket_config(1024, GATHER, GATHER));
         let stream = WebSocketStream::from_raw_socket(Stream::plain(near), Role::Server, limits).await;
         let mut socket = Socket::new(stream);

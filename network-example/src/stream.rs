@@ -119,3 +119,12 @@ impl AsyncWrite for Stream {
         }
     }
 }
+
+/// Both ends of a connection of this machine with itself.
+#[cfg(test)]
+pub(crate) async fn both_ends() -> (TcpStream, TcpStream) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (far, _) = listener.accept().await.unwrap();
+    (near, far)
+}

@@ -398,9 +398,7 @@ mod tests {
 
     /// A connection with a line, and its far end.
     async fn connection() -> (Outbox, Pickup, Arc<Line>, tokio::net::TcpStream) {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let near = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (far, _) = listener.accept().await.unwrap();
+        let (near, far) = crate::stream::both_ends().await;
         let stream = crate::stream::Stream::plain(near);
         let line = stream.line().unwrap().clone();
         let (outbox, pickup) = outbox(1 << 20);

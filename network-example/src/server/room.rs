@@ -1247,9 +1247,7 @@ mod tests {
 
     #[tokio::test]
     async fn while_more_is_waiting_frames_gather_in_the_queues() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let near = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let _far = listener.accept().await.unwrap();
+        let (near, _far) = crate::stream::both_ends().await;
         let stream = crate::stream::Stream::plain(near);
         let mut ann = Session::new(AgentId::new(1));
         let (mut room, now) = (Room::load(&[], LIMITS).unwrap(), Instant::now());
