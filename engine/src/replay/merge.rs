@@ -18,6 +18,8 @@
 //! Where such events come one by one, each with a version of its own far from the last one's, nothing can be put beside its
 //! like, and the versions themselves are remembered ([`remembered`](super::remembered)).
 //!
+//! An event whose author just types on is applied wherever the tracker is ([`typing`](crate::sequence::typing)).
+//!
 //! The tracker is a cache. It stays while the window is open, so a late event costs its own runs and not the window
 //! again; it is dropped when a newer critical version closes the window, and made again from the log whenever it is
 //! missing.
@@ -201,19 +203,27 @@ impl Window {
         self.tracker.settle(len);
     }
 
-    /// Applies a part of a run that comes by itself, wherever that costs least: here, having walked to its parents, or at
-    /// what is remembered of them.
+    /// Applies a part of a run that comes by itself, wherever that costs least: here, having walked to its parents, at what is
+    /// remembered of them, or, where its author types on, beside what they typed last.
     fn receive(
         &mut self,
         log: &TextLog,
         events: Span,
-        listener: impl FnMut(Change),
+        mut listener: impl FnMut(Change),
         effort: &mut Effort,
     ) -> Result<(), Stopped> {
         let parents = log.graph().parents_of(events.start);
         if parents == self.version {
             return self.apply_here(log, events, Some(listener), effort);
         }
+        if let Some(snapshot) = self.remembered.take_along(log.graph(), events.start, &parents) {
+            return self.apply_at(snapshot, log, events, Some(listener), effort);
+        }
+        let events = self.type_on(log, &parents, events, Some(&mut listener), effort)?;
+        if events.is_empty() {
+            return Ok(());
+        }
+        let parents = log.graph().parents_of(events.start);
         let Self { tracker, version, remembered, .. } = self;
         if let Some(snapshot) = remembered.reach(log, events.start, &parents, version, tracker, effort)? {
             return self.apply_at(snapshot, log, events, Some(listener), effort);
@@ -224,17 +234,70 @@ impl Window {
         self.apply_here(log, events, Some(listener), effort)
     }
 
-    /// Walks to the parents of a part of a run and applies it. What changes is only worked out for somebody who
-    /// listens.
+    /// Applies, at whatever version, a part of a run for as long as its author types on, and returns the rest.
+    fn type_on(
+        &mut self,
+        log: &TextLog,
+        parents: &[Local],
+        events: Span,
+        mut listener: Option<impl FnMut(Change)>,
+        effort: &mut Effort,
+    ) -> Result<Span, Stopped> {
+        let mut start = events.start;
+        let before = parents.first().filter(|_| log.graph().goes_on(start));
+        let before = before.and_then(|&before| log.contents().of(Span::new(before, before + 1)).next());
+        let Some(mut before) = before else { return Ok(events) };
+        #[cfg(test)]
+        let walker = self.clone();
+        for operation in log.contents().of(events) {
+            let order = |a, b| log.graph().compare(a, b);
+            let steps = self.tracker.steps();
+            start = start + self.tracker.type_on(before, operation, order, listener.as_mut());
+            effort.spend(self.tracker.steps() - steps)?;
+            if start < operation.events.end {
+                break;
+            }
+            before = operation;
+        }
+        #[cfg(test)]
+        walker.assert_walks_to(log, Span::new(events.start, start), self);
+        Ok(Span::new(start, events.end))
+    }
+
+    /// Walking to their parents and applying some events there comes to the same as typing on has.
+    #[cfg(test)]
+    fn assert_walks_to(mut self, log: &TextLog, events: Span, other: &Self) {
+        if !events.is_empty() {
+            let parents = log.graph().parents_of(events.start);
+            assert_eq!(self.walk(log, &parents, &mut Effort::endless()), Ok(()));
+            assert_eq!(self.apply_here(log, events, NOBODY, &mut Effort::endless()), Ok(()));
+            assert_eq!(
+                other.tracker.laid_out(),
+                self.tracker.laid_out(),
+                "after {events:?} by typing on and by walking"
+            );
+        }
+    }
+
+    /// Applies a part of a run, having walked to its parents where its author does not just type on. What changes is only
+    /// worked out for somebody who listens.
     ///
     /// What is left to do of one walk or operation when the effort is spent is done: it is at most one pass over the window.
     pub(super) fn apply(
         &mut self,
         log: &TextLog,
         events: Span,
-        listener: Option<impl FnMut(Change)>,
+        mut listener: Option<impl FnMut(Change)>,
         effort: &mut Effort,
     ) -> Result<(), Stopped> {
+        let parents = log.graph().parents_of(events.start);
+        if parents == self.version {
+            return self.apply_here(log, events, listener, effort);
+        }
+        let events = self.type_on(log, &parents, events, listener.as_mut(), effort)?;
+        if events.is_empty() {
+            return Ok(());
+        }
         self.walk(log, &log.graph().parents_of(events.start), effort)?;
         self.apply_here(log, events, listener, effort)
     }

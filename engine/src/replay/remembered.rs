@@ -93,8 +93,18 @@ impl Remembered {
         }
     }
 
-    /// The elements at the version at which an event was made, when that is remembered, or nearer to one that is than to
-    /// `version`, the tracker's.
+    /// The elements at the version at which an event was made, when that is remembered and its author's: whoever goes on takes
+    /// the snapshot along, as nobody else needs it, mostly.
+    pub(super) fn take_along(&mut self, graph: &Graph, event: Local, parents: &[Local]) -> Option<Snapshot> {
+        match parents {
+            &[parent] if self.kept.contains_key(&parent) && is_by_one(graph, parent, event) => {
+                Some(self.kept.remove(&parent)?.snapshot)
+            }
+            _ => None,
+        }
+    }
+
+    /// The same where a version is remembered from which it is nearer than from `version`, the tracker's.
     pub(super) fn reach(
         &mut self,
         log: &TextLog,
@@ -107,21 +117,12 @@ impl Remembered {
         if self.base.is_none() {
             return Ok(None);
         }
-        let graph = log.graph();
-        // Whoever goes on takes the snapshot along: nobody else needs it, mostly.
-        let goes_on = |parent: Local| graph.run_at(parent).agent == graph.run_at(event).agent;
-        if let &[parent] = parents
-            && goes_on(parent)
-            && let Some(kept) = self.kept.remove(&parent)
-        {
-            return Ok(Some(kept.snapshot));
-        }
         let Some(way) = self.way(log, parents, version) else { return Ok(None) };
         effort.spend(way.cost as u64)?;
         let Some(mut snapshot) = self.recall(&way.from) else { return Ok(None) };
         advance(&mut snapshot, log, &way, tracker);
         if let &[parent] = parents
-            && !goes_on(parent)
+            && !is_by_one(log.graph(), parent, event)
             && !way.parts.is_empty()
         {
             self.keep(parent, snapshot.clone(), tracker);
@@ -192,6 +193,11 @@ impl Way {
         let each = if goes_straight(log.graph(), &from, &parts) { STEPS_BY_INDEX } else { STEPS_BY_ORDER };
         Some(Self { from, parts, cost: each * runs })
     }
+}
+
+/// Whether one author made both.
+fn is_by_one(graph: &Graph, a: Local, b: Local) -> bool {
+    graph.run_at(a).agent == graph.run_at(b).agent
 }
 
 /// Whether each of some events was made at the version that the one before it makes, the first one at `from`.

@@ -249,9 +249,11 @@ fn type_or_delete(
     within: usize,
 ) {
     let known = context.iter().flat_map(|&event| model.events[event].past.iter().copied().chain([event])).collect();
-    let len = model.visible_at(&known).len();
-    let (mut at, what) = (random.below(len.min(within) + 1), random.below(5));
+    let mut len = model.visible_at(&known).len();
+    let (mut at, kind) = (random.below(len.min(within) + 1), random.below(6));
     for _ in 0..1 + random.below(5) {
+        // Some make mistakes, and mend them.
+        let what = if kind == 5 { random.below(4) } else { kind };
         let op = match what {
             0 if at > 0 => Op::Delete(at - 1),
             1 if at < len => Op::Delete(at),
@@ -260,11 +262,11 @@ fn type_or_delete(
         };
         model.push(agent, context.clone(), op);
         *context = BTreeSet::from([model.events.len() - 1]);
-        match what {
-            0 => at -= 1,
-            1 => return,
-            _ => at += 1,
-        }
+        (at, len) = match what {
+            0 => (at - 1, len - 1),
+            1 => (at, len - 1),
+            _ => (at + 1, len + 1),
+        };
     }
 }
 
@@ -403,7 +405,7 @@ fn branches_that_come_by_turns_give_the_text_of_its_definition() {
         remembered += follower.replay.uses_of_versions();
         assert_eq!(follower.whole_text(), model.text_in_total_order());
     }
-    assert!(std::env::var("SEED").is_ok() || remembered > 2_000, "versions were remembered {remembered} times");
+    assert!(std::env::var("SEED").is_ok() || remembered > 1_000, "versions were remembered {remembered} times");
 }
 
 /// What a refusal takes back must leave nothing behind.
@@ -470,5 +472,5 @@ fn what_is_replayed_in_another_order_is_told_as_it_came() {
         assert_eq!(*text, one_by_one.text);
         replay.assert_invariants(log);
     }
-    assert!(std::env::var("SEED").is_ok() || deleted > 100 && changes > 3 * deleted, "{deleted} of {changes}");
+    assert!(std::env::var("SEED").is_ok() || deleted > 100 && changes > 2 * deleted, "{deleted} of {changes}");
 }

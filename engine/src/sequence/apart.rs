@@ -42,9 +42,21 @@ impl Sequence {
         order: impl Fn(Local, Local) -> Ordering,
     ) -> Result<Inserted, OutOfRange> {
         check_within(self.len_at(snapshot), index, 0)?;
+        let (left, right) = snapshot.insert(index, ElementId::of(events.start), events.len());
+        Ok(self.insert_between(left, right, events, order))
+    }
+
+    /// Inserts the elements of events between two elements that stood side by side where they were made, in the end version
+    /// alone.
+    pub(super) fn insert_between(
+        &mut self,
+        left: Option<ElementId>,
+        right: Option<ElementId>,
+        events: Span,
+        order: impl Fn(Local, Local) -> Ordering,
+    ) -> Inserted {
         self.steps += 1;
         let id = ElementId::of(events.start);
-        let (left, right) = snapshot.insert(index, id, events.len());
         let mut elements = Elements { id, len: events.len(), count: NOT_YET, ..Elements::default() };
         // What is concurrent may stand inside a run of the sequence for as long as everybody here has seen all of it, so
         // that is cut. The right neighbour begins a run then: else it would be behind its own left neighbour.
@@ -57,7 +69,7 @@ impl Sequence {
         let place = if Some(start) == end { start } else { self.integrate(start, end, &elements, order) };
         let inserted = self.put(place, elements);
         self.enter_row(&elements);
-        Ok(inserted)
+        inserted
     }
 
     /// As [`remove`](Self::remove) at the version of a snapshot, which then has seen it.
@@ -79,7 +91,13 @@ impl Sequence {
     }
 
     /// Has these events remove the elements from `first` on, one each, in the end version alone.
-    fn remove_elements(&mut self, first: ElementId, events: Span, backward: bool, mut gone: impl FnMut(u32, Span)) {
+    pub(super) fn remove_elements(
+        &mut self,
+        first: ElementId,
+        events: Span,
+        backward: bool,
+        mut gone: impl FnMut(u32, Span),
+    ) {
         let mut at = events.start;
         while at < events.end {
             self.steps += 1;

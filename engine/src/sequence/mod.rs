@@ -24,6 +24,7 @@ mod apart;
 pub(crate) mod short;
 pub(crate) mod snapshot;
 mod spots;
+pub(crate) mod typing;
 
 use crate::id::{Local, Span};
 use crate::tree::{Found, Index, Item, LeafId, Place, Run, Tree, WIDE, make_room};

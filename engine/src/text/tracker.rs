@@ -111,6 +111,47 @@ impl Tracker {
         }
     }
 
+    /// Applies as much as it can of an operation whose author made `before` just before and has seen nothing else since,
+    /// wherever the current version is: that has not seen it then. Returns how many events of it are applied.
+    pub(crate) fn type_on(
+        &mut self,
+        before: Operation<'_>,
+        operation: Operation<'_>,
+        order: impl Fn(Local, Local) -> Ordering,
+        mut emit: Option<impl FnMut(Change)>,
+    ) -> u32 {
+        let (mut last, caret, events) = (before.events.end - 1, index_behind(before), operation.events);
+        match operation.action {
+            Action::Insert { at, .. } if at == caret => {
+                let Some(caret) = self.sequence.caret_behind(last) else { return 0 };
+                let inserted = self.sequence.type_at(caret, events, order);
+                if let Some(emit) = &mut emit {
+                    emit(Change { at: self.sequence.position(inserted), events, inserts: true });
+                }
+                events.len()
+            }
+            // Of one event alone it cannot be told in which direction it removes.
+            Action::Backspace { at } | Action::Delete { at }
+                if at + 1 == caret && (events.len() == 1 || matches!(operation.action, Action::Backspace { .. })) =>
+            {
+                let mut applied = 0;
+                while applied < events.len()
+                    && let Some(caret) = self.sequence.caret_behind(last)
+                {
+                    last = events.start + applied;
+                    self.sequence.backspace_at(caret, last, |at, events| {
+                        if let Some(emit) = &mut emit {
+                            emit(Change { at, events, inserts: false });
+                        }
+                    });
+                    applied += 1;
+                }
+                applied
+            }
+            Action::Insert { .. } | Action::Delete { .. } | Action::Backspace { .. } => 0,
+        }
+    }
+
     /// The elements of the current version. O(n) for n runs of them.
     pub(crate) fn snapshot(&self) -> Snapshot {
         self.sequence.snapshot()
@@ -189,9 +230,33 @@ impl Tracker {
         visible.filter_map(|(first, count, _)| inserted((first, count)))
     }
 
+    /// Everything that ever stood in the text, from left to right: the event that inserted it, or how many of the base stand
+    /// in a row, and whether it is there still.
+    #[cfg(test)]
+    pub(crate) fn laid_out(&self) -> Vec<(Option<u32>, u32, bool)> {
+        let mut all: Vec<(Option<u32>, u32, bool)> = Vec::new();
+        for (first, len, is_visible) in self.sequence.runs() {
+            match (inserted((first, len)), all.last_mut()) {
+                (Some(events), _) => all.extend(events.numbers().map(|event| (Some(event), 1, is_visible))),
+                (None, Some((None, count, last))) if *last == is_visible => *count += len,
+                (None, _) => all.push((None, len, is_visible)),
+            }
+        }
+        all
+    }
+
     #[cfg(test)]
     pub(crate) fn assert_invariants(&self) {
         self.sequence.assert_invariants();
+    }
+}
+
+/// The index at which somebody types on behind an operation.
+fn index_behind(operation: Operation<'_>) -> u32 {
+    match operation.action {
+        Action::Insert { at, .. } => at + operation.events.len(),
+        Action::Delete { at } => at,
+        Action::Backspace { at } => at + 1 - operation.events.len(),
     }
 }
 

@@ -6,6 +6,8 @@
 use crate::forge::{Op, Piece, update};
 use crate::random::Random;
 use std::collections::HashMap;
+use std::ops::Range;
+use std::rc::Rc;
 
 /// An event: its agent and clock.
 type Id = (u128, u64);
@@ -51,6 +53,9 @@ pub enum Shape {
     OldParents,
     /// Two chains that never meet, each of two agents, and agents who each name an event of both.
     Bridges,
+    /// So many people who type at once without a pause, a word here and a word there with a mistake now and then, each having
+    /// seen what the others typed up to a moment before the word, so that no version is ever critical.
+    Crowd(usize),
 }
 
 /// Every shape.
@@ -73,6 +78,7 @@ pub const SHAPES: &[Shape] = &[
     Shape::OldAgents,
     Shape::OldParents,
     Shape::Bridges,
+    Shape::Crowd(20),
 ];
 
 impl Shape {
@@ -96,6 +102,7 @@ impl Shape {
             Self::OldAgents => weave.old_agents(events),
             Self::OldParents => weave.old_parents(events),
             Self::Bridges => weave.bridges(events),
+            Self::Crowd(people) => weave.crowd(events, people),
         }
         weave
     }
@@ -358,4 +365,69 @@ impl Weave {
             self.start_within(agent as u128, &parents, many);
         }
     }
+
+    fn crowd(&mut self, events: usize, people: usize) {
+        let len = 100;
+        let base = self.base(len);
+        let mut typists: Vec<Typist> = (0..people).map(|_| Typist::default()).collect();
+        let (mut typed, mut arrived, mut moment) = (Vec::new(), vec![0; people], 0);
+        for _ in len..events.max(len + people) {
+            let who = self.random.below(people);
+            let typist = &mut typists[who];
+            let mut parents = Vec::new();
+            if typist.events.is_empty() || self.random.percent(12) {
+                while moment + people < typed.len() {
+                    arrived[typed[moment]] += 1;
+                    moment += 1;
+                }
+                let mut seen = arrived.clone();
+                seen[who] = typist.events.len();
+                typist.seen = seen.into();
+                let at = self.random.below(len + 1);
+                typist.word = at..at;
+                parents = heads_of(&typists, who);
+                parents.extend(parents.is_empty().then_some(base));
+            }
+            let typist = &mut typists[who];
+            let inserts = typist.word.is_empty() || self.random.percent(88);
+            let op = match typist.word.end {
+                end if inserts => Op::Insert(end as u64, "x"),
+                end => Op::Delete(end as u64 - 1, 1),
+            };
+            let last = typist.events.last().map(|(id, _)| *id);
+            let goes_on = parents.is_empty() || last.is_some_and(|last| parents == [last]);
+            let id = if goes_on { self.go_on(who as u128, op) } else { self.group(who as u128, &parents, vec![op]) };
+            typist.events.push((id, typist.seen.clone()));
+            typist.word.end = if inserts { typist.word.end + 1 } else { typist.word.end - 1 };
+            typed.push(who);
+        }
+    }
+}
+
+/// One of a crowd.
+#[derive(Clone, Debug)]
+struct Typist {
+    /// Each with what its word has seen.
+    events: Vec<(Id, Rc<[usize]>)>,
+    /// How many events of each typist the word that is being typed has seen.
+    seen: Rc<[usize]>,
+    /// Where that stands in the text that it has seen.
+    word: Range<usize>,
+}
+
+impl Default for Typist {
+    fn default() -> Self {
+        Self { events: Vec::new(), seen: Rc::new([]), word: 0..0 }
+    }
+}
+
+/// Of the last events that somebody's word has seen of each, those that no other one of them has.
+fn heads_of(typists: &[Typist], who: usize) -> Vec<Id> {
+    let seen = &typists[who].seen;
+    let last = |other: usize| seen[other].checked_sub(1).map(|last| &typists[other].events[last]);
+    let is_head = |one: &usize| {
+        let others = (0..typists.len()).filter(|other| other != one);
+        !others.filter_map(last).any(|(_, theirs)| theirs[*one] >= seen[*one])
+    };
+    (0..typists.len()).filter(is_head).filter_map(|one| Some(last(one)?.0)).collect()
 }
