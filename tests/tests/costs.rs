@@ -13,7 +13,7 @@
 //! to a document that holds something: the crowd that saw a part of what two prepended by turns (7 s), groups that name
 //! thousands who have each seen something else (0.6 s), a long branch and its base by turns (4.4 s), pieces that waited for
 //! many runs (0.7 s), a list emptied over and over (16 s), long paths by turns (5 s, and 0.4 s within the 8 KiB that are
-//! allowed now). Not tried to the end:
+//! allowed now), a text taken back by who types on, one char at a time (38 MB). Not tried to the end:
 //! `allowance` in `engine/src/codec/columns.rs` with `64 << 20` instead of `14 << 20`, and `MAX_PIECES` and `MAX_BYTES` in
 //! `engine/src/log/pending.rs` a thousand times as large.
 
@@ -173,6 +173,7 @@ fn inputs() -> Vec<(String, Vec<u8>)> {
     add("two long branches", two_branches(45_999, 0, 65_200));
     add("two branches beside what is held", two_branches(24_500, 0, 65_200));
     add(&format!("{FAR_BEHIND} 63 keys later"), far_behind(35_000, 63));
+    add("a text taken back by who types on", taken_back(200_000));
     for copies in [1, 3, 6] {
         add(&format!("{A_DAY} {copies} times"), a_day(copies));
     }
@@ -298,6 +299,17 @@ fn far_behind(keys: usize, lag: usize) -> Vec<u8> {
     }
     let document = Document::decode(&update(&pieces)).expect("a history that breaks no rule");
     forge::compressed(&document.encode())
+}
+
+/// Somebody goes on behind a long text of theirs by removing it backwards, and another has typed since.
+fn taken_back(chars: u64) -> Vec<u8> {
+    let last = chars - 1;
+    let pieces = [
+        piece(1, 0, Some(&[]), &[Op::Insert(0, "x".repeat(chars as usize).leak())]),
+        piece(2, chars, Some(&[(1, last)]), &[Op::Insert(chars, "y")]),
+        piece(1, chars, None, &[Op::Backspace(last, last)]),
+    ];
+    forge::compressed(&packed(&pieces))
 }
 
 /// One agent's runs of one char.

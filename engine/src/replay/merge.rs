@@ -203,8 +203,8 @@ impl Window {
         self.tracker.settle(len);
     }
 
-    /// Applies a part of a run that comes by itself, wherever that costs least: here, having walked to its parents, at what is
-    /// remembered of them, or, where its author types on, beside what they typed last.
+    /// Applies a part of a run that comes by itself, wherever that costs least: at what is remembered of its parents, where its
+    /// author types on, beside what they typed last, or here, having walked to its parents.
     fn receive(
         &mut self,
         log: &TextLog,
@@ -219,7 +219,11 @@ impl Window {
         if let Some(snapshot) = self.remembered.take_along(log.graph(), events.start, &parents) {
             return self.apply_at(snapshot, log, events, Some(listener), effort);
         }
-        let events = self.type_on(log, &parents, events, Some(&mut listener), effort)?;
+        let is_near = parents.first().is_some_and(|&parent| self.remembered.is_near(log.graph(), parent));
+        let events = match is_near {
+            true => events,
+            false => self.type_on(log, &parents, events, Some(&mut listener), effort)?,
+        };
         if events.is_empty() {
             return Ok(());
         }

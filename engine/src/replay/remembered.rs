@@ -104,6 +104,12 @@ impl Remembered {
         }
     }
 
+    /// Whether a version is remembered just behind an event. Whoever goes on from there is to take it along, lest it be too
+    /// far behind when they go elsewhere.
+    pub(super) fn is_near(&self, graph: &Graph, event: Local) -> bool {
+        self.last_before(graph, event, NEAR).is_some()
+    }
+
     /// The same where a version is remembered from which it is nearer than from `version`, the tracker's.
     pub(super) fn reach(
         &mut self,
@@ -160,7 +166,11 @@ impl Remembered {
 
     /// The shortest way found to a version from one before it that is remembered, unless the tracker has less to walk.
     fn way(&self, log: &TextLog, parents: &[Local], version: &[Local]) -> Option<Way> {
-        let near = parents.iter().rev().take(MOST_TRIED).filter_map(|&parent| self.last_before(log.graph(), parent));
+        let near = parents
+            .iter()
+            .rev()
+            .take(MOST_TRIED)
+            .filter_map(|&parent| self.last_before(log.graph(), parent, MOST_BACK));
         let ways = near.filter_map(|from| Way::between(log, Heads::from_slice(&[from]), parents));
         let from_base = || self.base.as_ref().and_then(|(base, _)| Way::between(log, base.clone(), parents));
         let way = ways.min_by_key(|way| way.cost).or_else(from_base)?;
@@ -168,10 +178,10 @@ impl Remembered {
         (runs <= NEAR || !walks_less(log, version, parents, way.cost)).then_some(way)
     }
 
-    /// The last remembered version among an event and what has come before it, along the newest parents.
-    fn last_before(&self, graph: &Graph, mut event: Local) -> Option<Local> {
+    /// The last remembered version among an event and so many runs that have come before it, along the newest parents.
+    fn last_before(&self, graph: &Graph, mut event: Local, runs: usize) -> Option<Local> {
         let (&first, _) = self.kept.first_key_value()?;
-        for _ in 0..MOST_BACK {
+        for _ in 0..runs {
             if event < first {
                 break;
             }

@@ -251,7 +251,8 @@ fn type_or_delete(
     let known = context.iter().flat_map(|&event| model.events[event].past.iter().copied().chain([event])).collect();
     let mut len = model.visible_at(&known).len();
     let (mut at, kind) = (random.below(len.min(within) + 1), random.below(6));
-    for _ in 0..1 + random.below(5) {
+    let most = if random.one_in(4) { 15 } else { 5 };
+    for _ in 0..1 + random.below(most) {
         // Some make mistakes, and mend them.
         let what = if kind == 5 { random.below(4) } else { kind };
         let op = match what {

@@ -3,7 +3,8 @@
 //!
 //! Knows how the elements of a snapshot stand in the sequence. All that a snapshot has to tell is who the neighbours of an
 //! insertion are and which elements are removed; the place among concurrent elements and the end version are the
-//! sequence's own, as they depend on no version.
+//! sequence's own, as they depend on no version. What is typed on has its neighbours from elsewhere ([`typing`](super::typing)) and
+//! is placed here too.
 
 use super::snapshot::{Snapshot, Stretch};
 use super::{

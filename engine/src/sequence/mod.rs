@@ -1112,6 +1112,31 @@ impl Sequence {
         }
     }
 
+    /// The elements from left to right, however they are cut.
+    #[cfg(test)]
+    pub(crate) fn laid_out(&self) -> Vec<LaidOut> {
+        let removed_by = |event: &Local| elements_of(self.effect_at(*event), Span::new(*event, *event + 1)).0;
+        let mut all: Vec<LaidOut> = Vec::new();
+        for (first, len, removed) in self.fates(Local(0)) {
+            let run = self.elements(self.place_of(first));
+            let is_base = first.event().is_none();
+            match all.last_mut() {
+                Some((base, .., None, count)) if is_base && removed.is_none() && base.plus(*count) == first => {
+                    *count += len
+                }
+                _ if is_base && removed.is_none() => all.push((first, Default::default(), 0, None, len)),
+                _ => all.extend((0..len).map(|at| {
+                    let left = if at == 0 { run.left } else { Origin::of(first.plus(at - 1)) };
+                    let mut removers = removed.into_iter().flat_map(|removed| removed.numbers().map(Local));
+                    let remover = removers.find(|event| removed_by(event) == first.plus(at));
+                    assert_eq!(remover.is_some(), removed.is_some());
+                    (first.plus(at), [left, run.right].map(Origin::element), run.depth + at, remover, 1)
+                })),
+            }
+        }
+        all
+    }
+
     #[cfg(test)]
     pub(crate) fn assert_invariants(&self) {
         self.tree.assert_invariants();
@@ -1135,6 +1160,10 @@ impl Sequence {
         }
     }
 }
+
+/// An element, its origins, its depth and the first event that removed it; and how many of the base these are.
+#[cfg(test)]
+pub(crate) type LaidOut = (ElementId, [Option<ElementId>; 2], u32, Option<Local>, u32);
 
 /// The elements, `(first, length)` in order of ids, that these events of one run of effects inserted or removed, one
 /// each.

@@ -44,9 +44,15 @@ impl Sequence {
         self.insert_between(Some(caret.left), caret.right, events, order)
     }
 
-    /// Has an event remove the element in front of a caret. The current version has not seen it. Tells where that goes from
-    /// the end version, if it is there.
-    pub(crate) fn backspace_at(&mut self, caret: Caret, event: Local, gone: impl FnMut(u32, Span)) {
-        self.remove_elements(caret.left, Span::new(event, event + 1), true, gone);
+    /// Has events remove the elements in front of a caret, as many as were typed in a row and have not been removed: who has
+    /// seen the last of these has seen them all. Returns how many, at least one. The current version has not seen it. Tells
+    /// where they go from the end version, if they are there.
+    pub(crate) fn backspace_at(&mut self, caret: Caret, events: Span, gone: impl FnMut(u32, Span)) -> u32 {
+        let run = self.elements(self.place_of(caret.left));
+        let in_a_row = if run.gone.is_none() { caret.left.0 - run.id.0 + 1 } else { 1 };
+        let count = in_a_row.min(events.len());
+        let first = ElementId(caret.left.0 - (count - 1));
+        self.remove_elements(first, Span::new(events.start, events.start + count), true, gone);
+        count
     }
 }

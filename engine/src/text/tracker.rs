@@ -134,19 +134,19 @@ impl Tracker {
             Action::Backspace { at } | Action::Delete { at }
                 if at + 1 == caret && (events.len() == 1 || matches!(operation.action, Action::Backspace { .. })) =>
             {
-                let mut applied = 0;
-                while applied < events.len()
+                let mut rest = events;
+                while !rest.is_empty()
                     && let Some(caret) = self.sequence.caret_behind(last)
                 {
-                    last = events.start + applied;
-                    self.sequence.backspace_at(caret, last, |at, events| {
+                    let removed = self.sequence.backspace_at(caret, rest, |at, events| {
                         if let Some(emit) = &mut emit {
                             emit(Change { at, events, inserts: false });
                         }
                     });
-                    applied += 1;
+                    rest.start = rest.start + removed;
+                    last = rest.start - 1;
                 }
-                applied
+                events.len() - rest.len()
             }
             Action::Insert { .. } | Action::Delete { .. } | Action::Backspace { .. } => 0,
         }
@@ -230,19 +230,10 @@ impl Tracker {
         visible.filter_map(|(first, count, _)| inserted((first, count)))
     }
 
-    /// Everything that ever stood in the text, from left to right: the event that inserted it, or how many of the base stand
-    /// in a row, and whether it is there still.
+    /// All that is known of the elements, however they are cut.
     #[cfg(test)]
-    pub(crate) fn laid_out(&self) -> Vec<(Option<u32>, u32, bool)> {
-        let mut all: Vec<(Option<u32>, u32, bool)> = Vec::new();
-        for (first, len, is_visible) in self.sequence.runs() {
-            match (inserted((first, len)), all.last_mut()) {
-                (Some(events), _) => all.extend(events.numbers().map(|event| (Some(event), 1, is_visible))),
-                (None, Some((None, count, last))) if *last == is_visible => *count += len,
-                (None, _) => all.push((None, len, is_visible)),
-            }
-        }
-        all
+    pub(crate) fn laid_out(&self) -> Vec<crate::sequence::LaidOut> {
+        self.sequence.laid_out()
     }
 
     #[cfg(test)]

@@ -26,6 +26,8 @@ pub enum Shape {
     TwoBranches,
     /// The same, and the events come by turns.
     TwoBranchesByTurns,
+    /// The same where each types on for seventy keys before they go to another place.
+    WordsByTurns,
     /// Fifty authors offline at once, at random places.
     FiftyAuthors,
     /// As many agents as events: each one char at the one place that there is, none having seen another.
@@ -64,6 +66,7 @@ pub const SHAPES: &[Shape] = &[
     Shape::NewAgents,
     Shape::TwoBranches,
     Shape::TwoBranchesByTurns,
+    Shape::WordsByTurns,
     Shape::FiftyAuthors,
     Shape::HeadsAtOneSpot,
     Shape::HeadsApart,
@@ -90,6 +93,7 @@ impl Shape {
             Self::NewAgents => weave.new_agents(events),
             Self::TwoBranches => weave.branches(2, events),
             Self::TwoBranchesByTurns => weave.by_turns(events),
+            Self::WordsByTurns => weave.words_by_turns(events),
             Self::FiftyAuthors => weave.branches(50, events),
             Self::HeadsAtOneSpot => weave.heads_at_one_spot(events),
             Self::HeadsApart => weave.heads_apart(events),
@@ -237,6 +241,19 @@ impl Weave {
         for event in 2..events {
             let op = self.keystroke(&mut lens[event % 2]);
             self.go_on((event % 2) as u128, op);
+        }
+    }
+
+    fn words_by_turns(&mut self, events: usize) {
+        let base = self.base(100);
+        for event in 0..events.saturating_sub(100).max(2) {
+            let (agent, key) = ((event % 2) as u128, event / 2);
+            let op = Op::Insert(key as u64 % 70, "x");
+            if key == 0 {
+                self.group(agent, &[base], vec![op])
+            } else {
+                self.go_on(agent, op)
+            };
         }
     }
 
