@@ -41,7 +41,8 @@ const RUNS_EACH: usize = if cfg!(test) { 16 } else { 8 };
 const MOST_BACK: usize = 64;
 /// So many parents are tried for that.
 const MOST_TRIED: usize = 4;
-/// Runs of operations that are gone over without asking whether the tracker has less to walk.
+/// Runs of operations that are gone over without asking whether the tracker has less to walk; and so many runs of the graph
+/// behind a remembered version is near it.
 const NEAR: usize = if cfg!(test) { 2 } else { 8 };
 /// What telling a snapshot of a run of operations costs, in steps: by its index, where it goes on from the snapshot's
 /// version, or by the order of the elements.
