@@ -100,11 +100,7 @@ impl Tracker {
             Action::Delete { at } => (at, false),
             Action::Backspace { at } => (at, true),
         };
-        let removed = |at, events| {
-            if let Some(emit) = &mut emit {
-                emit(Change { at, events, inserts: false });
-            }
-        };
+        let removed = |at, events| tell(&mut emit, Change { at, events, inserts: false });
         match snapshot {
             Some(snapshot) => self.sequence.remove_at(snapshot, at, events, backward, removed),
             None => self.sequence.remove(at, events, backward, removed),
@@ -138,11 +134,8 @@ impl Tracker {
                 while !rest.is_empty()
                     && let Some(caret) = self.sequence.caret_behind(last)
                 {
-                    let removed = self.sequence.backspace_at(caret, rest, |at, events| {
-                        if let Some(emit) = &mut emit {
-                            emit(Change { at, events, inserts: false });
-                        }
-                    });
+                    let gone = |at, events| tell(&mut emit, Change { at, events, inserts: false });
+                    let removed = self.sequence.backspace_at(caret, rest, gone);
                     rest.start = rest.start + removed;
                     last = rest.start - 1;
                 }
@@ -239,6 +232,13 @@ impl Tracker {
     #[cfg(test)]
     pub(crate) fn assert_invariants(&self) {
         self.sequence.assert_invariants();
+    }
+}
+
+/// Tells a change to somebody who listens.
+fn tell(listener: &mut Option<impl FnMut(Change)>, change: Change) {
+    if let Some(listener) = listener {
+        listener(change);
     }
 }
 
