@@ -231,7 +231,7 @@ const TOO_COSTLY: &str = "bridges between branches of";
 /// each seen some of both. `noise` chars that cannot be packed make the message as long as if somebody had written it.
 fn two_branches(events: u64, bridges: u128, noise: usize) -> Vec<u8> {
     let mut random = Random::from_seed(1);
-    let noise: String = (0..noise).map(|_| char::from(b'0' + random.below(64) as u8)).collect();
+    let noise = self::noise(&mut random, noise);
     let runs = vec![Op::Insert(0, "x"); events as usize];
     let mut pieces = vec![piece(1, 0, Some(&[]), &runs), piece(2, 0, Some(&[]), &runs)];
     for agent in 0..bridges {
@@ -239,9 +239,15 @@ fn two_branches(events: u64, bridges: u128, noise: usize) -> Vec<u8> {
         pieces.push(piece((agent + 3) << 64, a.max(b) + 1, Some(&[(1, a), (2, b)]), &[Op::Insert(0, "x")]));
     }
     if !noise.is_empty() {
-        pieces.push(piece(3, 0, Some(&[]), &[Op::Insert(0, noise.leak())]));
+        pieces.push(piece(3, 0, Some(&[]), &[Op::Insert(0, noise)]));
     }
     forge::compressed(&packed(&pieces))
+}
+
+/// So many chars that cannot be packed.
+fn noise(random: &mut Random, chars: usize) -> &'static str {
+    let noise: String = (0..chars).map(|_| char::from(b'0' + random.below(64) as u8)).collect();
+    noise.leak()
 }
 
 /// What two who see each other a moment later type and delete in a day, so many times over: as dense as histories of
@@ -277,9 +283,8 @@ fn a_day(copies: usize) -> Vec<u8> {
 /// of them has seen, and little enough for a short window. In front of it `noise` as long as if somebody had written it.
 fn far_behind(keys: usize, lag: usize) -> Vec<u8> {
     const NOISE: u64 = 65_000;
-    let mut random = Random::from_seed(1);
-    let noise: String = (0..NOISE).map(|_| char::from(b'0' + random.below(64) as u8)).collect();
-    let mut pieces = vec![piece(3, 0, Some(&[]), &[Op::Insert(0, noise.leak())])];
+    let noise = noise(&mut Random::from_seed(1), NOISE as usize);
+    let mut pieces = vec![piece(3, 0, Some(&[]), &[Op::Insert(0, noise)])];
     let mut clocks: [Vec<u64>; 2] = Default::default();
     for key in 0..keys {
         for own in 0..2 {

@@ -94,6 +94,12 @@ impl Remembered {
         }
     }
 
+    /// Whether a version is remembered just behind an event. Whoever goes on from there is to take it along, lest it be too
+    /// far behind when they go elsewhere.
+    pub(super) fn is_near(&self, graph: &Graph, event: Local) -> bool {
+        self.last_before(graph, event, NEAR).is_some()
+    }
+
     /// The elements at the version at which an event was made, when that is remembered and its author's: whoever goes on takes
     /// the snapshot along, as nobody else needs it, mostly.
     pub(super) fn take_along(&mut self, graph: &Graph, event: Local, parents: &[Local]) -> Option<Snapshot> {
@@ -103,12 +109,6 @@ impl Remembered {
             }
             _ => None,
         }
-    }
-
-    /// Whether a version is remembered just behind an event. Whoever goes on from there is to take it along, lest it be too
-    /// far behind when they go elsewhere.
-    pub(super) fn is_near(&self, graph: &Graph, event: Local) -> bool {
-        self.last_before(graph, event, NEAR).is_some()
     }
 
     /// The same where a version is remembered from which it is nearer than from `version`, the tracker's.
