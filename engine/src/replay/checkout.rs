@@ -6,7 +6,7 @@
 
 use super::merge::{NOBODY, Window};
 use super::short::Shortcut;
-use super::{Stopped, TextLog, linear};
+use super::{Stopped, TextLog, apart, linear};
 use crate::id::{Local, Span};
 use crate::log::{Effort, Past};
 use crate::text::buffer::Buffer;
@@ -20,7 +20,10 @@ pub(crate) fn text_of(log: &TextLog, past: Option<&Past>, effort: &mut Effort) -
     let end = Span::new(log.len(), log.len());
     for critical in log.graph().critical().chain([end]) {
         let window = Span::new(at, critical.start);
-        if !window.is_empty() && !shortcut.replay(log, past, window, &mut draft, effort)? {
+        if !window.is_empty()
+            && !shortcut.replay(log, past, window, &mut draft, effort)?
+            && !apart::replay(log, window, &mut draft, effort)?
+        {
             replay_window(log, window, &mut draft, effort)?;
         }
         linear::draw(log.contents(), critical, &mut draft)?;

@@ -4,6 +4,7 @@
 use super::Misplaced;
 use crate::id::Span;
 use crate::sequence::OutOfRange;
+use crate::text::branch::Branch;
 use crate::text::draft::{Draft, Piece};
 use crate::text::operations::{Fragment, Kind, Operations};
 use crate::text::tracker::Change;
@@ -15,23 +16,35 @@ pub(super) fn apply(
     len: &mut u32,
     mut emit: impl FnMut(Change),
 ) -> Result<(), Misplaced> {
-    for fragment in operations.fragments(events) {
-        let change = change_of(&fragment, *len)?;
-        *len = change.resized(*len);
-        emit(change);
-    }
-    Ok(())
+    each(operations, events, len, |_, change| emit(change))
 }
 
 /// Makes the operations of `events` to a draft. O(runs log pieces).
 pub(super) fn draw(operations: &Operations, events: Span, draft: &mut Draft) -> Result<(), Misplaced> {
+    each(operations, events, &mut draft.len(), |piece, Change { at, inserts, .. }| {
+        if inserts { draft.insert(at, piece) } else { draft.remove(at, piece.len) }
+    })
+}
+
+/// The same to a branch of a text.
+pub(super) fn branch(operations: &Operations, events: Span, branch: &mut Branch) -> Result<(), Misplaced> {
+    each(operations, events, &mut branch.len(), |piece, Change { at, inserts, .. }| {
+        if inserts { branch.insert(at, piece) } else { branch.remove(at, piece.len) }
+    })
+}
+
+/// Shows what is inserted or removed, and where.
+#[inline]
+fn each(
+    operations: &Operations,
+    events: Span,
+    len: &mut u32,
+    mut show: impl FnMut(Piece, Change),
+) -> Result<(), Misplaced> {
     for fragment in operations.fragments(events) {
-        let Change { at, inserts, .. } = change_of(&fragment, draft.len())?;
-        if inserts {
-            draft.insert(at, Piece { source: fragment.source, len: fragment.events.len() });
-        } else {
-            draft.remove(at, fragment.events.len());
-        }
+        let change = change_of(&fragment, *len)?;
+        *len = change.resized(*len);
+        show(Piece { source: fragment.source, len: fragment.events.len() }, change);
     }
     Ok(())
 }

@@ -2,12 +2,14 @@
 //!
 //! - `linear`: stretches in which every event has seen all before it need no state at all;
 //! - `short`: short windows of concurrent events are seen from any version, in a list;
+//! - `apart`: windows of branches that never met are replayed branch by branch;
 //! - `merge`: other windows of concurrent events are walked through the tracker, and only here do graph and tracker meet;
 //! - `remembered`: versions far apart at which events are made by turns;
 //! - `arrival`: what was replayed in another order is told in the order in which it came;
 //! - `checkout`: the text of a whole log;
 //! - `patch`: what a change of the text is to a host with a buffer of its own.
 
+mod apart;
 mod arrival;
 pub(crate) mod checkout;
 mod linear;

@@ -2,12 +2,13 @@
 //! start empty, apply all events in T, place each insertion in the FugueMax tree.
 
 use super::merge::Replay;
-use super::{TextLog, checkout, patch};
+use super::{TextLog, apart, checkout, linear, patch};
 use crate::codec::Packing;
 use crate::graph::{Heads, Summary};
-use crate::id::{AgentId, Clock, EventId, Local};
+use crate::id::{AgentId, Clock, EventId, Local, Span};
 use crate::log::{Contents, Effort};
 use crate::text::buffer::Buffer;
+use crate::text::draft::Draft;
 use crate::text::operations::Operations;
 use crate::text::unit::Chars;
 use std::collections::BTreeSet;
@@ -240,6 +241,29 @@ fn offline_history(random: &mut Random, events: usize) -> Model {
     model
 }
 
+/// People who go on from one text without seeing each other, some of them one after the other on the same machine; then they
+/// meet, somebody types alone, and they part again.
+fn parted_history(random: &mut Random, events: usize) -> Model {
+    let mut model = Model::default();
+    let mut context = BTreeSet::new();
+    while model.events.len() < events {
+        // Who types here may go on with the same group in a branch.
+        let before = model.events.len();
+        while model.events.len() == before {
+            type_or_delete(random, &mut model, AgentId::new(3), &mut context, usize::MAX);
+        }
+        let mut branches = vec![context; 2 + random.below(4)];
+        for _ in 0..random.below(60) {
+            let number = random.below(branches.len());
+            let agent = AgentId::new((number * 7 % 5 + 1 + 10 * (random.below(4) / 3)) as u128);
+            let within = 1 + random.below(20);
+            type_or_delete(random, &mut model, agent, &mut branches[number], within);
+        }
+        context = model.minimal(&branches.into_iter().flatten().collect());
+    }
+    model
+}
+
 /// Not behind char `within` of the text.
 fn type_or_delete(
     random: &mut Random,
@@ -382,6 +406,37 @@ fn every_way_to_replay_a_history_gives_the_text_of_its_definition() {
         std::env::var("SEED").is_ok() || opened_with_past > 0,
         "no history had few enough agents to hand on what its runs have seen"
     );
+}
+
+/// Planted bugs that it catches: branches in another order than that of what they inserted first; that of what is there still; an
+/// insertion behind what was removed behind its left neighbour; what two branches removed is removed twice; a branch that begins
+/// in the middle of another one is taken for the rest of it.
+#[test]
+fn branches_that_never_meet_give_the_text_of_its_definition() {
+    let mut taken = 0;
+    for seed in seeds(300) {
+        let mut random = Random(seed);
+        let size = 20 + random.below(100);
+        let model = parted_history(&mut random, size);
+        let mut log = TextLog::default();
+        arrival(&mut random, &model).into_iter().for_each(|event| append(&mut log, &model, event));
+        let text = checkout::text_of(&log, None, &mut Effort::endless()).expect("the indexes fit");
+        assert_eq!(text, model.text_in_total_order().as_str());
+        // Those that are short as well.
+        let (mut draft, mut at) = (Draft::with_room(0), Local(0));
+        for critical in log.graph().critical().chain([Span::new(log.len(), log.len())]) {
+            let window = Span::new(at, critical.start);
+            if !window.is_empty() {
+                let is_apart = apart::replay(&log, window, &mut draft, &mut Effort::endless());
+                assert_eq!(is_apart, Ok(true), "nobody has seen two branches");
+                taken += 1;
+            }
+            linear::draw(log.contents(), critical, &mut draft).expect("the indexes fit");
+            at = critical.end;
+        }
+        assert_eq!(draft.write(log.contents()), text);
+    }
+    assert!(std::env::var("SEED").is_ok() || taken > 300, "{taken} windows");
 }
 
 /// A few at a time in the order in which they were made, so that each is made far from where the one before it was; what is

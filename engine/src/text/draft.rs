@@ -36,7 +36,7 @@ pub(crate) struct Piece {
 
 /// Chars of pieces. All there are are fewer than 2³⁰; a sum on the way to another may wrap.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Length(u32);
+pub(crate) struct Length(pub(super) u32);
 
 impl AddAssign for Length {
     fn add_assign(&mut self, other: Self) {
@@ -90,7 +90,7 @@ impl Page {
 
 impl Piece {
     /// Cuts off and returns what is behind the first `at` chars.
-    fn split_off(&mut self, at: u32) -> Self {
+    pub(super) fn split_off(&mut self, at: u32) -> Self {
         let Source { run, offset } = self.source;
         let rest = Self { source: Source { run, offset: offset + at }, len: self.len - at };
         self.len = at;

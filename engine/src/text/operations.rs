@@ -88,8 +88,9 @@ impl Fragment {
     }
 }
 
-/// The text of a part of an insertion: the number of the run, and how many chars of it come before.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+/// The text of a part of an insertion: the number of the run, and how many chars of it come before. They are ordered as the
+/// log is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub(crate) struct Source {
     pub(crate) run: u32,
     pub(crate) offset: u32,
@@ -294,6 +295,11 @@ impl Operations {
             };
             Fragment { events: span, kind: run.kind, at, source: Source { run: number as u32, offset } }
         })
+    }
+
+    /// The event that inserted the first char of a text.
+    pub(crate) fn event(&self, source: Source) -> Local {
+        Local(self.runs[source.run as usize].start + source.offset)
     }
 
     /// Where the text of an event of an insertion is, by the number of its run.
