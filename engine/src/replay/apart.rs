@@ -2,16 +2,15 @@
 //! had, and nothing of the others.
 //!
 //! Each of their branches is a stretch in which every event has seen all before it, so nothing is retreated or advanced and
-//! no event is looked up ([`crate::text::branch`]). What two of them insert in different gaps of that text does not meet.
-//! In one gap all insertions of a branch descend from its first one there, and the first ones of all branches have the
-//! same origins to both sides, so T puts them in order: each branch's is whole, and the branches come in the order of those
-//! (Weidner & Kleppmann 2023, section 3, of elements that have the same parent and side).
+//! no event is looked up: what each has done to that text ([`crate::text::branch`]) is brought together at the end
+//! ([`crate::text::branches`]).
 
 use super::{Stopped, TextLog, linear};
 use crate::graph::Graph;
 use crate::id::Span;
 use crate::log::Effort;
-use crate::text::branch::{Branch, Branches};
+use crate::text::branch::Branch;
+use crate::text::branches::Branches;
 use crate::text::draft::Draft;
 
 /// Makes what the events of a window do to the draft of the text before it. False, with nothing done, when some of its
@@ -25,7 +24,7 @@ pub(super) fn replay(log: &TextLog, window: Span, draft: &mut Draft, effort: &mu
         for &(_, events) in parts {
             linear::branch(log.contents(), events, &mut branch)?;
         }
-        branches.add(&branch);
+        branches.add(&mut branch);
     }
     let event = |source| log.contents().event(source);
     branches.draw(draft, |a, b| log.graph().compare(event(a), event(b)));

@@ -4,6 +4,7 @@
 //! Knows characters and positions. Does not know who made an operation or after what: that is the graph's.
 
 pub(crate) mod branch;
+pub(crate) mod branches;
 pub(crate) mod buffer;
 pub(crate) mod draft;
 pub(crate) mod operations;
