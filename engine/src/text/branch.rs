@@ -9,15 +9,16 @@
 //!   branch     a X b̶   c Y          two gaps: behind a, and at the end
 //! ```
 //!
-//! Pieces stand in *sections*, of which each has so many as fit into the processor's cache, and a tree finds them by position.
-//! Where somebody types here and there in a long text, nearly every edit is in another section, so edits *wait* there until
-//! they are many: what a section is made of comes into the cache once for all of them (a buffer tree: Arge 1995).
+//! Pieces stand in rows, rows in sections and sections in chapters, each beside the sums of the next. A *section* is as large as
+//! fits into the processor's cache. Where somebody types here and there in a long text, nearly every edit is in another section,
+//! so edits *wait* there until they are many: what a section is made of comes into the cache once for all of them (a buffer
+//! tree: Arge 1995).
 //!
-//! Costs: O(log pieces) an edit.
+//! Costs: O(1) an edit and a few sums, of which each stands for some 24 pieces, or 64 times as many; chapters, of which a
+//! branch of a million pieces has twenty, are passed eight at a time.
 
-use super::draft::{Length, Piece};
+use super::draft::Piece;
 use super::operations::Source;
-use crate::tree::{Item, NARROW, Place, Tree};
 
 /// The run of the pieces of the text that a branch began with; how many chars of that come before is their offset.
 const BASE: u32 = u32::MAX;
@@ -31,35 +32,29 @@ const MOST_ROWS: usize = if cfg!(test) { 4 } else { 64 };
 /// A row of more elements is divided.
 const MOST_IN_ROW: usize = if cfg!(test) { 3 } else { 32 };
 
-/// Rows that are passed at once.
+/// A chapter of more sections is divided.
+const MOST_SECTIONS: usize = if cfg!(test) { 4 } else { 64 };
+
+/// Sums that are passed at once.
 const STRIDE: usize = if cfg!(test) { 2 } else { 8 };
 
 /// See the module.
 ///
-/// Invariant: a section is as long as it is when the edits that wait there have been made.
+/// Invariant: a sum is the chars of what has its number, as it is when the edits that wait there have been made.
 #[derive(Clone, Debug)]
 pub(crate) struct Branch {
-    order: Tree<Reference, NARROW>,
+    len: u32,
+    sums: Vec<u32>,
+    chapters: Vec<Chapter>,
+}
+
+#[derive(Clone, Debug)]
+struct Chapter {
+    sums: Vec<u32>,
     sections: Vec<Section>,
 }
 
-/// What the tree knows of a section.
-#[derive(Clone, Copy, Debug, Default)]
-struct Reference {
-    number: u32,
-    /// In chars.
-    len: u32,
-}
-
-impl Item for Reference {
-    type Width = Length;
-
-    fn width(&self) -> Length {
-        Length(self.len)
-    }
-}
-
-/// Rows of elements, and the chars of each. There is at least one row, and only then may a row be empty.
+/// Sums are late here while edits wait.
 #[derive(Clone, Debug)]
 struct Section {
     sums: Vec<u32>,
@@ -117,84 +112,79 @@ impl Branch {
         let piece = Piece { source: Source { run: BASE, offset: 0 }, len };
         let base = Element { piece, is_removed: false };
         let section = Section { sums: vec![len], rows: vec![vec![base]], waiting: Vec::new() };
-        let mut order = Tree::default();
-        order.insert(order.first(), Reference { number: 0, len }, |_, _| {});
-        Self { order, sections: vec![section] }
+        let chapter = Chapter { sums: vec![len], sections: vec![section] };
+        Self { len, sums: vec![len], chapters: vec![chapter] }
     }
 
     /// The chars that are there now.
     pub(crate) fn len(&self) -> u32 {
-        self.order.total().0
+        self.len
     }
 
     /// Inserts a piece at `at`, which is within the text. It stands right behind the char before, and so before what was
     /// removed behind that.
     pub(crate) fn insert(&mut self, at: u32, piece: Piece) {
-        let (place, at) = match at.checked_sub(1) {
-            Some(before) => self.reach(before, 1),
-            None => (self.order.first(), 0),
+        let (chapter, section, at) = match at.checked_sub(1) {
+            Some(before) => {
+                let (chapter, section, before) = self.reach(before);
+                (chapter, section, before + 1)
+            }
+            None => (0, 0, 0),
         };
-        self.order.update(place, |section| section.len += piece.len);
-        self.wait(place, Edit::Insert { at, piece });
+        self.len += piece.len;
+        self.sums[chapter] += piece.len;
+        self.chapters[chapter].sums[section] += piece.len;
+        self.wait(chapter, section, Edit::Insert { at, piece });
     }
 
     /// Removes `count` chars from `at` on, all within the text.
     pub(crate) fn remove(&mut self, at: u32, count: u32) {
         let mut left = count;
         while left > 0 {
-            let (place, at) = self.reach(at, 0);
-            let count = left.min(self.reference(place).len - at);
+            let (chapter, section, at) = self.reach(at);
+            let count = left.min(self.chapters[chapter].sums[section] - at);
             left -= count;
-            self.order.update(place, |section| section.len -= count);
-            self.wait(place, Edit::Remove { at, count });
+            self.len -= count;
+            self.sums[chapter] -= count;
+            self.chapters[chapter].sums[section] -= count;
+            self.wait(chapter, section, Edit::Remove { at, count });
         }
     }
 
-    /// The section of a char that is there, and the position in it so many chars further on.
-    fn reach(&mut self, at: u32, further: u32) -> (Place, u32) {
-        match self.order.seek(at, |len| len.0) {
-            Some(found) => (found.place, found.offset + further),
-            None => unreachable!("char {at} of {}", self.len()),
-        }
+    /// The chapter and section of a char that is there, and its position in it.
+    fn reach(&self, at: u32) -> (usize, usize, u32) {
+        let (chapter, at) = find(&self.sums, at);
+        let (section, at) = find(&self.chapters[chapter].sums, at);
+        (chapter, section, at)
     }
 
-    fn reference(&self, place: Place) -> Reference {
-        match self.order.get(place) {
-            Some(reference) => *reference,
-            None => unreachable!("no section at {place:?}"),
+    fn wait(&mut self, chapter: usize, section: usize, edit: Edit) {
+        let Chapter { sums, sections } = &mut self.chapters[chapter];
+        sections[section].waiting.push(edit);
+        if sections[section].waiting.len() < MOST_WAITING {
+            return;
         }
-    }
-
-    fn wait(&mut self, place: Place, edit: Edit) {
-        let number = self.reference(place).number as usize;
-        let section = &mut self.sections[number];
-        section.waiting.push(edit);
-        if section.waiting.len() >= MOST_WAITING {
-            section.settle();
-            if section.rows.len() > MOST_ROWS {
-                self.divide(place);
-            }
+        sections[section].settle();
+        if sections[section].rows.len() <= MOST_ROWS {
+            return;
         }
-    }
-
-    /// Makes several sections of one in which nothing waits.
-    fn divide(&mut self, place: Place) {
-        let mut place = place;
-        let number = self.reference(place).number as usize;
-        let mut rest = self.sections[number].split_off(MOST_ROWS / 2);
-        self.order.update(place, |section| section.len -= rest.len());
-        while !rest.rows.is_empty() {
-            let behind = rest.split_off(rest.rows.len().min(MOST_ROWS / 2));
-            let reference = Reference { number: self.sections.len() as u32, len: rest.len() };
-            place = self.order.insert(place.behind(), reference, |_, _| {});
-            self.sections.push(std::mem::replace(&mut rest, behind));
+        let parts = sections[section].divide();
+        sums.splice(section..=section, parts.iter().map(Section::len));
+        sections.splice(section..=section, parts);
+        if sections.len() > MOST_SECTIONS {
+            let half = sections.len() / 2;
+            let right = Chapter { sums: sums.split_off(half), sections: sections.split_off(half) };
+            let len = right.sums.iter().sum();
+            self.sums[chapter] -= len;
+            self.sums.insert(chapter + 1, len);
+            self.chapters.insert(chapter + 1, right);
         }
     }
 
     /// Everything that is or was there, from left to right, and whether it was removed.
     pub(super) fn parts(&mut self) -> impl Iterator<Item = (Part, bool)> {
-        self.sections.iter_mut().for_each(Section::settle);
-        let sections = self.order.iter().map(|section| &self.sections[section.number as usize]);
+        self.chapters.iter_mut().flat_map(|chapter| &mut chapter.sections).for_each(Section::settle);
+        let sections = self.chapters.iter().flat_map(|chapter| &chapter.sections);
         sections.flat_map(|section| section.rows.iter().flatten()).map(|&Element { piece, is_removed }| {
             let part = if piece.source.run == BASE { Part::Base(piece.len) } else { Part::Inserted(piece) };
             (part, is_removed)
@@ -208,9 +198,17 @@ impl Section {
         self.sums.iter().sum()
     }
 
-    /// Cuts off and returns the rows from `at` on, where nothing waits.
-    fn split_off(&mut self, at: usize) -> Self {
-        Self { sums: self.sums.split_off(at), rows: self.rows.split_off(at), waiting: Vec::new() }
+    /// Makes several sections of one in which nothing waits, and has no rows from then on.
+    fn divide(&mut self) -> Vec<Self> {
+        let count = self.rows.len().div_ceil(MOST_ROWS / 2);
+        let rows = self.rows.len().div_ceil(count);
+        let mut parts = Vec::with_capacity(count);
+        while !self.rows.is_empty() {
+            let count = rows.min(self.rows.len());
+            let (sums, rows) = (self.sums.drain(..count).collect(), self.rows.drain(..count).collect());
+            parts.push(Self { sums, rows, waiting: Vec::new() });
+        }
+        parts
     }
 
     /// Makes the edits that wait.
@@ -281,20 +279,7 @@ impl Section {
 
     /// The place of a char that is there.
     fn reach(&self, at: u32) -> Spot {
-        let (mut left, mut row) = (at, 0);
-        // Some rows at once as long as it goes.
-        for sums in self.sums.chunks_exact(STRIDE) {
-            let sum = sums.iter().fold(0, |sum: u32, row| sum.wrapping_add(*row));
-            if left < sum {
-                break;
-            }
-            left -= sum;
-            row += STRIDE;
-        }
-        while left >= self.sums[row] {
-            left -= self.sums[row];
-            row += 1;
-        }
+        let (row, mut left) = find(&self.sums, at);
         let mut slot = 0;
         while left >= self.rows[row][slot].width() {
             left -= self.rows[row][slot].width();
@@ -302,4 +287,24 @@ impl Section {
         }
         Spot { row, slot, offset: left }
     }
+}
+
+/// Which sum a char is in, and how many of it come before.
+#[inline]
+fn find(sums: &[u32], at: u32) -> (usize, u32) {
+    let (mut left, mut number) = (at, 0);
+    // Some at once as long as it goes.
+    for some in sums.chunks_exact(STRIDE) {
+        let sum = some.iter().fold(0, |sum: u32, next| sum.wrapping_add(*next));
+        if left < sum {
+            break;
+        }
+        left -= sum;
+        number += STRIDE;
+    }
+    while left >= sums[number] {
+        left -= sums[number];
+        number += 1;
+    }
+    (number, left)
 }

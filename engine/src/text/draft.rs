@@ -36,7 +36,7 @@ pub(crate) struct Piece {
 
 /// Chars of pieces. All there are are fewer than 2³⁰; a sum on the way to another may wrap.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Length(pub(super) u32);
+pub(crate) struct Length(u32);
 
 impl AddAssign for Length {
     fn add_assign(&mut self, other: Self) {
