@@ -409,8 +409,8 @@ fn every_way_to_replay_a_history_gives_the_text_of_its_definition() {
 }
 
 /// Planted bugs that it catches: branches in another order than that of what they inserted first; that of what is there still; an
-/// insertion behind what was removed behind its left neighbour; what two branches removed is removed twice; a branch that begins
-/// in the middle of another one is taken for the rest of it.
+/// insertion behind what was removed behind its left neighbour; what two branches removed is removed twice; sections in another
+/// order. That a branch begins in the middle of another one and is taken for the rest of it, the histories above catch.
 #[test]
 fn branches_that_never_meet_give_the_text_of_its_definition() {
     let mut taken = 0;
