@@ -1,8 +1,8 @@
 //! Windows of branches that never met: people who were offline for a while, each of whom has seen the text that they all
 //! had, and nothing of the others.
 //!
-//! Each of their branches is a stretch in which every event has seen all before it, so nothing is retreated or advanced and
-//! no event is looked up: what each has done to that text ([`crate::text::branch`]) is brought together at the end
+//! Each of their branches is a stretch in which every event has seen all before it, so nothing is retreated or advanced,
+//! and no element is looked up by its event: what each has done to that text ([`crate::text::branch`]) is brought together at the end
 //! ([`crate::text::branches`]).
 
 use super::{Stopped, TextLog, linear};
@@ -14,10 +14,10 @@ use crate::text::branches::Branches;
 use crate::text::draft::Draft;
 
 /// Makes what the events of a window do to the draft of the text before it. False, with nothing done, when some of its
-/// branches meet or begin in each other. O(n log n) for n runs of operations.
+/// branches meet or begin in each other. O(n log n) for n runs of operations and of the graph.
 pub(super) fn replay(log: &TextLog, window: Span, draft: &mut Draft, effort: &mut Effort) -> Result<bool, Stopped> {
     let Some(parts) = apart(log.graph(), window) else { return Ok(false) };
-    effort.spend(log.contents().runs_among(window) as u64)?;
+    effort.spend(log.contents().runs_among(window).max(parts.len()) as u64)?;
     let mut branches = Branches::default();
     for parts in parts.chunk_by(|(a, _), (b, _)| a == b) {
         let mut branch = Branch::of_text(draft.len());

@@ -2,7 +2,7 @@
 //! start empty, apply all events in T, place each insertion in the FugueMax tree.
 
 use super::merge::Replay;
-use super::{TextLog, apart, checkout, linear, patch};
+use super::{Stopped, TextLog, apart, checkout, linear, patch};
 use crate::codec::Packing;
 use crate::graph::{Heads, Summary};
 use crate::id::{AgentId, Clock, EventId, Local, Span};
@@ -437,6 +437,27 @@ fn branches_that_never_meet_give_the_text_of_its_definition() {
         assert_eq!(draft.write(log.contents()), text);
     }
     assert!(std::env::var("SEED").is_ok() || taken > 300, "{taken} windows");
+}
+
+/// What many did may be one run of operations, as when each removes the same char, and still costs something for each.
+#[test]
+fn branches_are_counted_where_all_did_the_same() {
+    let (mut model, mut context) = (Model::default(), BTreeSet::new());
+    for event in 0..3 {
+        model.push(AgentId::new(100), context, Op::Insert(event, 'a'));
+        context = BTreeSet::from([event]);
+    }
+    (0..50).for_each(|agent| model.push(AgentId::new(agent), context.clone(), Op::Delete(0)));
+    let mut log = TextLog::default();
+    (0..model.events.len()).for_each(|event| append(&mut log, &model, event));
+    let window = Span::new(Local(3), log.len());
+    assert_eq!(log.contents().runs_among(window), 1);
+    let replay = |steps| {
+        let mut draft = Draft::with_room(0);
+        linear::draw(log.contents(), Span::new(Local(0), Local(3)), &mut draft).expect("the indexes fit");
+        apart::replay(&log, window, &mut draft, &mut Effort::of(steps))
+    };
+    assert_eq!((replay(49), replay(50)), (Err(Stopped::Spent), Ok(true)));
 }
 
 /// A few at a time in the order in which they were made, so that each is made far from where the one before it was; what is

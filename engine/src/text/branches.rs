@@ -61,7 +61,7 @@ impl Branches {
     }
 
     /// Makes all of it to a draft of the text. `order` says which of two insertions stands first in T. O(n log b) for the n
-    /// pieces of b branches, and the draft's edits.
+    /// pieces of b branches, `order` for each two in one gap, and the draft's edits.
     pub(crate) fn draw(mut self, draft: &mut Draft, order: impl Fn(Source, Source) -> Ordering) {
         // These are as many ascending rows as there are branches, which a stable sort merges.
         self.insertions.sort_by(|a, b| a.at.cmp(&b.at).then_with(|| order(a.first, b.first)));
@@ -79,7 +79,7 @@ impl Branches {
 
 /// Removes from a draft what was removed, from left to right.
 struct Eraser {
-    /// Ascending by their starts.
+    /// Ascending by their starts, but for the first, of which what lies before `from` is done.
     removed: Peekable<IntoIter<Range<u32>>>,
     /// The char of the text at the beginning that comes next.
     from: u32,
