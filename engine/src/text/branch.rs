@@ -43,7 +43,6 @@ const STRIDE: usize = if cfg!(test) { 2 } else { 8 };
 /// Invariant: a sum is the chars of what has its number, as it is when the edits that wait there have been made.
 #[derive(Clone, Debug)]
 pub(crate) struct Branch {
-    len: u32,
     sums: Vec<u32>,
     chapters: Vec<Chapter>,
 }
@@ -113,12 +112,12 @@ impl Branch {
         let base = Element { piece, is_removed: false };
         let section = Section { sums: vec![len], rows: vec![vec![base]], waiting: Vec::new() };
         let chapter = Chapter { sums: vec![len], sections: vec![section] };
-        Self { len, sums: vec![len], chapters: vec![chapter] }
+        Self { sums: vec![len], chapters: vec![chapter] }
     }
 
-    /// The chars that are there now.
+    /// The chars that are there now. O(chapters).
     pub(crate) fn len(&self) -> u32 {
-        self.len
+        self.sums.iter().sum()
     }
 
     /// Inserts a piece at `at`, which is within the text. It stands right behind the char before, and so before what was
@@ -131,7 +130,6 @@ impl Branch {
             }
             None => (0, 0, 0),
         };
-        self.len += piece.len;
         self.sums[chapter] += piece.len;
         self.chapters[chapter].sums[section] += piece.len;
         self.wait(chapter, section, Edit::Insert { at, piece });
@@ -144,7 +142,6 @@ impl Branch {
             let (chapter, section, at) = self.reach(at);
             let count = left.min(self.chapters[chapter].sums[section] - at);
             left -= count;
-            self.len -= count;
             self.sums[chapter] -= count;
             self.chapters[chapter].sums[section] -= count;
             self.wait(chapter, section, Edit::Remove { at, count });
