@@ -19,6 +19,11 @@ pub(crate) struct Line {
 }
 
 impl Line {
+    /// Whether another line is of the same figure, trace and peer.
+    fn is_of_the_same(&self, other: &Self) -> bool {
+        (&self.figure, &self.trace, &self.peer) == (&other.figure, &other.trace, &other.peer)
+    }
+
     fn parse(line: &str) -> Option<Self> {
         let mut cells = line.split('\t').map(str::to_owned);
         let (figure, trace, peer, unit) = (cells.next()?, cells.next()?, cells.next()?, cells.next()?);
@@ -31,7 +36,13 @@ pub(crate) struct Programs {
     peers: Vec<Peers>,
     /// For the rounds of one peer on one trace.
     budget: Option<&'static str>,
+    /// How often each is run.
+    turns: usize,
 }
+
+/// So often ours and the peers' take turns; of each the fastest turn counts. A processor that somebody else uses as well
+/// can be two thirds slower for half a minute, which is longer than one of these takes.
+pub(crate) const TURNS: usize = 3;
 
 /// A package of peers, outside the workspace.
 struct Peers {
@@ -46,19 +57,32 @@ impl Programs {
         let registry = Peers { folder: "peers/registry", measure: "measure", memory: "memory" };
         let diamond_types =
             Peers { folder: "peers/diamond-types", measure: "measure-diamond-types", memory: "memory-diamond-types" };
-        Self { peers: vec![registry, diamond_types], budget: None }
+        Self { peers: vec![registry, diamond_types], budget: None, turns: TURNS }
     }
 
     /// Ours, a round of each.
     pub(crate) fn ours_for_a_moment() -> Self {
-        Self { peers: Vec::new(), budget: Some("1") }
+        Self { peers: Vec::new(), budget: Some("1"), turns: 1 }
     }
 
-    /// All results of a figure.
+    /// All results of a figure, of each the least of all turns. What is counted in bytes is the same in each and has one.
     ///
     /// # Errors
     /// When ours cannot be measured, or an answer was wrong.
     pub(crate) fn measure(&self, figure: &str, traces: &[PathBuf]) -> Result<Vec<Line>, String> {
+        let mut least = self.turn(figure, traces)?;
+        let turns = if figure == "memory" || figure.ends_with("size") { 1 } else { self.turns };
+        for _ in 1..turns {
+            for line in self.turn(figure, traces)? {
+                if let Some(known) = least.iter_mut().find(|known| known.is_of_the_same(&line)) {
+                    known.number = known.number.min(line.number);
+                }
+            }
+        }
+        Ok(least)
+    }
+
+    fn turn(&self, figure: &str, traces: &[PathBuf]) -> Result<Vec<Line>, String> {
         let ours = match figure {
             "memory" => env!("CARGO_BIN_EXE_cede-memory"),
             _ => env!("CARGO_BIN_EXE_cede-measure"),
