@@ -154,10 +154,10 @@ fn best<T>(rounds: usize, mut round: impl FnMut() -> T) -> (Duration, T) {
         (Clock::Thread.now().saturating_sub(start), given)
     };
     let (mut shortest, mut last) = once();
-    let (mut round, mut all) = (1, shortest);
-    while round < rounds || all < MOMENT && rounds > 1 {
+    let (mut made, mut all) = (1, shortest);
+    while made < rounds || all < MOMENT && rounds > 1 {
         let (time, given) = once();
-        (round, all) = (round + 1, all + time);
+        (made, all) = (made + 1, all + time);
         shortest = shortest.min(time);
         last = given;
     }
