@@ -2,8 +2,8 @@
 //! had, and nothing of the others.
 //!
 //! Each of their branches is a stretch in which every event has seen all before it, so nothing is retreated or advanced,
-//! and no element is looked up by its event: what each has done to that text ([`crate::text::branch`]) is brought together at the end
-//! ([`crate::text::branches`]).
+//! and no element is looked up by its event: what each has done to that text ([`crate::text::branch`]) is brought
+//! together at the end ([`crate::text::branches`]).
 
 use super::{Stopped, TextLog, linear};
 use crate::graph::Graph;

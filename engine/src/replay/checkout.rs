@@ -1,8 +1,9 @@
 //! The text of a whole log, from nothing.
 //!
 //! Between critical versions plain indexes are final; the stretches in between are windows: short ones are replayed in
-//! a list ([`super::short`]), those of branches that never met branch by branch ([`super::apart`]), others each with a tracker
-//! of its own that is dropped at the next critical version. Within such a window the walk keeps branches together. All of it moves pieces of a [`Draft`]; the text is written once.
+//! a list ([`super::short`]), those of branches that never met branch by branch ([`super::apart`]), others each with a
+//! tracker of its own that is dropped at the next critical version. Within such a window the walk keeps branches
+//! together. All of it moves pieces of a [`Draft`]; the text is written once.
 
 use super::merge::{NOBODY, Window};
 use super::short::Shortcut;

@@ -1,9 +1,9 @@
 //! What Cede costs beside the best of its peers, in one table: figure, ours, best peer, ratio, target, met or not.
 //!
 //! `cargo bench -p cede-tests` measures everything; `cargo bench -p cede-tests -- NAME…` only the traces with these
-//! names. Each figure is measured for ours and right after it for the peers, some times in turn, by programs that print the same
-//! lines and check every answer (`peers/README.md` says what each figure is, and how to get at the peers). A peer that cannot be
-//! built, and a trace that is not there, are said and left out.
+//! names. Each figure is measured for ours and right after it for the peers, some times in turn, by programs that print
+//! the same lines and check every answer (`peers/README.md` says what each figure is, and how to get at the peers). A
+//! peer that cannot be built, and a trace that is not there, are said and left out.
 //!
 //! Run as a test (`cargo test -p cede-tests --bench speed`) it measures ours alone, for a moment, on the recording of this
 //! repository and on small histories, to show that the bench works.

@@ -41,7 +41,7 @@ pub(crate) struct Programs {
 }
 
 /// So often ours and the peers' take turns; of each the fastest turn counts. A processor that somebody else uses as well
-/// can be two thirds slower for half a minute, which is longer than one of these takes.
+/// can be two thirds slower for as long as one of these takes.
 pub(crate) const TURNS: usize = 3;
 
 /// A package of peers, outside the workspace.
